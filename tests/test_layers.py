@@ -1,0 +1,297 @@
+"""The rules of the house as tests: layers, kernels, what an import costs, file sizes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "malsar_py"
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = [path for path in FILES if path != PACKAGE / "__init__.py"]
+KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
+
+# What each part of the package may import from it, directly. A new module gets its line here.
+_PROXIMAL = {"_kernels", "prox", "penalties"}
+_SMOOTH = {"_kernels", "_linalg", "losses", "design", "graphs", "objective", "solvers"}
+_CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_scoring", "_docs"}
+MAY_IMPORT = {
+    "_typing": set(),
+    "_docs": set(),
+    "_labels": set(),
+    "_stack": {"_labels"},
+    "_tasks": {"_labels"},
+    "_scoring": {"_tasks"},
+    "_keep_tasks": {"_labels"},
+    "_linalg": set(),
+    # arrays -> proximal operators -> penalties
+    "_kernels": set(),
+    "prox": {"_kernels"},
+    "penalties": {"_kernels", "prox"},
+    # loss, design and task graph -> objective -> solvers
+    "losses": {"_kernels", "_linalg"},
+    "design": {"_kernels", "_linalg"},
+    "graphs": set(),
+    "objective": _SMOOTH - {"objective", "solvers"},
+    "solvers": _SMOOTH - {"solvers"},
+    # all of them -> estimators
+    "base": _CORE,
+    "models": _CORE | {"base"},
+    "model_selection": _CORE | {"base", "models", "metrics"},
+    # leaves: nothing of the core imports them
+    "metrics": _CORE,
+    "datasets": _CORE,
+    "plotting": _CORE | {"base", "models", "model_selection", "metrics"},
+    # the command line, a user of the public names ("" is the package itself)
+    "_table": {"datasets"},
+    "_compare": _CORE | {"", "_table", "base", "models", "model_selection", "metrics", "datasets"},
+    "__main__": {"", "_table", "_compare"},
+}
+
+
+def module_name(path: Path) -> str:
+    """Dotted name below the package: "" for its __init__, "solvers", "solvers.accelerated"."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def own_imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines and names (below the package) of the modules of malsar_py that a file imports."""
+    module = module_name(path)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = imported_from(node, package)
+        else:
+            continue
+        for name in names:
+            top, _, rest = name.partition(".")
+            if top == "malsar_py":
+                yield node.lineno, rest
+
+
+def imported_from(node: ast.ImportFrom, package: str) -> list[str]:
+    """Full module names of one ``from ... import ...``."""
+    if node.level:
+        above = package.split(".") if package else []
+        base = above[: len(above) - (node.level - 1)]
+        source = ".".join(["malsar_py", *base, *([node.module] if node.module else [])])
+    else:
+        source = node.module or ""
+    folder = PACKAGE.joinpath(*source.split(".")[1:])
+    # "from . import prox" names modules, "from .prox import prox_l1" names what is in one.
+    return [
+        f"{source}.{alias.name}"
+        if (folder / f"{alias.name}.py").exists() or (folder / alias.name).is_dir()
+        else source
+        for alias in node.names
+    ]
+
+
+def jitted_functions(path: Path) -> list[ast.FunctionDef]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.decorator_list
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_follow_the_layers(path):
+    module = module_name(path)
+    part = part_of(module)
+    assert part in MAY_IMPORT, f"add {part!r} to MAY_IMPORT in {Path(__file__).name}"
+    allowed = MAY_IMPORT[part] | {part, "_typing"}
+    wrong = [
+        f"line {line}: {name}" for line, name in own_imports(path) if part_of(name) not in allowed
+    ]
+    assert not wrong, f"malsar_py.{module} may not import {wrong}"
+
+
+def test_the_table_has_no_cycle():
+    order: list[str] = []
+    left = dict(MAY_IMPORT)
+    while left:
+        ready = [part for part, below in left.items() if not (below - {""}) & set(left)]
+        assert ready, f"cycle among {sorted(left)}"
+        order += ready
+        for part in ready:
+            del left[part]
+    assert order.index("prox") < order.index("penalties") < order.index("base")
+    assert order.index("objective") < order.index("solvers") < order.index("base")
+
+
+def test_solvers_know_no_penalty_and_no_model():
+    for path in FILES:
+        if part_of(module_name(path)) == "solvers":
+            imported = {part_of(name) for _, name in own_imports(path)}
+            assert not imported & {"penalties", "prox", "models", "base"}, path.name
+
+
+def test_leaves_are_not_imported_by_the_core():
+    core = _CORE | {"base", "models", "_typing", "_keep_tasks", ""}
+    for path in FILES:
+        if part_of(module_name(path)) in core:
+            imported = {part_of(name) for _, name in own_imports(path)}
+            assert not imported & {"metrics", "datasets", "plotting"}, path.name
+
+
+def test_graphs_need_no_more_than_numpy_and_scipy():
+    tree = ast.parse((PACKAGE / "graphs.py").read_text(encoding="utf-8"))
+    tops = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            tops |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            tops.add((node.module or "").partition(".")[0])
+    assert tops - set(sys.stdlib_module_names) == {"numpy", "scipy"}
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
+def test_kernels_stay_in_their_file(path):
+    """numba's cache does not notice a change in another file, of a function or of a constant."""
+    imported = {name for _, name in own_imports(path)}
+    assert imported <= {"_kernels._jit", "_typing"}, imported
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    outside = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    } - {"np", "math", "numpy"}
+    for function in jitted_functions(path):
+        used = {
+            node.id
+            for statement in function.body
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Name)
+        }
+        assert not used & outside, f"{function.name} uses {used & outside}"
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
+def test_kernels_use_the_one_decorator(path):
+    functions = jitted_functions(path)
+    assert functions, "no kernel here"
+    for function in functions:
+        # A call would carry a signature (compiled at import) or options of its own.
+        decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
+        assert decorators == ["jit"], f"{function.name}: {decorators}"
+
+
+def test_numba_is_used_in_one_place():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            else:
+                continue
+            if any(name.partition(".")[0] == "numba" for name in names):
+                assert module_name(path) == "_kernels._jit", path
+
+
+def test_the_decorator_has_no_signature_and_no_threads():
+    tree = ast.parse((PACKAGE / "_kernels" / "_jit.py").read_text(encoding="utf-8"))
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "njit"
+    ]
+    assert calls
+    for call in calls:
+        assert not call.args
+        options = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert "parallel" not in options
+        assert options["nogil"] == "True"
+        assert "cache" in options
+
+
+# Imported inside the functions that need them, if at all.
+LATE = ["numba", "matplotlib", "pandas", "pooch", "polars", "networkx", "sklearn.cluster"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_heavy_packages_are_imported_late(path):
+    if module_name(path) in ("_kernels._jit", "plotting"):
+        return  # these two are themselves imported late
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for statement in tree.body:
+        names = []
+        if isinstance(statement, ast.Import):
+            names = [alias.name for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and not statement.level:
+            source = statement.module or ""
+            names = [source, *(f"{source}.{alias.name}" for alias in statement.names)]
+        wrong = [name for name in names for late in LATE if f"{name}.".startswith(f"{late}.")]
+        assert not wrong, f"line {statement.lineno}: import {wrong} inside the function"
+
+
+def run_python(code: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+@pytest.mark.parametrize("module", ["malsar_py", "malsar_py.datasets", "malsar_py.graphs"])
+def test_import_is_cheap(module):
+    """Nothing heavy on top of scikit-learn (which imports pandas itself, if it is installed)."""
+    code = f"""
+import sys, threading
+import sklearn.linear_model
+before = set(sys.modules)
+import {module}
+print([name for name in {LATE} if name in set(sys.modules) - before], threading.active_count())
+"""
+    assert run_python(code) == "[] 1"
+
+
+def test_import_without_optional_packages():
+    code = f"""
+import sys
+for name in {[name for name in LATE if not name.startswith(("numba", "sklearn"))]}:
+    sys.modules[name] = None
+import malsar_py, malsar_py.datasets, malsar_py.graphs, malsar_py.model_selection
+print(malsar_py.datasets.load_exam().data.shape)
+"""
+    assert run_python(code) == "(4059, 15)"
+
+
+def test_kernels_are_loaded_at_first_use():
+    code = """
+import sys
+from malsar_py import _kernels
+assert "numba" not in sys.modules
+names = [getattr(_kernels, name).__name__ for name in _kernels.__all__]
+assert "numba" in sys.modules
+print(names)
+"""
+    expected = [f"malsar_py._kernels.{path.stem}" for path in KERNELS]
+    assert sorted(ast.literal_eval(run_python(code))) == expected
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_files_are_short(path):
+    n_lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert n_lines <= 500, f"{path.name} has {n_lines} lines: one idea a file"
+
+
+def test_one_version():
+    import malsar_py
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert malsar_py.__version__ == project["version"]
