@@ -1,0 +1,290 @@
+"""Penalties: value, prox and conjugate bound; ``+`` adds them on one W.
+
+A penalty has at most one *structure* (a norm or the squared spectral box norm: handled by its prox)
+and one *quadratic* (ridge, mean, graph, chain: part of the smooth function). ``W`` is (n_features,
+n_tasks).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import scipy.linalg
+
+from . import prox
+from ._typing import FloatArray
+
+# Eigenvalues of a task quadratic below this share of its largest one are zero: directions it leaves
+# free.
+_NULL = 1e-12
+
+
+class Penalty(ABC):
+    """What a solver and a certificate ask of a penalty."""
+
+    @property
+    def structure(self) -> Structure | None:
+        """The part handled by its prox."""
+        return None
+
+    @property
+    def quadratic(self) -> TaskQuadratic:
+        """The part that belongs to the smooth function."""
+        return TaskQuadratic()
+
+    @abstractmethod
+    def value(self, W: FloatArray) -> float:
+        """Omega(W)."""
+
+    def dual_bounds(self, W: FloatArray, G: FloatArray) -> list[tuple[float, float]]:
+        """Pairs (alpha, conj): ``-sum conj_loss(-alpha theta) - conj`` is below the optimum.
+
+        ``G = X' theta`` for a dual feasible theta. Where the quadratic leaves task directions free
+        and there is no structure, G must vanish on them (the objective sees to that). Every pair is
+        valid; the best one counts.
+        """
+        structure, quadratic = self.structure, self.quadratic
+        if structure is None:
+            return [(1.0, quadratic.conjugate(G))]
+        return structure.bounds_beside(quadratic, W, G)
+
+    def __add__(self, other: Penalty) -> Penalty:
+        structures = [p for p in (self.structure, other.structure) if p is not None]
+        if len(structures) > 1:
+            raise TypeError("two structures on one W: use a split into two parts instead")
+        return Composite(
+            structures[0] if structures else None, self.quadratic.plus(other.quadratic)
+        )
+
+
+class Structure(Penalty):
+    """A penalty with a prox; row-separable ones also name a code of ``_kernels.separable``."""
+
+    row_code: ClassVar[int | None] = None
+
+    @property
+    def structure(self) -> Structure | None:
+        return self
+
+    @abstractmethod
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        """``argmin_W step * Omega(W) + 1/2 ||W - V||^2``."""
+
+    @abstractmethod
+    def bounds_beside(
+        self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
+    ) -> list[tuple[float, float]]:
+        """The pairs of :meth:`dual_bounds`: Fenchel with the quadratic linearised at W."""
+
+    def row_thresholds(self, n_features: int) -> FloatArray:
+        """Lambda times the weight of each row, for row-separable penalties."""
+        raise TypeError(f"{type(self).__name__} is not row-separable")
+
+
+@dataclass(frozen=True)
+class Norm(Structure):
+    """``lambda1 * N(W)`` for a norm N with a computable dual norm."""
+
+    lambda1: float
+
+    @property
+    def structure(self) -> Structure | None:
+        # At strength zero the norm is absent, and its dual ball is a point: the quadratic's
+        # certificate applies.
+        return self if self.lambda1 > 0.0 else None
+
+    @abstractmethod
+    def dual_norm(self, G: FloatArray) -> float:
+        """``max <G, W>`` over ``N(W) <= 1``."""
+
+    def bounds_beside(
+        self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
+    ) -> list[tuple[float, float]]:
+        # What the quadratic leaves of G must lie in the dual ball, ...
+        rest = G if quadratic.matrix is None else G - W @ quadratic.matrix
+        bounds = []
+        if quadratic.ridge > 0.0:
+            # ... unless a ridge is there to pay for the excess, ...
+            excess = self.prox(rest, 1.0)
+            conj = 0.5 * float(np.vdot(excess, excess)) / quadratic.ridge
+            bounds.append((1.0, 0.5 * quadratic.coupling(W) + conj))
+            rest = rest - quadratic.ridge * W
+        # ... so scale everything into it.
+        size = self.dual_norm(rest)
+        alpha = 1.0 if size <= self.lambda1 else self.lambda1 / size
+        bounds.append((alpha, alpha * alpha * quadratic.value(W)))
+        return bounds
+
+
+class L1(Norm):
+    """``lambda1 sum_jt |w_jt|``."""
+
+    row_code: ClassVar[int | None] = 1
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(np.abs(W).sum())
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_l1(V, step * self.lambda1)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        return float(np.abs(G).max(initial=0.0))
+
+    def row_thresholds(self, n_features: int) -> FloatArray:
+        return np.full(n_features, self.lambda1)
+
+
+class RowL2(Norm):
+    """``lambda1 sum_j ||w^j||_2`` (L2,1): one feature across tasks is a group."""
+
+    row_code: ClassVar[int | None] = 2
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->j", W, W)).sum())
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_row_l2(V, step * self.lambda1)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        return float(np.sqrt(np.einsum("jt,jt->j", G, G).max(initial=0.0)))
+
+    def row_thresholds(self, n_features: int) -> FloatArray:
+        return np.full(n_features, self.lambda1)
+
+
+class TraceNorm(Norm):
+    """``lambda1 sum_i sigma_i(W)``."""
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(prox.singular_values(W).sum())
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_trace(V, step * self.lambda1)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        return prox.spectral_norm(G)
+
+
+@dataclass(frozen=True)
+class SpectralBox(Structure):
+    """Squared spectral box norm: clustered learning with the membership matrix minimised out.
+
+    ``lambda1`` weighs the energy outside the best k directions, ``lambda2`` is the ridge; both > 0.
+    """
+
+    lambda1: float
+    lambda2: float
+    k: int
+
+    def value(self, W: FloatArray) -> float:
+        return prox.spectral_box_value(prox.singular_values(W), self.lambda1, self.lambda2, self.k)
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_spectral_box(V, step, self.lambda1, self.lambda2, self.k)
+
+    def conjugate(self, G: FloatArray) -> float:
+        """``Omega*(G)``, finite everywhere."""
+        s = prox.singular_values(G)
+        return prox.spectral_box_conjugate(s, self.lambda1, self.lambda2, self.k)
+
+    def bounds_beside(
+        self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
+    ) -> list[tuple[float, float]]:
+        return [(1.0, self.conjugate(G - quadratic.apply(W)) + quadratic.value(W))]
+
+
+@dataclass(frozen=True, eq=False)
+class TaskQuadratic(Penalty):
+    """``1/2 tr(W Q W')``, ``Q = matrix + ridge I`` (T x T, semidefinite): every quadratic term."""
+
+    matrix: FloatArray | None = None
+    ridge: float = 0.0
+
+    @property
+    def quadratic(self) -> TaskQuadratic:
+        return self
+
+    def plus(self, other: TaskQuadratic) -> TaskQuadratic:
+        """The sum of two quadratics."""
+        if self.matrix is None or other.matrix is None:
+            matrix = other.matrix if self.matrix is None else self.matrix
+        else:
+            matrix = self.matrix + other.matrix
+        return TaskQuadratic(matrix, self.ridge + other.ridge)
+
+    def apply(self, W: FloatArray) -> FloatArray:
+        """``W Q``."""
+        product = self.ridge * W
+        if self.matrix is not None:
+            product += W @ self.matrix
+        return product
+
+    def value(self, W: FloatArray) -> float:
+        return 0.5 * (self.ridge * float(np.vdot(W, W)) + self.coupling(W))
+
+    def coupling(self, W: FloatArray) -> float:
+        """``tr(W matrix W')``, the part without the ridge."""
+        return 0.0 if self.matrix is None else float(np.vdot(W, W @ self.matrix))
+
+    @cached_property
+    def _eigh(self) -> tuple[FloatArray, FloatArray]:
+        assert self.matrix is not None
+        values, vectors = scipy.linalg.eigh(self.matrix, check_finite=False)
+        return np.where(values < _NULL * values[-1], 0.0, values) + self.ridge, vectors
+
+    @property
+    def largest(self) -> float:
+        """Largest eigenvalue of Q."""
+        return self.ridge if self.matrix is None else float(self._eigh[0][-1])
+
+    def dense(self, n_tasks: int) -> FloatArray:
+        """Q as a T x T array."""
+        Q = self.ridge * np.eye(n_tasks)
+        return Q if self.matrix is None else Q + self.matrix
+
+    def null_basis(self, n_tasks: int) -> FloatArray | None:
+        """Orthonormal basis (T x r) of the task directions that Q leaves free, None without any."""
+        if self.ridge > 0.0:
+            return None
+        if self.matrix is None or not self.matrix.any():
+            return np.eye(n_tasks)
+        values, vectors = self._eigh
+        free = values <= 0.0
+        return vectors[:, free] if free.any() else None
+
+    def conjugate(self, G: FloatArray) -> float:
+        """``1/2 tr(G Q^+ G')``; directions that Q leaves free are taken as absent from G."""
+        if self.matrix is None:
+            return 0.5 * float(np.vdot(G, G)) / self.ridge if self.ridge > 0.0 else 0.0
+        values, vectors = self._eigh
+        energy = np.square(G @ vectors).sum(axis=0)
+        return 0.5 * float(np.sum(energy[values > 0.0] / values[values > 0.0]))
+
+
+def Ridge(lambda2: float) -> TaskQuadratic:
+    """``lambda2 / 2 ||W||_F^2``."""
+    return TaskQuadratic(ridge=lambda2)
+
+
+@dataclass(frozen=True, eq=False)
+class Composite(Penalty):
+    """A structure plus a quadratic."""
+
+    structure_: Structure | None
+    quadratic_: TaskQuadratic
+
+    @property
+    def structure(self) -> Structure | None:
+        return self.structure_
+
+    @property
+    def quadratic(self) -> TaskQuadratic:
+        return self.quadratic_
+
+    def value(self, W: FloatArray) -> float:
+        structured = 0.0 if self.structure_ is None else self.structure_.value(W)
+        return structured + self.quadratic_.value(W)
