@@ -1,0 +1,145 @@
+"""How X meets W: products of the design with coefficients, for every way tasks can share rows.
+
+Sample space is one flat task-major vector (task t owns ``offsets[t]:offsets[t + 1]``); ``W`` is
+(n_features, n_tasks). Intercepts are not part of a design: the losses minimise them out, which also
+makes the per-task means of X irrelevant everywhere but in ``gram``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+
+import numpy as np
+
+from . import _kernels
+from ._typing import FloatArray, IntArray
+
+# A BLAS call per task pays off above this many numbers in a task's block.
+_BLAS_BLOCK = 20_000
+
+
+class Design(ABC):
+    """Linear map from W to the samples of all tasks."""
+
+    X: FloatArray
+    offsets: IntArray
+
+    @property
+    def n_tasks(self) -> int:
+        return self.offsets.shape[0] - 1
+
+    @property
+    def n_features(self) -> int:
+        return self.X.shape[1]
+
+    @abstractmethod
+    def predict(self, W: FloatArray) -> FloatArray:
+        """``z_ti = x_ti . w_t`` (N,)."""
+
+    @abstractmethod
+    def adjoint(self, theta: FloatArray) -> FloatArray:
+        """``X' theta``: (n_features, n_tasks)."""
+
+    @abstractmethod
+    def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
+        """``sum_i d_ti x_ti x_ti'`` per task: (T, d, d), or (1, d, d) if the same for all.
+
+        ``centered``: around the d-weighted mean of the task, as after minimising over its
+        intercept.
+        """
+
+    @abstractmethod
+    def prefers_gram(self) -> bool:
+        """Whether products with Gram matrices are cheaper than two passes over X."""
+
+    @abstractmethod
+    def restrict(self, features: IntArray) -> Design:
+        """The design of some features only."""
+
+
+class Ragged(Design):
+    """Own rows per task, stacked in task order."""
+
+    def __init__(self, X: FloatArray, offsets: IntArray):
+        self.X = X
+        self.offsets = offsets
+        self._small = X.size < _BLAS_BLOCK * self.n_tasks
+
+    def predict(self, W: FloatArray) -> FloatArray:
+        out = np.empty(self.X.shape[0])
+        rows = np.ascontiguousarray(W.T)
+        if self._small:
+            _kernels.blocks.predict(self.X, rows, self.offsets, out)
+        else:
+            for t, (start, stop) in enumerate(self._bounds()):
+                np.dot(self.X[start:stop], rows[t], out=out[start:stop])
+        return out
+
+    def adjoint(self, theta: FloatArray) -> FloatArray:
+        out = np.empty((self.n_tasks, self.n_features))
+        if self._small:
+            _kernels.blocks.adjoint(self.X, theta, self.offsets, out)
+        else:
+            for t, (start, stop) in enumerate(self._bounds()):
+                np.dot(theta[start:stop], self.X[start:stop], out=out[t])
+        return np.ascontiguousarray(out.T)
+
+    def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
+        H = np.empty((self.n_tasks, self.n_features, self.n_features))
+        for t, (start, stop) in enumerate(self._bounds()):
+            H[t] = _weighted_gram(self.X[start:stop], curvature[start:stop], centered)
+        return H
+
+    def prefers_gram(self) -> bool:
+        return self.X.shape[0] >= self.n_features * self.n_tasks
+
+    def restrict(self, features: IntArray) -> Ragged:
+        return Ragged(np.ascontiguousarray(self.X[:, features]), self.offsets)
+
+    def _bounds(self) -> list[tuple[int, int]]:
+        return list(pairwise(self.offsets.tolist()))
+
+
+class Shared(Design):
+    """One X for all tasks, every task with the same sample weights."""
+
+    def __init__(self, X: FloatArray, n_tasks: int):
+        self.X = X
+        self.offsets = np.arange(n_tasks + 1) * X.shape[0]
+
+    def predict(self, W: FloatArray) -> FloatArray:
+        return np.dot(np.ascontiguousarray(W.T), self.X.T).ravel()
+
+    def adjoint(self, theta: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(np.dot(theta.reshape(self.n_tasks, -1), self.X).T)
+
+    def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
+        rows = curvature.reshape(self.n_tasks, -1)
+        if (rows == rows[0]).all():
+            return _weighted_gram(self.X, rows[0], centered)[None]
+        return np.stack([_weighted_gram(self.X, row, centered) for row in rows])
+
+    def prefers_gram(self) -> bool:
+        return self.X.shape[0] >= self.n_features
+
+    def restrict(self, features: IntArray) -> Design:
+        return type(self)(np.ascontiguousarray(self.X[:, features]), self.n_tasks)
+
+
+class Masked(Shared):
+    """One X, sample weights of each task's own (targets may be missing): no copies of X."""
+
+    def prefers_gram(self) -> bool:
+        # Two products with the one X run at full BLAS speed; T different Gram matrices do not.
+        return self.X.shape[0] >= 8 * self.n_features
+
+
+def _weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatArray:
+    scaled = X * np.sqrt(weight)[:, None]
+    H = scaled.T @ scaled
+    total = weight.sum()
+    if centered and total > 0.0:
+        moment = weight @ X
+        H -= np.outer(moment, moment / total)
+    return H

@@ -1,0 +1,112 @@
+"""Losses on the flat, task-major sample vector, with unpenalised intercepts minimised out.
+
+``y, z, c`` are (N,) float64: targets, linear predictions without intercept, weights ``c_ti =
+omega_t s_ti / S_t``; ``offsets`` (T + 1,) bounds the tasks; ``theta = -d loss / d z`` is the dual
+point.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from . import _kernels
+from ._typing import FloatArray, IntArray
+
+
+class Loss(ABC):
+    """A smooth convex loss. ``curvature`` bounds its second derivative in z."""
+
+    curvature: float
+    # The derivative is affine in z, so gradients can be extrapolated and Gram matrices used.
+    affine: bool
+
+    @abstractmethod
+    def evaluate(
+        self,
+        y: FloatArray,
+        z: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        b: FloatArray,
+        fit_intercept: bool,
+    ) -> tuple[float, FloatArray]:
+        """Value and theta at the best intercepts, left in ``b`` (where the search starts)."""
+
+    @abstractmethod
+    def feasible(
+        self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool
+    ) -> None:
+        """Make theta dual feasible in place: zero sum in each task when there are intercepts."""
+
+    @abstractmethod
+    def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
+        """``-sum conj(-alpha theta)``."""
+
+    @abstractmethod
+    def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        """``c loss''`` at the point where ``theta`` is minus the derivative."""
+
+
+class Squared(Loss):
+    """``1/2 (y - z)^2``."""
+
+    curvature = 1.0
+    affine = True
+
+    def evaluate(
+        self,
+        y: FloatArray,
+        z: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        b: FloatArray,
+        fit_intercept: bool,
+    ) -> tuple[float, FloatArray]:
+        theta = np.empty_like(y)
+        return _kernels.losses.squared(y, z, c, offsets, fit_intercept, b, theta), theta
+
+    def feasible(
+        self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool
+    ) -> None:
+        pass  # residuals at the best intercepts are centred already
+
+    def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
+        squares = np.divide(theta * theta, c, out=np.zeros_like(theta), where=c > 0.0)
+        return alpha * float(y @ theta) - 0.5 * alpha * alpha * float(squares.sum())
+
+    def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        return c
+
+
+class Logistic(Loss):
+    """``log(1 + exp(-y z))``, y in {-1, +1}."""
+
+    curvature = 0.25
+    affine = False
+
+    def evaluate(
+        self,
+        y: FloatArray,
+        z: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        b: FloatArray,
+        fit_intercept: bool,
+    ) -> tuple[float, FloatArray]:
+        theta = np.empty_like(y)
+        return _kernels.losses.logistic(y, z, c, offsets, fit_intercept, b, theta), theta
+
+    def feasible(
+        self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool
+    ) -> None:
+        if fit_intercept:
+            _kernels.losses.logistic_balance(y, offsets, theta)
+
+    def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
+        return _kernels.losses.logistic_dual(y, theta, c, alpha)
+
+    def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        a = np.divide(y * theta, c, out=np.zeros_like(c), where=c > 0.0)
+        return c * a * (1.0 - a)

@@ -1,0 +1,335 @@
+"""The smooth function of a fit and its certificate: loss + design + quadratic terms.
+
+Solvers see W only: intercepts are minimised out at every evaluation. ``lift`` is the one linear map
+they need; keeping lifted points lets them extrapolate without passing over X again.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from . import _kernels
+from ._linalg import solve_psd
+from ._typing import FloatArray
+from .design import Design
+from .losses import Loss
+
+_POWER_STEPS = 20
+# Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
+_EXACT_EIGEN = 2e7
+
+
+class Quadratic(Protocol):
+    """``1/2 tr(W Q W')`` with ``Q = matrix + ridge I``, as objectives and solvers need it."""
+
+    @property
+    def matrix(self) -> FloatArray | None: ...
+    @property
+    def ridge(self) -> float: ...
+    @property
+    def largest(self) -> float: ...
+    def apply(self, W: FloatArray) -> FloatArray: ...
+    def coupling(self, W: FloatArray) -> float: ...
+    def dense(self, n_tasks: int) -> FloatArray: ...
+    def null_basis(self, n_tasks: int) -> FloatArray | None: ...
+
+
+class Structure(Protocol):
+    """The part of a penalty with a prox."""
+
+    @property
+    def row_code(self) -> int | None: ...
+    def prox(self, V: FloatArray, step: float) -> FloatArray: ...
+    def row_thresholds(self, n_features: int) -> FloatArray: ...
+
+
+class Penalty(Protocol):
+    """What objectives and solvers know of a penalty; ``malsar_py.penalties`` has the classes."""
+
+    @property
+    def structure(self) -> Structure | None: ...
+    @property
+    def quadratic(self) -> Quadratic: ...
+    def value(self, W: FloatArray) -> float: ...
+    def dual_bounds(self, W: FloatArray, G: FloatArray) -> list[tuple[float, float]]: ...
+
+
+@dataclass(frozen=True)
+class DualPoint:
+    """A dual feasible theta: its primal loss, ``G = X' theta`` and its dual value.
+
+    ``dual(alpha)`` is ``-sum conj(-alpha theta)``.
+    """
+
+    loss: float
+    G: FloatArray
+    dual: Callable[[float], float]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Primal objective and duality gap at one W."""
+
+    objective: float
+    gap: float
+
+
+class Objective(ABC):
+    """Loss of a design, with the quadratic part of the penalty; see :func:`make_objective`."""
+
+    def __init__(
+        self,
+        design: Design,
+        loss: Loss,
+        y: FloatArray,
+        c: FloatArray,
+        penalty: Penalty,
+        fit_intercept: bool,
+    ):
+        self.design = design
+        self.loss = loss
+        self.y = y
+        self.c = c
+        self.penalty = penalty
+        self.quadratic = penalty.quadratic
+        self.fit_intercept = fit_intercept
+        self.b = np.zeros(design.n_tasks)
+        self.shape = (design.n_features, design.n_tasks)
+        # Objective at W = 0 with the best intercepts: the unit of the relative gap.
+        self.scale, self.theta0 = self._evaluate(np.zeros_like(y))
+
+    @property
+    def affine(self) -> bool:
+        """Whether the gradient is affine in W."""
+        return self.loss.affine
+
+    @abstractmethod
+    def lift(self, W: FloatArray) -> FloatArray:
+        """The linear image of W that gradient and certificate start from."""
+
+    @abstractmethod
+    def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
+        """Gradient of loss and coupling quadratic (the ridge is left to the solver's step)."""
+
+    @abstractmethod
+    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
+        """Upper bound of the loss's second derivative along D, given ``lifted = lift(D)``."""
+
+    @abstractmethod
+    def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
+        """The dual point that belongs to W."""
+
+    @abstractmethod
+    def _shifted(
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
+    ) -> DualPoint | None:
+        """A dual point with ``G @ basis = 0``: directions free of penalty must not be pulled on."""
+
+    def certificate(self, W: FloatArray, lifted: FloatArray) -> Certificate:
+        """Objective at W and a duality gap that holds for this very W."""
+        return self._certify(W, lifted, self.dual_point(W, lifted))
+
+    def final_certificate(self, W: FloatArray) -> Certificate:
+        """The same from one full pass over X."""
+        value, theta = self._evaluate(self.design.predict(W))
+        return self._certify(W, None, self._point(value, theta))
+
+    def _certify(self, W: FloatArray, lifted: FloatArray | None, point: DualPoint) -> Certificate:
+        primal = point.loss + self.penalty.value(W)
+        if self.penalty.structure is None:
+            basis = self.quadratic.null_basis(self.shape[1])
+            if basis is not None:
+                lifted = self.lift(W) if lifted is None else lifted
+                shifted = self._shifted(W, lifted, point, basis)
+                if shifted is None:
+                    return Certificate(primal, np.inf)
+                point = shifted
+        bounds = self.penalty.dual_bounds(W, point.G)
+        return Certificate(primal, primal - max(point.dual(alpha) - conj for alpha, conj in bounds))
+
+    def _evaluate(self, z: FloatArray) -> tuple[float, FloatArray]:
+        return self.loss.evaluate(
+            self.y, z, self.c, self.design.offsets, self.b, self.fit_intercept
+        )
+
+    def _point(self, value: float, theta: FloatArray) -> DualPoint:
+        self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
+
+        def dual(alpha: float) -> float:
+            return self.loss.dual(self.y, theta, self.c, alpha)
+
+        return DualPoint(value, self.design.adjoint(theta), dual)
+
+    def intercepts(self, W: FloatArray) -> FloatArray:
+        """The best intercepts at W."""
+        self._evaluate(self.design.predict(W))
+        return self.b.copy()
+
+    def lipschitz(self) -> float:
+        """Estimate of the largest curvature of loss and coupling, maybe some per cent too low."""
+        return self._loss_lipschitz() + (self.quadratic.largest - self.quadratic.ridge)
+
+    def _loss_lipschitz(self) -> float:
+        # Power iteration for all tasks at once. A fixed start keeps fits reproducible.
+        V = np.random.default_rng(0).standard_normal(self.shape)
+        best = 0.0
+        for _ in range(_POWER_STEPS):
+            norms = np.sqrt(np.einsum("jt,jt->t", V, V))
+            V /= np.where(norms > 0.0, norms, 1.0)
+            V = self._bounding_hessian(V)
+            best = float(np.sqrt(np.einsum("jt,jt->t", V, V).max(initial=0.0)))
+        return 1.02 * best
+
+    def _bounding_hessian(self, V: FloatArray) -> FloatArray:
+        z = self.design.predict(V)
+        if self.fit_intercept:
+            self._center(z)
+        return self.loss.curvature * self.design.adjoint(self.c * z)
+
+    def _center(self, z: FloatArray) -> None:
+        """Subtract each task's c-weighted mean in place."""
+        starts = self.design.offsets[:-1]
+        mean = np.add.reduceat(self.c * z, starts) / np.add.reduceat(self.c, starts)
+        z -= np.repeat(mean, np.diff(self.design.offsets))
+
+
+class QuadraticObjective(Objective):
+    """Squared loss: ``lift(W) = H W``, by Gram matrices where they are the cheaper way."""
+
+    def __init__(
+        self,
+        design: Design,
+        loss: Loss,
+        y: FloatArray,
+        c: FloatArray,
+        penalty: Penalty,
+        fit_intercept: bool,
+    ):
+        super().__init__(design, loss, y, c, penalty, fit_intercept)
+        self.rhs = design.adjoint(self.theta0)
+        self._gram: FloatArray | None = (
+            design.gram(c, fit_intercept) if design.prefers_gram() else None
+        )
+
+    def lift(self, W: FloatArray) -> FloatArray:
+        if self._gram is None:
+            return self._bounding_hessian(W)
+        if self._gram.shape[0] == 1:
+            return np.dot(self._gram[0], W)
+        out = np.empty(self.shape)
+        _kernels.blocks.gram_product(self._gram, W, out)
+        return out
+
+    def gram(self) -> FloatArray:
+        """Per-task Gram matrices, (T, d, d) or (1, d, d) when all tasks have the same."""
+        if self._gram is None:
+            self._gram = self.design.gram(self.c, self.fit_intercept)
+        return self._gram
+
+    def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
+        G = lifted - self.rhs
+        if self.quadratic.matrix is not None:
+            G += W @ self.quadratic.matrix
+        return G
+
+    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
+        return float(np.vdot(D, lifted))
+
+    def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
+        value = 0.5 * float(np.vdot(W, lifted)) - float(np.vdot(W, self.rhs)) + self.scale
+        return self._point_of(W, max(value, 0.0), self.rhs - lifted)
+
+    @staticmethod
+    def _point_of(W: FloatArray, value: float, G: FloatArray) -> DualPoint:
+        # With y = r + z: sum y theta = sum c r^2 + <W, X'theta>, and theta^2 / c = c r^2.
+        slope = 2.0 * value + float(np.vdot(W, G))
+        return DualPoint(value, G, lambda alpha: alpha * slope - alpha * alpha * value)
+
+    def _loss_lipschitz(self) -> float:
+        gram = self._gram
+        if gram is not None and gram.shape[0] * gram.shape[1] ** 3 < _EXACT_EIGEN:
+            return float(np.linalg.eigvalsh(gram)[:, -1].max(initial=0.0))
+        return super()._loss_lipschitz()
+
+    def _shifted(
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
+    ) -> DualPoint | None:
+        # Minimise the loss over the free directions: there the shifted W does not pull any more.
+        shift = _solve_free(self.gram(), point.G, basis) @ basis.T
+        moved = self.dual_point(W + shift, lifted + self.lift(shift))
+        return DualPoint(moved.loss, moved.G, moved.dual)
+
+
+class GeneralObjective(Objective):
+    """Any smooth loss: ``lift(W) = X W``, gradients by a pass over X."""
+
+    def lift(self, W: FloatArray) -> FloatArray:
+        return self.design.predict(W)
+
+    def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
+        _, theta = self._evaluate(lifted)
+        G = -self.design.adjoint(theta)
+        if self.quadratic.matrix is not None:
+            G += W @ self.quadratic.matrix
+        return G
+
+    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
+        z = lifted.copy()
+        if self.fit_intercept:
+            self._center(z)
+        return self.loss.curvature * float(np.vdot(z, self.c * z))
+
+    def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
+        return self._point(*self._evaluate(lifted))
+
+    def _shifted(
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
+    ) -> DualPoint | None:
+        value, theta = self._evaluate(lifted)
+        self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
+        weight = self.loss.second_derivative(self.y, theta, self.c)
+        gram = self.design.gram(weight, self.fit_intercept)
+        z = self.design.predict(_solve_free(gram, point.G, basis) @ basis.T)
+        if self.fit_intercept:
+            starts = self.design.offsets[:-1]
+            total = np.add.reduceat(weight, starts)
+            mean = np.add.reduceat(weight * z, starts) / np.where(total > 0.0, total, 1.0)
+            z -= np.repeat(mean, np.diff(self.design.offsets))
+        theta -= weight * z
+        if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
+            return None  # too far from the optimum for a linear correction
+        return self._point(value, theta)
+
+
+def _solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
+    """D (d x r) with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions."""
+    d, r = G.shape[0], basis.shape[1]
+    n_tasks = basis.shape[0]
+    pull = G @ basis
+    if gram.shape[0] == 1:
+        return solve_psd(gram[0], pull)
+    touched = np.abs(basis) > 1e-12
+    if (touched.sum(axis=1) <= 1).all():
+        # Connected components of a graph: one d x d system each.
+        D = np.empty((d, r))
+        for k in range(r):
+            H = np.einsum("t,tij->ij", basis[touched[:, k], k] ** 2, gram[touched[:, k]])
+            D[:, k] = solve_psd(H, pull[:, k])
+        return D
+    system = np.zeros((r, d, r, d))
+    for t in range(n_tasks):
+        system += np.multiply.outer(np.outer(basis[t], basis[t]), gram[t]).transpose(0, 2, 1, 3)
+    return solve_psd(system.reshape(r * d, r * d), pull.T.ravel()).reshape(r, d).T
+
+
+def make_objective(
+    design: Design, loss: Loss, y: FloatArray, c: FloatArray, penalty: Penalty, fit_intercept: bool
+) -> Objective:
+    """The objective class that fits the loss."""
+    kind = QuadraticObjective if loss.affine else GeneralObjective
+    return kind(design, loss, y, c, penalty, fit_intercept)
