@@ -1,0 +1,64 @@
+"""The score of an estimator: the mean over tasks of sklearn's metric, the same for every door."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from sklearn.metrics import accuracy_score, r2_score
+
+from ._tasks import ScoreRows
+from ._typing import AnyArray, FloatArray, IntArray
+
+_METRICS = {"r2": r2_score, "accuracy": accuracy_score}
+
+
+def score_rows(rows: ScoreRows, prediction: AnyArray, *, classifier: bool) -> float:
+    """Score the prediction for `rows.rows`, one column per task where these are for all tasks."""
+    return task_mean_score(
+        "accuracy" if classifier else "r2",
+        rows.y,
+        prediction[rows.observed],
+        rows.group,
+        rows.sample_weight,
+    )
+
+
+def task_mean_score(
+    metric: Literal["r2", "accuracy"],
+    y_true: AnyArray,
+    y_pred: AnyArray,
+    group: IntArray,
+    sample_weight: FloatArray | None = None,
+) -> float:
+    """Mean over tasks of the metric; `group` holds a task code per row, all targets are observed.
+
+    A task with fewer than two rows or a constant target has no R2 of its own: such tasks are pooled
+    into one extra group. It counts if the metric is defined on it (accuracy always is, R2 needs two
+    different targets), or if there is nothing else: then sklearn's convention decides. One task
+    gives sklearn's own score.
+    """
+    # A stable sort keeps a task's rows in their order: one task is summed as sklearn sums it.
+    order = np.argsort(group, kind="stable")
+    ends = np.flatnonzero(np.diff(group[order])) + 1
+    groups: list[IntArray] = []
+    pooled: list[IntArray] = []
+    for members in np.split(order, ends):
+        (pooled if _constant(y_true[members]) else groups).append(members)
+    if pooled:
+        members = np.sort(np.concatenate(pooled))
+        if not groups or metric == "accuracy" or not _constant(y_true[members]):
+            groups.append(members)
+    scores = [
+        _METRICS[metric](
+            y_true[members],
+            y_pred[members],
+            sample_weight=None if sample_weight is None else sample_weight[members],
+        )
+        for members in groups
+    ]
+    return float(np.mean(scores))
+
+
+def _constant(y: AnyArray) -> bool:
+    return bool((y == y[0]).all())

@@ -1,0 +1,478 @@
+"""The only door for task labels: every input form -> one task-sorted block form, and back.
+
+Labels come in by `task_column` (door "column"), as the columns of a 2-D y on a shared X (door
+"shared"), by the keyword `tasks` (door "keyword"), or not at all (door "none": one task). Whatever
+the door, a fit sees `TaskRows`: a flat, task-major sample space in which task t owns [offsets[t],
+offsets[t + 1]). Everything that is refused about X, y, labels and sample weights is refused here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import numbers
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import is_classifier
+from sklearn.utils import (
+    assert_all_finite,
+    check_array,
+    check_consistent_length,
+    column_or_1d,
+)
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    check_non_negative,
+    validate_data,
+)
+
+from ._labels import (
+    as_array,
+    as_labels,
+    as_table,
+    column_position,
+    factorize,
+    frame_columns,
+    is_missing,
+    match_keys,
+    object_array,
+    show_label,
+    show_labels,
+    split_column,
+    uniform,
+)
+from ._typing import AnyArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class TaskRows:
+    """What a fit needs: rows by task, targets and weights task-major.
+
+    X may be the caller's own array: never write to it.
+    """
+
+    X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
+    y: FloatArray  # (N,) float64; the target, or -1 / +1 for classifiers; 0 where missing
+    sample_weight: FloatArray  # (N,) float64; 0 where missing (door "shared" only)
+    offsets: IntArray  # (T + 1,) int64
+    tasks: AnyArray  # (T,) labels as given
+    door: str  # "none" | "column" | "shared" | "keyword"
+    classes: AnyArray | None  # (2,) for classifiers; classes[1] is +1
+    feature_names: AnyArray  # (d,)
+
+    @property
+    def n_tasks(self) -> int:
+        return len(self.tasks)
+
+    @property
+    def shared(self) -> bool:
+        return self.door == "shared"
+
+    @property
+    def one_task_plain(self) -> bool:
+        return self.door == "none"
+
+
+@dataclass(frozen=True, eq=False)
+class PredictRows:
+    """Rows to predict, in the order given."""
+
+    X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
+    index: IntArray | None  # (n,) positions in tasks_, -1 = unseen; None: all tasks for all
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreRows:
+    """Rows to score: predict `rows`, then compare `prediction[observed]` with `y` task by task."""
+
+    rows: PredictRows
+    observed: AnyArray  # mask of the prediction's shape: target observed and weight > 0
+    y: AnyArray  # (m,) targets as given, observed ones only
+    sample_weight: FloatArray | None  # (m,)
+    group: IntArray  # (m,) task codes; unseen labels have codes of their own
+
+
+def resolve_fit(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    tasks: Any = None,
+    sample_weight: Any = None,
+    classifier: bool,
+) -> TaskRows:
+    """Check what came into `fit` by any door and bring it into the task-sorted form.
+
+    Sets `n_features_in_` (the label column counts) and `feature_names_in_` on the estimator.
+    """
+    X, column = _features(estimator, X, reset=True)
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, "
+            "but the target y is None."
+        )
+    names = frame_columns(y)
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError(f"The columns of y name the tasks: names must be distinct, got {names}.")
+    if classifier:
+        values, observed = class_targets(y, estimator)
+    else:
+        values, observed = _regression_targets(y, estimator)
+    check_consistent_length(X, values)
+    labels, source = _row_labels(estimator, column, tasks, len(X))
+    if values.ndim == 2 and labels is not None:
+        if values.shape[1] > 1:
+            raise ValueError(
+                f"y of shape {values.shape} holds one task per column, which cannot be combined "
+                f"with {source}: pass a 1-D y, or drop the labels."
+            )
+        values, observed = column_or_1d(values, warn=True), observed.ravel()
+    weights = _weights(sample_weight, X, values.shape)
+    keep = observed & (weights > 0)
+    if not keep.any():
+        raise ValueError(
+            "Nothing is left to fit: every target in y is NaN (not observed) or has weight 0."
+        )
+    classes = None
+    if classifier:
+        classes, values = _signs(values, keep)
+    if values.ndim == 2:
+        door = "shared"
+        task_labels = _column_labels(names, values.shape[1])
+        X, y, weights, offsets = _shared_blocks(X, values, weights, keep, task_labels)
+    else:
+        door = "none" if labels is None else "keyword" if column is None else "column"
+        X, y, weights, offsets, task_labels = _stacked_blocks(
+            X, values, weights, keep, labels, source
+        )
+    if classes is not None and getattr(estimator, "fit_intercept", True):
+        _refuse_one_class_tasks(y, offsets, task_labels, classes)
+    return TaskRows(
+        X, y, weights, offsets, task_labels, door, classes, _feature_names(estimator, column)
+    )
+
+
+def resolve_predict(estimator: Any, X: Any, *, tasks: Any = None) -> PredictRows:
+    """Check X and find each row's fitted task."""
+    return _resolve_rows(estimator, X, tasks)[0]
+
+
+def resolve_score(
+    estimator: Any, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None
+) -> ScoreRows:
+    """Check what came into `score`; missing targets and rows of weight 0 are left out."""
+    rows, labels = _resolve_rows(estimator, X, tasks)
+    names = frame_columns(y)
+    if is_classifier(estimator):
+        values, observed = class_targets(y, estimator)
+    else:
+        values, observed = _regression_targets(y, estimator)
+    check_consistent_length(rows.X, values)
+    if rows.index is None:
+        n_tasks = len(estimator.tasks_)
+        if n_tasks == 1:
+            values, observed = values.reshape(len(values), -1), observed.reshape(len(values), -1)
+        if values.ndim != 2 or values.shape[1] != n_tasks:
+            raise ValueError(
+                f"y has shape {values.shape}, but the model was fitted on a y of {n_tasks} "
+                "columns: pass one column per task, or 1-D y with `tasks`."
+            )
+        fitted = estimator.tasks_
+        if names is not None and fitted.dtype.kind == "O" and names != fitted.tolist():
+            raise ValueError(
+                "The columns of y should be those seen during fit, in the same order: "
+                f"{show_labels(fitted)}; got {names[:5]}."
+            )
+        group = np.broadcast_to(np.arange(n_tasks), values.shape)
+    else:
+        if values.ndim == 2:
+            values, observed = column_or_1d(values, warn=True), observed.ravel()
+        group = np.zeros(len(values), np.intp)
+        if labels is not None:
+            group = factorize(labels, "tasks")[1]
+    weights = _weights(sample_weight, rows.X, values.shape)
+    observed = observed & (weights > 0)
+    if not observed.any():
+        raise ValueError(
+            "Nothing is left to score: every target in y is NaN (not observed) or has weight 0."
+        )
+    kept = None if sample_weight is None else weights[observed]
+    return ScoreRows(rows, observed, values[observed], kept, group[observed])
+
+
+def task_weights(rows: TaskRows, task_weight: Any) -> FloatArray:
+    """omega_t, (T,): "equal" is 1, "size" is S_t T / sum(S), a mapping is used as given."""
+    if isinstance(task_weight, str) and task_weight == "equal":
+        return np.ones(rows.n_tasks)
+    if isinstance(task_weight, str) and task_weight == "size":
+        size = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
+        return size * (rows.n_tasks / size.sum())
+    if not isinstance(task_weight, Mapping):
+        raise ValueError(
+            'task_weight must be "equal", "size" or a mapping from task label to weight, '
+            f"got {task_weight!r}."
+        )
+    keys = object_array(task_weight)
+    # Keys of several kinds cannot be sorted: they are compared one by one, as they are.
+    with contextlib.suppress(TypeError, ValueError):
+        keys = as_labels(keys, "task_weight")
+    weight_of = dict(zip(match_keys(keys, rows.tasks), task_weight.values(), strict=True))
+    omega = np.empty(rows.n_tasks)
+    for t, key in enumerate(match_keys(rows.tasks, keys)):
+        if key not in weight_of:
+            raise ValueError(f"task_weight has no weight for task {show_label(rows.tasks, t)}.")
+        weight = weight_of[key]
+        if not isinstance(weight, numbers.Real) or not 0 < float(weight) < np.inf:
+            raise ValueError(
+                f"task_weight must be finite and > 0, got {weight!r} for task "
+                f"{show_label(rows.tasks, t)}."
+            )
+        omega[t] = weight
+    return omega
+
+
+def _features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any]:
+    """X without its label column, finite float64 of any memory order; that column as given."""
+    table = as_table(X, estimator)
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    column = None
+    if estimator.task_column is not None:
+        position = column_position(table, estimator.task_column)
+        if table.shape[1] == 1:
+            raise ValueError(
+                f"X has n_features=1, the labels of task_column={estimator.task_column!r}: "
+                "no feature is left to fit."
+            )
+        column, table = split_column(table, position)
+    table = check_array(table, dtype=np.float64, estimator=estimator, input_name="X")
+    return table, column
+
+
+def _feature_names(estimator: Any, column: Any) -> AnyArray:
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:
+        names = np.array([f"x{j}" for j in range(estimator.n_features_in_)], dtype=object)
+    if column is None:
+        return np.array(names)
+    task_column = estimator.task_column
+    position = (
+        names.tolist().index(task_column) if isinstance(task_column, str) else int(task_column)
+    )
+    return np.delete(names, position)
+
+
+def _row_labels(
+    estimator: Any, column: Any, tasks: Any, n_rows: int
+) -> tuple[AnyArray | None, str]:
+    """The rows' labels, from the label column or the keyword, and the words that name the door."""
+    if column is not None:
+        source = f"task_column={estimator.task_column!r}"
+        if tasks is not None:
+            raise ValueError(
+                f"Task labels were given twice, by {source} and by `tasks`: "
+                "pass one of them (task_column=None to use `tasks`)."
+            )
+        return as_labels(column, source), source
+    if tasks is None:
+        return None, ""
+    labels = as_labels(tasks, "`tasks`")
+    if len(labels) != n_rows:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"`tasks` has {len(labels)} labels, X has {n_rows} rows."
+        )
+    return labels, "`tasks`"
+
+
+def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:
+    """Labels of the columns of a 2-D y, in their order."""
+    if names is None:
+        return np.arange(n_tasks)
+    if all(isinstance(name, numbers.Integral) for name in names):
+        return np.array(names)
+    return object_array(names)
+
+
+def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None]:
+    """Rows to predict with their positions in `tasks_`, and their labels."""
+    check_is_fitted(estimator, "tasks_")
+    X, column = _features(estimator, X, reset=False)
+    X = np.ascontiguousarray(X)
+    labels, source = _row_labels(estimator, column, tasks, len(X))
+    fitted = estimator.tasks_
+    if labels is None:
+        if estimator._door == "shared":
+            return PredictRows(X, None), None
+        if len(fitted) > 1:
+            raise ValueError(
+                f"The model was fitted on {len(fitted)} tasks, so every row needs a task label: "
+                "pass tasks=, or fit with task_column to keep the labels in X."
+            )
+        return PredictRows(X, np.zeros(len(X), np.intp)), None
+    if estimator._door == "none":
+        raise ValueError(
+            "`tasks` was given, but the model was fitted without task labels: fit with `tasks`, "
+            "`task_column` or a 2-D y, or leave `tasks` out."
+        )
+    distinct, codes = factorize(labels, source)
+    where = {key: t for t, key in enumerate(match_keys(fitted, distinct))}
+    found = np.array([where.get(key, -1) for key in match_keys(distinct, fitted)], dtype=np.intp)
+    if estimator.unseen != "mean" and (found < 0).any():
+        raise ValueError(
+            f"Unseen task labels in {source}: {show_labels(distinct[found < 0])}. The model was "
+            f"fitted on {len(fitted)} tasks. In cross-validation, keep every task in training with "
+            'TaskKFold; or set unseen="mean" to predict such rows with the mean model.'
+        )
+    return PredictRows(X, found[codes]), labels
+
+
+# --- targets and weights -------------------------------------------------------------------------
+
+
+def _regression_targets(y: Any, estimator: Any) -> tuple[AnyArray, AnyArray]:
+    """Float64 targets and the mask of the observed ones."""
+    y = check_array(
+        y,
+        dtype=np.float64,
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        estimator=estimator,
+        input_name="y",
+    )
+    return y, ~np.isnan(y)
+
+
+def class_targets(y: Any, estimator: Any = None) -> tuple[AnyArray, AnyArray]:
+    """Targets in their own type (any value where missing) and the mask of the observed ones."""
+    y = check_array(
+        y if sparse.issparse(y) else as_array(y),
+        dtype=None,
+        ensure_2d=False,
+        ensure_all_finite=False,
+        estimator=estimator,
+        input_name="y",
+    )
+    if y.dtype.kind == "f":
+        assert_all_finite(y, allow_nan=True, input_name="y")
+        return y, ~np.isnan(y)
+    if y.dtype.kind in "biuUSmM":
+        return y, np.ones(y.shape, bool)
+    values = y.ravel().astype(object)
+    observed = ~np.fromiter(map(is_missing, values.tolist()), bool, len(values))
+    if not observed.any():
+        return np.zeros(y.shape), observed.reshape(y.shape)
+    values[~observed] = values[np.argmax(observed)]
+    values = uniform(values, "y")
+    if values.dtype.kind == "f":
+        assert_all_finite(values, input_name="y")
+    return values.reshape(y.shape), observed.reshape(y.shape)
+
+
+def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """Valid weights of the targets' shape; (n,) weights hold for every column of a 2-D y."""
+    if sample_weight is None:
+        return np.ones(shape)
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(len(X), sample_weight)
+    sample_weight = np.asarray(sample_weight)
+    if len(shape) == 2 and sample_weight.ndim == 2:
+        weights = check_array(sample_weight, dtype=np.float64, input_name="sample_weight")
+        if weights.shape != shape:
+            raise ValueError(f"sample_weight.shape == {weights.shape}, expected {shape}!")
+    else:
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weights = np.broadcast_to(weights.reshape((-1,) + (1,) * (len(shape) - 1)), shape)
+    check_non_negative(weights, "`sample_weight`")
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def _signs(values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """The two classes, and the targets as -1 / +1 (0 where not kept)."""
+    kept = values[keep]
+    check_classification_targets(kept)
+    classes, codes = factorize(kept, "y")
+    if len(classes) > 2:
+        raise ValueError(
+            "Only binary classification is supported. The type of the target is multiclass "
+            f"({len(classes)} classes)."
+        )
+    if len(classes) < 2:
+        raise ValueError(
+            "This solver needs samples of at least 2 classes in the data, but the data contains "
+            f"only one class: {show_label(classes, 0)}"
+        )
+    signs = np.zeros(values.shape)
+    signs[keep] = 2.0 * codes - 1.0
+    return classes, signs
+
+
+def _refuse_one_class_tasks(
+    y: AnyArray, offsets: AnyArray, tasks: AnyArray, classes: AnyArray
+) -> None:
+    has = [np.logical_or.reduceat(y == sign, offsets[:-1]) for sign in (-1.0, 1.0)]
+    alone = np.flatnonzero(has[0] != has[1])
+    if len(alone):
+        only = show_label(classes, int(has[1][alone[0]]))
+        more = f" ({len(alone)} such tasks: {show_labels(tasks[alone])})" if len(alone) > 1 else ""
+        raise ValueError(
+            f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
+            "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
+            "with another, or set fit_intercept=False."
+        )
+
+
+# --- blocks --------------------------------------------------------------------------------------
+
+
+def _stacked_blocks(
+    X: AnyArray,
+    y: AnyArray,
+    weights: AnyArray,
+    keep: AnyArray,
+    labels: AnyArray | None,
+    source: str,
+) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray, AnyArray]:
+    """The kept rows sorted by task, in their order within a task."""
+    rows = np.flatnonzero(keep)
+    if labels is None:
+        tasks, order, sizes = np.array([0]), rows, np.array([len(rows)])
+    else:
+        tasks, codes = factorize(labels[rows], source)
+        order, sizes = rows[np.argsort(codes, kind="stable")], np.bincount(codes)
+        if 2 <= len(tasks) == len(rows):
+            warnings.warn(
+                f"The number of tasks equals the number of rows ({len(rows)}): is {source} really "
+                "a column of task labels? Check `task_column` or `tasks`.",
+                UserWarning,
+                stacklevel=4,
+            )
+    if len(order) < len(X) or np.any(order[1:] < order[:-1]):
+        X, y, weights = X[order], y[order], weights[order]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return np.ascontiguousarray(X), y, weights, offsets, tasks
+
+
+def _shared_blocks(
+    X: AnyArray, y: AnyArray, weights: AnyArray, keep: AnyArray, tasks: AnyArray
+) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
+    """One block of all used rows per column of y; missing entries have target and weight 0."""
+    empty = np.flatnonzero(~keep.any(axis=0))
+    if len(empty):
+        raise ValueError(
+            f"Task {show_label(tasks, int(empty[0]))} (column {empty[0]} of y) has no observed "
+            "target of positive weight: drop the column."
+        )
+    y, weights = np.where(keep, y, 0.0), np.where(keep, weights, 0.0)
+    used = keep.any(axis=1)
+    if not used.all():
+        X, y, weights = X[used], y[used], weights[used]
+    offsets = np.arange(len(tasks) + 1, dtype=np.int64) * len(X)
+    return np.ascontiguousarray(X), y.T.ravel(), weights.T.ravel(), offsets
