@@ -1,0 +1,112 @@
+"""Docstring parts that estimators share, written once and filled in by ``@document``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+_PARAMETERS = """\
+lambda1 : float, default=0.1
+    Strength of the term that couples the tasks, in [0, inf); see the objective above.
+lambda2 : float, default={lambda2}
+    Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in {lambda2_range}.
+{own_parameters}fit_intercept : bool, default=True
+    Whether every task has an unpenalised intercept.
+task_column : int or str, default=None
+    Position or name of the column of X that holds the task labels; it is not a feature. With None,
+    labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task only.
+task_weight : "equal", "size" or mapping, default="equal"
+    Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample weight,
+    so that every sample counts the same; or ``{{label: weight}}``, weights in (0, inf).
+unseen : "error" or "mean", default="error"
+    What predict does with a task label that was not fitted: refuse it, or use the mean of the
+    tasks' models.
+solver : "auto", "apg" or "closed-form", default="auto"
+    Accelerated proximal gradient, or a direct solution where there is one (squared loss with
+    quadratic penalties only). "auto" takes the direct one where it is the cheaper.
+tol : float, default=1e-6
+    The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the best
+    intercepts.
+max_iter : int, default=10000
+    Largest number of accelerated steps.
+warm_start : bool, default=False
+    Start from the last coefficients, if tasks and features are the same.
+verbose : int, default=0
+    Print the objective and the gap while fitting, if positive."""
+
+_ATTRIBUTES = """\
+coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+    Coefficients W', without the label column; 1-D after a fit without task labels.
+intercept_ : ndarray of shape (n_tasks,) or float
+    Intercepts b.
+tasks_ : ndarray of shape (n_tasks,)
+    Task labels as given, in the order of `coef_`: sorted, or the columns of a 2-D y in their order.
+n_tasks_ : int
+    Number of tasks.
+{own_attributes}dual_gap_ : float
+    Duality gap at `coef_`: the objective is at most this far above the optimum.
+relative_gap_ : float
+    The gap divided by the objective at W = 0, comparable with `tol`.
+objective_ : ndarray
+    Objective at each certificate; the last entry is the fit's.
+n_iter_ : int
+    Number of steps.
+n_features_in_ : int
+    Number of columns of X seen during fit, the label column included.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of these columns, if X was a DataFrame with string names.
+coef_feature_names_ : ndarray of shape (n_features,)
+    Names of the features that `coef_` belongs to."""
+
+_CLASSES = """\
+classes_ : ndarray of shape (2,)
+    Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
+"""
+
+_NOTATION = """\
+Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample weights
+s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task t and row
+``w^j`` one feature
+across tasks; the loss is {loss}."""
+
+_LOSSES = {
+    "regressor": "the squared loss ``1/2 (y - z)^2``",
+    "classifier": "the logistic loss ``log(1 + exp(-y z))``, y in {-1, +1}",
+}
+
+
+def document(
+    kind: str,
+    *,
+    own_parameters: str = "",
+    own_attributes: str = "",
+    lambda2: str = "0.0",
+    lambda2_range: str = "[0, inf)",
+) -> Callable[[Class], Class]:
+    """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``."""
+
+    def fill(cls: Class) -> Class:
+        if cls.__doc__ is None:  # python -OO
+            return cls
+        attributes = inspect.cleandoc(own_attributes) + "\n" if own_attributes else ""
+        parts = {
+            "<notation>": _NOTATION.format(loss=_LOSSES[kind]),
+            "<parameters>": _PARAMETERS.format(
+                own_parameters=inspect.cleandoc(own_parameters) + "\n" if own_parameters else "",
+                lambda2=lambda2,
+                lambda2_range=lambda2_range,
+            ),
+            "<attributes>": _ATTRIBUTES.format(
+                own_attributes=(_CLASSES if kind == "classifier" else "") + attributes
+            ),
+        }
+        text = inspect.cleandoc(cls.__doc__)
+        for mark, part in parts.items():
+            text = text.replace(mark, part)
+        cls.__doc__ = text
+        return cls
+
+    return fill

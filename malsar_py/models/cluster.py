@@ -1,0 +1,197 @@
+"""Clustered tasks: groups of tasks share a model, and the groups are learnt with the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.linalg
+from sklearn.utils._param_validation import Interval
+
+from .._docs import document
+from .._typing import FloatArray, IntArray
+from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
+from ..penalties import Penalty, Ridge, SpectralBox
+from ..prox import box_theta
+
+_OWN_PARAMETERS = """\
+    n_clusters : int, default=2
+        Number k of clusters of tasks, in [1, n_tasks]; with one task it is capped at 1.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the k-means that reads `task_labels_` off the membership matrix; the coefficients
+        do not depend on it."""
+
+_OWN_ATTRIBUTES = """\
+    task_membership_ : ndarray of shape (n_tasks, n_tasks)
+        The minimising M: near 1/size within a cluster of that size, near 0 between clusters.
+    task_labels_ : ndarray of shape (n_tasks,)
+        Cluster 0, ..., n_clusters - 1 of each task: k-means on the top k eigenvectors of M."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _Clustered(MultiTaskEstimator):
+    lambda2: float = 0.1
+    n_clusters: int = 2
+    random_state: int | np.random.RandomState | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **MultiTaskEstimator._parameter_constraints,
+        "lambda2": [Interval(Real, 0, None, closed="neither")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def _n_clusters(self, n_tasks: int) -> int:
+        if n_tasks == 1:
+            return 1
+        if self.n_clusters > n_tasks:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} must be at most the number of tasks, {n_tasks}."
+            )
+        return self.n_clusters
+
+    def _penalty(self, problem: Problem) -> Penalty:
+        k = self._n_clusters(problem.n_tasks)
+        if self.lambda1 == 0.0 or k >= min(problem.n_features, problem.n_tasks):
+            return Ridge(self.lambda2)  # what the penalty is in these limits
+        return SpectralBox(self.lambda1, self.lambda2, k)
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        k = self._n_clusters(problem.n_tasks)
+        self.task_membership_, directions = _membership(W, k, self.lambda1, self.lambda2)
+        self.task_labels_ = _kmeans(directions, k, self.random_state)
+
+
+def _membership(
+    W: FloatArray, k: int, lambda1: float, lambda2: float
+) -> tuple[FloatArray, FloatArray]:
+    """The minimising M, and the top k eigenvectors of M (n_tasks, k)."""
+    n_tasks = W.shape[1]
+    _, s, directions = scipy.linalg.svd(W, full_matrices=True, check_finite=False)
+    s = np.concatenate([s, np.zeros(n_tasks - s.shape[0])])[:n_tasks]
+    rank = int((s > 1e-10 * s.max(initial=0.0)).sum())
+    share = np.zeros(n_tasks)
+    if rank <= k or lambda1 == 0.0:
+        # Every direction W uses is wholly in M; what is left of the trace changes nothing: spread
+        # it.
+        share[:rank] = min(1.0, k / rank) if rank else 0.0
+        if rank < n_tasks:
+            share[rank:] = max(k - rank, 0) / (n_tasks - rank)
+    else:
+        eta = lambda2 / lambda1
+        m = min(W.shape)
+        share[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0] - eta
+    return (directions.T * share) @ directions, directions[:k].T
+
+
+def _kmeans(points: FloatArray, k: int, random_state: Any) -> IntArray:
+    from sklearn.cluster import (
+        KMeans,
+    )  # late: a third of sklearn would come with the import of this package
+
+    found = KMeans(n_clusters=k, n_init=10, random_state=random_state).fit(points)
+    return found.labels_.astype(np.intp)
+
+
+@document(
+    "regressor",
+    own_parameters=_OWN_PARAMETERS,
+    own_attributes=_OWN_ATTRIBUTES,
+    lambda2="0.1",
+    lambda2_range="(0, inf)",
+)
+class ClusteredRegressor(_Clustered, MultiTaskRegressor):
+    """Clustered multi-task regression (CMTL): the tasks form k groups of similar models.
+
+    Minimises over W, b and M::
+
+        F(W, b) + lambda1 eta (1 + eta)/2 tr(W (eta I + M)^-1 W')
+        subject to 0 <= M <= I, tr M = k
+
+    with ``eta = lambda2 / lambda1``: lambda1 weighs the (relaxed) scatter within clusters, lambda2
+    is the ridge. <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    TraceNormRegressor : The tasks share a subspace.
+
+    Notes
+    -----
+    M shares the eigenvectors of W'W and can be minimised out: what is left is the squared spectral
+    box norm of W [2]_, convex, with an exact prox. Coefficients of rank at most k cost nothing but
+    ridge. ``lambda1 = 0`` and ``n_clusters >= min(n_features, n_tasks)`` are plain ridge.
+
+    References
+    ----------
+    .. [1] J. Zhou, J. Chen, J. Ye, "Clustered multi-task learning via alternating structure
+       optimization", NIPS 2011.
+    .. [2] A. M. McDonald, M. Pontil, D. Stamos, "New perspectives on k-support and cluster norms",
+       JMLR 17, 2016.
+    .. [3] L. Jacob, F. Bach, J.-P. Vert, "Clustered multi-task learning: a convex formulation",
+       NIPS 2008.
+
+    Examples
+    --------
+    >>> from malsar_py import ClusteredRegressor
+    >>> from malsar_py.datasets import make_clustered
+    >>> X, y, tasks = make_clustered(n_tasks=8, n_clusters=2, random_state=0)
+    >>> model = ClusteredRegressor(lambda1=1.0, lambda2=0.1, n_clusters=2, random_state=0)
+    >>> model.fit(X, y, tasks=tasks).task_labels_.shape
+    (8,)
+    """
+
+
+@document(
+    "classifier",
+    own_parameters=_OWN_PARAMETERS,
+    own_attributes=_OWN_ATTRIBUTES,
+    lambda2="0.1",
+    lambda2_range="(0, inf)",
+)
+class ClusteredClassifier(_Clustered, MultiTaskClassifier):
+    """Clustered multi-task logistic regression (CMTL): the tasks form k groups of similar models.
+
+    Minimises over W, b and M::
+
+        F(W, b) + lambda1 eta (1 + eta)/2 tr(W (eta I + M)^-1 W')
+        subject to 0 <= M <= I, tr M = k
+
+    with ``eta = lambda2 / lambda1``: lambda1 weighs the (relaxed) scatter within clusters, lambda2
+    is the ridge. <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    ClusteredRegressor : The same penalty with the squared loss, and notes on how it is solved.
+
+    References
+    ----------
+    .. [1] J. Zhou, J. Chen, J. Ye, "Clustered multi-task learning via alternating structure
+       optimization", NIPS 2011.
+
+    Examples
+    --------
+    >>> from malsar_py import ClusteredClassifier
+    >>> from malsar_py.datasets import make_clustered
+    >>> X, y, tasks = make_clustered(n_tasks=8, n_clusters=2, classification=True, random_state=0)
+    >>> model = ClusteredClassifier(lambda1=0.1, lambda2=0.01, n_clusters=2, random_state=0)
+    >>> model.fit(X, y, tasks=tasks).task_membership_.shape
+    (8, 8)
+    """

@@ -1,0 +1,232 @@
+"""Tasks tied to each other by quadratic terms: to their mean, or along the edges of a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._docs import document
+from ..base import (
+    NONNEGATIVE,
+    MultiTaskClassifier,
+    MultiTaskEstimator,
+    MultiTaskRegressor,
+    Problem,
+)
+from ..graphs import to_laplacian
+from ..penalties import L1, Penalty, Ridge, TaskQuadratic
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _MeanRegularized(MultiTaskEstimator):
+    def _penalty(self, problem: Problem) -> Penalty:
+        T = problem.n_tasks
+        return TaskQuadratic(self.lambda1 * (np.eye(T) - 1.0 / T)) + Ridge(self.lambda2)
+
+
+@document("regressor")
+class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
+    """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
+
+    Minimises over W and b::
+
+        F(W, b) + lambda1/2 sum_t ||w_t - mean(W)||^2 + lambda2/2 ||W||_F^2
+
+    <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    GraphRegressor : Neighbours in a graph are drawn to each other; the complete graph gives this
+    model.
+
+    Notes
+    -----
+    ``lambda1 = 0`` is one ridge per task; ``lambda1 -> inf`` is one slope for all tasks with
+    intercepts of their own. Solved directly: one factorisation per task and one system of
+    n_features equations.
+
+    References
+    ----------
+    .. [1] T. Evgeniou, M. Pontil, "Regularized multi-task learning", KDD 2004.
+
+    Examples
+    --------
+    >>> from malsar_py import MeanRegularizedRegressor
+    >>> from malsar_py.datasets import load_exam
+    >>> exam = load_exam()
+    >>> model = MeanRegularizedRegressor(lambda1=1.0).fit(exam.data, exam.target, tasks=exam.tasks)
+    >>> model.n_tasks_, model.relative_gap_ <= model.tol
+    (65, True)
+    """
+
+
+@document("classifier")
+class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
+    """Mean-regularised logistic regression: every task's model is drawn to the mean of all.
+
+    Minimises over W and b::
+
+        F(W, b) + lambda1/2 sum_t ||w_t - mean(W)||^2 + lambda2/2 ||W||_F^2
+
+    <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    MeanRegularizedRegressor : The same penalty with the squared loss.
+
+    Notes
+    -----
+    With ``lambda2 = 0`` the mean carries no penalty: when a hyperplane separates the classes of all
+    tasks at once there is no finite minimiser, and the fit ends with a ConvergenceWarning.
+
+    References
+    ----------
+    .. [1] T. Evgeniou, M. Pontil, "Regularized multi-task learning", KDD 2004.
+
+    Examples
+    --------
+    >>> from malsar_py import MeanRegularizedClassifier
+    >>> from malsar_py.datasets import make_clustered
+    >>> X, y, tasks = make_clustered(n_tasks=4, classification=True, random_state=0)
+    >>> model = MeanRegularizedClassifier(lambda1=0.1, lambda2=0.01).fit(X, y, tasks=tasks)
+    >>> model.decision_function(X[:3], tasks=tasks[:3]).shape
+    (3,)
+    """
+
+
+_GRAPH_PARAMETERS = """\
+    graph : str, array-like, sparse matrix, DataFrame, list of edges or networkx graph,
+    default="complete"
+        How the tasks are related. "complete": all of them, with weights 1/n_tasks (mean
+        regularisation); "chain": each to the next in the order of `tasks_`. A bare array is an
+        adjacency matrix (n_tasks, n_tasks), symmetric with weights in [0, inf), in the order of
+        `tasks_`; :func:`malsar_py.graphs.incidence` and :func:`malsar_py.graphs.laplacian` wrap the
+        other matrices. Edges ``(label, label[, weight])``, a labelled DataFrame and a networkx
+        graph go by task labels and are restricted to the fitted tasks.
+    lambda3 : float, default=0.0
+        Strength of ``sum_jt |w_jt|``, in [0, inf)."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _Graph(MultiTaskEstimator):
+    graph: Any = "complete"
+    lambda3: float = 0.0
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **MultiTaskEstimator._parameter_constraints,
+        "graph": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
+        "lambda3": NONNEGATIVE,
+    }
+
+    def _penalty(self, problem: Problem) -> Penalty:
+        L = to_laplacian(self.graph, problem.tasks)
+        return L1(self.lambda3) + TaskQuadratic(self.lambda1 * L) + Ridge(self.lambda2)
+
+
+@document("regressor", own_parameters=_GRAPH_PARAMETERS)
+class GraphRegressor(_Graph, MultiTaskRegressor):
+    """Graph-regularised multi-task regression: neighbours in a graph have similar models.
+
+    Minimises over W and b::
+
+        F(W, b) + lambda1/2 tr(W L W') + lambda2/2 ||W||_F^2 + lambda3 sum_jt |w_jt|
+
+    with L the graph's Laplacian: ``tr(W L W') = sum over edges (t, u) of weight_tu ||w_t -
+    w_u||^2``. <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    MeanRegularizedRegressor : The complete graph.
+    malsar_py.graphs : Ways to give a graph.
+
+    Notes
+    -----
+    With ``lambda3 = 0`` the problem is linear and solved directly. MALSAR's SRMTL:
+    ``graph=incidence(R)``.
+
+    References
+    ----------
+    .. [1] T. Evgeniou, C. A. Micchelli, M. Pontil, "Learning multiple tasks with kernel methods",
+       JMLR 6, 2005.
+    .. [2] J. Zhou, J. Chen, J. Ye, "MALSAR: Multi-tAsk Learning via StructurAl Regularization",
+       2012.
+
+    Examples
+    --------
+    >>> from malsar_py import GraphRegressor
+    >>> from malsar_py.datasets import make_joint_feature
+    >>> X, y, tasks = make_joint_feature(n_tasks=4, random_state=0)
+    >>> model = GraphRegressor(graph="chain", lambda1=1.0).fit(X, y, tasks=tasks)
+    >>> edges = [(0, 1), (1, 2), (2, 3)]
+    >>> same = GraphRegressor(graph=edges, lambda1=1.0).fit(X, y, tasks=tasks)
+    >>> bool(abs(model.coef_ - same.coef_).max() < 1e-8)
+    True
+    """
+
+
+@document("classifier", own_parameters=_GRAPH_PARAMETERS)
+class GraphClassifier(_Graph, MultiTaskClassifier):
+    """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
+
+    Minimises over W and b::
+
+        F(W, b) + lambda1/2 tr(W L W') + lambda2/2 ||W||_F^2 + lambda3 sum_jt |w_jt|
+
+    with L the graph's Laplacian: ``tr(W L W') = sum over edges (t, u) of weight_tu ||w_t -
+    w_u||^2``. <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    GraphRegressor : The same penalty with the squared loss.
+    malsar_py.graphs : Ways to give a graph.
+
+    References
+    ----------
+    .. [1] T. Evgeniou, C. A. Micchelli, M. Pontil, "Learning multiple tasks with kernel methods",
+       JMLR 6, 2005.
+    .. [2] J. Zhou, J. Chen, J. Ye, "MALSAR: Multi-tAsk Learning via StructurAl Regularization",
+       2012.
+
+    Examples
+    --------
+    >>> from malsar_py import GraphClassifier
+    >>> from malsar_py.datasets import make_joint_feature
+    >>> X, y, tasks = make_joint_feature(n_tasks=4, classification=True, random_state=0)
+    >>> model = GraphClassifier(graph="chain", lambda1=0.1, lambda2=0.01).fit(X, y, tasks=tasks)
+    >>> model.classes_
+    array([0, 1])
+    """

@@ -1,0 +1,95 @@
+"""MALSAR's functions and arguments as estimators and lambdas of this library: the one table.
+
+MALSAR sums the squared loss over all samples (with 1/2, without intercept) and averages the logistic loss within
+each task (with an intercept). Here every term is a weighted mean, norms carry no 1/2 and quadratics do. Hence, with
+``f = T / N`` for the squared loss (``task_weight="size"``) and ``f = 1`` for the logistic one
+(``task_weight="equal"``), our objective is ``f`` times MALSAR's, its norms' multipliers rho become ``f rho`` and its
+quadratics' ``2 f rho``.
+
+A new function is one more line in ``TERMS``: the estimator's stem and, for every MALSAR argument, what it becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import malsar_py
+from malsar_py import graphs
+
+
+def norm(rho, f):
+    return f * rho
+
+
+def quadratic(rho, f):
+    return 2.0 * f * rho
+
+
+def as_is(value, f):
+    return value
+
+
+def whole(value, f):
+    return int(value)
+
+
+def incidence(R, f):
+    return graphs.incidence(R)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Estimator stem, and MALSAR argument -> (our parameter, conversion(value, f))."""
+
+    estimator: str
+    arguments: Mapping[str, tuple[str, Callable[[Any, float], Any]]]
+
+
+RIDGE = {"rho_L2": ("lambda2", quadratic)}
+
+TERMS = {
+    "Lasso": Terms("Lasso", {"rho1": ("lambda1", norm)} | RIDGE),
+    "L21": Terms("JointFeature", {"rho1": ("lambda1", norm)} | RIDGE),
+    "Trace": Terms("TraceNorm", {"rho1": ("lambda1", norm)} | RIDGE),
+    "SRMTL": Terms(
+        "Graph",
+        {"R": ("graph", incidence), "rho1": ("lambda1", quadratic), "rho2": ("lambda3", norm)} | RIDGE,
+    ),
+    "CMTL": Terms(
+        "Clustered",
+        {"rho1": ("lambda1", quadratic), "rho2": ("lambda2", quadratic), "k": ("n_clusters", whole)},
+    ),
+}
+
+# Loss prefix -> (suffix of the estimator, f(T, N), what else the scaling asks for). Functions whose squared loss
+# has no 1/2 (Dirty, RMTL, rMTFL, SparseTrace, msmtfl) are to halve their multipliers before all this.
+LOSSES: dict[str, tuple[str, Callable[[int, int], float], dict[str, Any]]] = {
+    "Least": ("Regressor", lambda T, N: T / N, {"task_weight": "size", "fit_intercept": False}),
+    "Logistic": ("Classifier", lambda T, N: 1.0, {"task_weight": "equal", "fit_intercept": True}),
+}
+
+
+def scaling(function: str, n_tasks: int, n_samples: int) -> float:
+    """f: our objective at a point is f times MALSAR's."""
+    return LOSSES[function.split("_")[0]][1](n_tasks, n_samples)
+
+
+def estimator(function: str, arguments: Mapping[str, Any], n_tasks: int, n_samples: int, **own: Any):
+    """The unfitted estimator that minimises what ``function(X, Y, **arguments)`` says it minimises.
+
+    Arguments that MALSAR's optional structure leaves out may be missing; one without a place here must be 0.
+    """
+    loss, kind = function.split("_", 1)
+    suffix, factor, fixed = LOSSES[loss]
+    terms = TERMS[kind]
+    f = factor(n_tasks, n_samples)
+    parameters = dict(fixed)
+    for name, value in arguments.items():
+        if name in terms.arguments:
+            target, convert = terms.arguments[name]
+            parameters[target] = convert(value, f)
+        elif value != 0:
+            raise KeyError(f"{function}: no place for the argument {name}={value!r}")
+    return getattr(malsar_py, terms.estimator + suffix)(**parameters, **own)
