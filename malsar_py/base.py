@@ -126,11 +126,15 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         penalty = self._penalty(problem)
         c = _sample_shares(rows, task_weights(rows, self.task_weight))
         design, means = _make_design(rows, c, self.fit_intercept)
-        objective = make_objective(design, self._loss, rows.y, c, penalty, self.fit_intercept)
-        result = self._solve(objective, self._start(rows))
+        y, offset = rows.y, np.zeros(rows.n_tasks)
+        if self.fit_intercept:
+            y, offset = self._loss.centered(y, c, rows.offsets)
+        objective = make_objective(design, self._loss, y, c, penalty, self.fit_intercept)
+        W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
+        result = self._solve(objective, W0)
         if not result.converged:
             self._warn_gap(result, objective)
-        intercept = objective.intercepts(result.W)
+        intercept = offset + objective.intercepts(result.W)
         if means is not None:
             intercept = intercept - np.einsum("tj,jt->t", means, result.W)
         self._set_fitted(rows, result, intercept, objective)

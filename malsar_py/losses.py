@@ -15,12 +15,21 @@ from . import _kernels
 from ._typing import FloatArray, IntArray
 
 
+_ROUNDING = 4.0 * np.finfo(float).eps
+
+
 class Loss(ABC):
     """A smooth convex loss. ``curvature`` bounds its second derivative in z."""
 
     curvature: float
     # The derivative is affine in z, so gradients can be extrapolated and Gram matrices used.
     affine: bool
+
+    def centered(
+        self, y: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Targets less what the intercepts take anyway, and that (T,): it keeps digits."""
+        return y, np.zeros(offsets.shape[0] - 1)
 
     @abstractmethod
     def evaluate(
@@ -54,6 +63,16 @@ class Squared(Loss):
 
     curvature = 1.0
     affine = True
+
+    def centered(
+        self, y: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> tuple[FloatArray, FloatArray]:
+        means = np.add.reduceat(c * y, offsets[:-1]) / np.add.reduceat(c, offsets[:-1])
+        spread = np.repeat(means, np.diff(offsets))
+        rest = y - spread
+        # What is left of a constant target is rounding, not signal.
+        rest[np.abs(rest) <= _ROUNDING * np.abs(spread)] = 0.0
+        return rest, means
 
     def evaluate(
         self,
