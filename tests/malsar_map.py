@@ -1,12 +1,13 @@
 """MALSAR's functions and arguments as estimators and lambdas of this library: the one table.
 
-MALSAR sums the squared loss over all samples (with 1/2, without intercept) and averages the logistic loss within
-each task (with an intercept). Here every term is a weighted mean, norms carry no 1/2 and quadratics do. Hence, with
-``f = T / N`` for the squared loss (``task_weight="size"``) and ``f = 1`` for the logistic one
-(``task_weight="equal"``), our objective is ``f`` times MALSAR's, its norms' multipliers rho become ``f rho`` and its
-quadratics' ``2 f rho``.
+MALSAR sums the squared loss over all samples (with 1/2, without intercept) and averages the
+logistic loss within each task (with an intercept). Here every term is a weighted mean, norms carry
+no 1/2 and quadratics do. Hence, with ``f = T / N`` for the squared loss (``task_weight="size"``)
+and ``f = 1`` for the logistic one (``task_weight="equal"``), our objective is ``f`` times MALSAR's,
+its norms' multipliers rho become ``f rho`` and its quadratics' ``2 f rho``.
 
-A new function is one more line in ``TERMS``: the estimator's stem and, for every MALSAR argument, what it becomes.
+A new function is one more line in ``TERMS``: the estimator's stem and, for every MALSAR argument,
+what it becomes.
 """
 
 from __future__ import annotations
@@ -55,16 +56,22 @@ TERMS = {
     "Trace": Terms("TraceNorm", {"rho1": ("lambda1", norm)} | RIDGE),
     "SRMTL": Terms(
         "Graph",
-        {"R": ("graph", incidence), "rho1": ("lambda1", quadratic), "rho2": ("lambda3", norm)} | RIDGE,
+        {"R": ("graph", incidence), "rho1": ("lambda1", quadratic), "rho2": ("lambda3", norm)}
+        | RIDGE,
     ),
     "CMTL": Terms(
         "Clustered",
-        {"rho1": ("lambda1", quadratic), "rho2": ("lambda2", quadratic), "k": ("n_clusters", whole)},
+        {
+            "rho1": ("lambda1", quadratic),
+            "rho2": ("lambda2", quadratic),
+            "k": ("n_clusters", whole),
+        },
     ),
 }
 
-# Loss prefix -> (suffix of the estimator, f(T, N), what else the scaling asks for). Functions whose squared loss
-# has no 1/2 (Dirty, RMTL, rMTFL, SparseTrace, msmtfl) are to halve their multipliers before all this.
+# Loss prefix -> (suffix of the estimator, f(T, N), what else the scaling asks for). Functions whose
+# squared loss has no 1/2 (Dirty, RMTL, rMTFL, SparseTrace, msmtfl) are to halve their multipliers
+# before all this.
 LOSSES: dict[str, tuple[str, Callable[[int, int], float], dict[str, Any]]] = {
     "Least": ("Regressor", lambda T, N: T / N, {"task_weight": "size", "fit_intercept": False}),
     "Logistic": ("Classifier", lambda T, N: 1.0, {"task_weight": "equal", "fit_intercept": True}),
@@ -76,10 +83,13 @@ def scaling(function: str, n_tasks: int, n_samples: int) -> float:
     return LOSSES[function.split("_")[0]][1](n_tasks, n_samples)
 
 
-def estimator(function: str, arguments: Mapping[str, Any], n_tasks: int, n_samples: int, **own: Any):
+def estimator(
+    function: str, arguments: Mapping[str, Any], n_tasks: int, n_samples: int, **own: Any
+):
     """The unfitted estimator that minimises what ``function(X, Y, **arguments)`` says it minimises.
 
-    Arguments that MALSAR's optional structure leaves out may be missing; one without a place here must be 0.
+    Arguments that MALSAR's optional structure leaves out may be missing; one without a place here
+    must be 0.
     """
     loss, kind = function.split("_", 1)
     suffix, factor, fixed = LOSSES[loss]

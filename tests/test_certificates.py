@@ -1,7 +1,8 @@
 """The duality gap proves what it says, for every penalty, loss, intercept and design.
 
-At any W the gap is nonnegative and ``objective - gap`` lies below the optimum; at the optimum it vanishes; and the
-gap of a fit is the one of FORMULATIONS.md section 8, coded here a second time from the returned coefficients.
+At any W the gap is nonnegative and ``objective - gap`` lies below the optimum; at the optimum it
+vanishes; and the gap of a fit is that of the formulas, coded here a second time in numpy
+from the returned coefficients.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-import scipy.linalg
 from numpy.testing import assert_allclose
 from scipy.optimize import brentq
 
@@ -32,7 +32,9 @@ LOSSES = {"squared": Squared(), "logistic": Logistic()}
 
 @dataclass(frozen=True)
 class Spec:
-    """A penalty in numbers: lam * norm(W) + 1/2 tr(W A0 W') + ridge/2 ||W||^2, or the box (l1, l2, k) for a norm."""
+    """A penalty in numbers: lam * norm(W) + 1/2 tr(W A0 W') + ridge/2 ||W||^2, or the box (l1, l2,
+    k) for a norm.
+    """
 
     norm: str | None = None
     lam: float = 0.0
@@ -129,7 +131,7 @@ class Tasks:
         return np.array(b)
 
     def theta(self, W, b):
-        """The dual point of section 8, exactly feasible when there are intercepts."""
+        """The dual point of (W, b), exactly feasible when there are intercepts."""
         thetas = []
         for X, y, c, w, b_t in zip(self.Xs, self.ys, self.cs, W.T, b, strict=True):
             z = X @ w + b_t
@@ -158,11 +160,15 @@ class Tasks:
         if a.min() < 0.0 or a.max() > 1.0:
             return -np.inf
         with np.errstate(divide="ignore", invalid="ignore"):
-            entropy = np.where(a > 0.0, a * np.log(a), 0.0) + np.where(a < 1.0, (1 - a) * np.log1p(-a), 0.0)
+            entropy = np.where(a > 0.0, a * np.log(a), 0.0) + np.where(
+                a < 1.0, (1 - a) * np.log1p(-a), 0.0
+            )
         return -c @ entropy
 
     def freed(self, theta, basis):
-        """theta moved, in the metric of the loss's curvature, to where X'theta vanishes along the free task directions."""
+        """theta moved, in the metric of the loss's curvature, to where X'theta vanishes along the
+        free task directions.
+        """
         weight = self.c
         if self.loss == "logistic":
             a = np.divide(self.y * theta, self.c, out=np.zeros_like(self.c), where=self.c > 0.0)
@@ -181,7 +187,7 @@ class Tasks:
 
 
 def duality_gap(tasks, spec, W, b):
-    """F(W, b) minus the best lower bound that section 8 offers at (W, b)."""
+    """F(W, b) minus the best lower bound known at (W, b)."""
     theta = tasks.theta(W, b)
     G = tasks.adjoint(theta)
     primal = tasks.loss_value(W, b) + penalty_value(spec, W)
@@ -240,7 +246,10 @@ PENALTIES = {
     "trace general": (TraceNorm(0.05) + TaskQuadratic(GENERAL), Spec("trace", 0.05, GENERAL)),
     "box": (SpectralBox(0.5, 0.1, 1), Spec(box=(0.5, 0.1, 1))),
     "box wide": (SpectralBox(5.0, 0.01, 2), Spec(box=(5.0, 0.01, 2))),
-    "box chain": (SpectralBox(0.5, 0.1, 2) + TaskQuadratic(0.2 * CHAIN), Spec(None, 0.0, 0.2 * CHAIN, 0.0, (0.5, 0.1, 2))),
+    "box chain": (
+        SpectralBox(0.5, 0.1, 2) + TaskQuadratic(0.2 * CHAIN),
+        Spec(None, 0.0, 0.2 * CHAIN, 0.0, (0.5, 0.1, 2)),
+    ),
     "ridge": (Ridge(0.2), Spec(ridge=0.2)),
     "mean ridge": (TaskQuadratic(0.5 * MEAN) + Ridge(0.1), Spec(coupling=0.5 * MEAN, ridge=0.1)),
     "chain tiny ridge": (TaskQuadratic(CHAIN) + Ridge(1e-6), Spec(coupling=CHAIN, ridge=1e-6)),
@@ -267,7 +276,9 @@ def make_tasks(kind, loss, fit_intercept, seed=0):
         X = rng.standard_normal((24, D)) + 0.5
         Xs, weights = [X] * T, [np.ones(24)] * T
         if kind == "masked":
-            weights = [np.where(rng.random(24) < 0.3, 0.0, rng.uniform(0.5, 2.0, 24)) for _ in range(T)]
+            weights = [
+                np.where(rng.random(24) < 0.3, 0.0, rng.uniform(0.5, 2.0, 24)) for _ in range(T)
+            ]
     ys = []
     for t, X_t in enumerate(Xs):
         z = X_t @ W[:, t] * (0.5 if loss == "logistic" else 1.0) + 0.4 * t
@@ -308,7 +319,9 @@ def test_the_gap_at_any_point_and_at_the_optimum(name, loss, fit_intercept, kind
     objective, tasks, spec = make(name, loss, fit_intercept, kind)
     rng = np.random.default_rng(1)
     zero = np.zeros((D, T))
-    assert_allclose(objective.scale, tasks.loss_value(zero, tasks.best_intercepts(zero)), rtol=1e-12)
+    assert_allclose(
+        objective.scale, tasks.loss_value(zero, tasks.best_intercepts(zero)), rtol=1e-12
+    )
 
     solution = solve_accelerated(objective, zero, tol=1e-12, max_iter=20_000)
     best = solution.history[-1]
@@ -338,7 +351,9 @@ def test_the_gap_at_any_point_and_at_the_optimum(name, loss, fit_intercept, kind
 @pytest.mark.parametrize("name", PENALTIES)
 @every_setting
 def test_the_gap_vanishes_towards_the_optimum(name, loss, fit_intercept, kind):
-    """At distance eps of the optimum the gap is O(eps): a certificate that jumps would not stop a solver in time."""
+    """At distance eps of the optimum the gap is O(eps): a certificate that jumps would not stop a
+    solver in time.
+    """
     objective, _, spec = make(name, loss, fit_intercept, kind)
     W = solve_accelerated(objective, np.zeros((D, T)), tol=1e-13, max_iter=20_000).W
     direction = np.random.default_rng(2).standard_normal((D, T))
@@ -361,11 +376,15 @@ def test_the_gap_is_the_one_of_the_formulas(name, loss, fit_intercept, kind):
         for certificate in both_certificates(objective, W):
             if np.isinf(expected):
                 assert np.isinf(certificate.gap)
-            assert_allclose(certificate.gap, expected, rtol=1e-7, atol=1e-12 * certificate.objective)
+            assert_allclose(
+                certificate.gap, expected, rtol=1e-7, atol=1e-12 * certificate.objective
+            )
 
 
 def test_free_directions_with_too_few_samples():
-    """Without ridge, more features than samples: the free block is singular, the certificate still closes."""
+    """Without ridge, more features than samples: the free block is singular, the certificate still
+    closes.
+    """
     rng = np.random.default_rng(0)
     X = rng.standard_normal((8, 12))
     y = rng.standard_normal(8)
@@ -381,7 +400,10 @@ def test_free_directions_with_too_few_samples():
                 W = scale * rng.standard_normal((12, 2))
                 for certificate in both_certificates(objective, W):
                     assert certificate.gap >= -1e-12 * certificate.objective
-                    assert certificate.objective - certificate.gap <= 1e-10 + 1e-12 * certificate.objective
+                    assert (
+                        certificate.objective - certificate.gap
+                        <= 1e-10 + 1e-12 * certificate.objective
+                    )
 
 
 def test_a_loss_of_zero_at_zero():
@@ -405,7 +427,11 @@ def estimator_cases():
     """(name, parameters, spec) of every model, with and without its ridge."""
     for lambda2 in (0.0, 0.1):
         yield "Lasso", {"lambda1": 0.06, "lambda2": lambda2}, Spec("l1", 0.06, ridge=lambda2)
-        yield "JointFeature", {"lambda1": 0.08, "lambda2": lambda2}, Spec("row", 0.08, ridge=lambda2)
+        yield (
+            "JointFeature",
+            {"lambda1": 0.08, "lambda2": lambda2},
+            Spec("row", 0.08, ridge=lambda2),
+        )
         yield "TraceNorm", {"lambda1": 0.08, "lambda2": lambda2}, Spec("trace", 0.08, ridge=lambda2)
         yield (
             "MeanRegularized",
@@ -440,11 +466,20 @@ def test_the_gap_of_a_fit(case, loss, fit_intercept, kind, tol):
     model.set_params(task_weight={t: float(c.sum()) for t, c in enumerate(tasks.cs)})
     if kind == "ragged":
         sizes = [len(y) for y in tasks.ys]
-        model.fit(np.vstack(tasks.Xs), tasks.y, tasks=np.repeat(np.arange(T), sizes), sample_weight=tasks.c)
+        model.fit(
+            np.vstack(tasks.Xs),
+            tasks.y,
+            tasks=np.repeat(np.arange(T), sizes),
+            sample_weight=tasks.c,
+        )
     else:
         Y, weight = np.stack(tasks.ys, axis=1), np.stack(tasks.cs, axis=1)
         observed = weight > 0.0
-        model.fit(tasks.Xs[0], np.where(observed, Y, np.nan), sample_weight=np.where(observed, weight, 1.0))
+        model.fit(
+            tasks.Xs[0],
+            np.where(observed, Y, np.nan),
+            sample_weight=np.where(observed, weight, 1.0),
+        )
     W, b = model.coef_.T, model.intercept_
     zero = np.zeros_like(W)
     scale = tasks.loss_value(zero, tasks.best_intercepts(zero))

@@ -1,20 +1,21 @@
 """MALSAR's formulations at their true optimum: the golden problems, through the mapping table.
 
-``golden_small.npz`` holds the small problems and their optima, so that the suite says something without
-``../shared``; every golden file found there is tested as well.
+``golden_small.npz`` holds the small problems and their optima, so that the suite says something
+without ``../shared``; every golden file found there is tested as well.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from . import malsar_map
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import brentq
 
 from malsar_py import stack_tasks
+
+from . import malsar_map
 
 TOL = 1e-10
 WITHIN = 1e-8
@@ -37,9 +38,11 @@ def mean_logistic(Xs, ys, W, c):
 
 
 def cluster_penalty(W, rho1, rho2, k):
-    """min over M of rho1 eta (1 + eta) tr(W (eta I + M)^-1 W'), 0 <= M <= I, tr M = k, eta = rho2 / rho1.
+    """min over M of rho1 eta (1 + eta) tr(W (eta I + M)^-1 W'), 0 <= M <= I, tr M = k, eta = rho2 /
+    rho1.
 
-    M has the eigenvectors of W'W; its eigenvalues are clip(nu |s| - eta, 0, 1) for the nu that gives the trace.
+    M has the eigenvectors of W'W; its eigenvalues are clip(nu |s| - eta, 0, 1) for the nu that
+    gives the trace.
     """
     eta = rho2 / rho1
     s = np.zeros(W.shape[1])
@@ -50,7 +53,9 @@ def cluster_penalty(W, rho1, rho2, k):
     share = np.ones(len(s))
     if len(s) > k:
         high = (1.0 + eta) / s.min()
-        nu = brentq(lambda nu: np.clip(nu * s - eta, 0.0, 1.0).sum() - k, 0.0, high, xtol=1e-300, rtol=1e-15)
+        nu = brentq(
+            lambda nu: np.clip(nu * s - eta, 0.0, 1.0).sum() - k, 0.0, high, xtol=1e-300, rtol=1e-15
+        )
         share = np.clip(nu * s - eta, 0.0, 1.0)
     return rho1 * eta * (1.0 + eta) * np.sum(s**2 / (eta + share))
 
@@ -114,7 +119,7 @@ def check_all_settings(function, Xs, ys, golden, prefix="", within=WITHIN):
     T, N = len(Xs), len(y)
     f = malsar_map.scaling(function, T, N)
     for i, arguments in enumerate(settings(golden, prefix)):
-        where = f"{function} setting {i}: {({k: v for k, v in arguments.items() if k != 'R'})}"
+        where = f"{function} setting {i}: { ({k: v for k, v in arguments.items() if k != 'R'}) }"
         model = malsar_map.estimator(function, arguments, T, N, tol=TOL).fit(X, y, tasks=tasks)
         assert model.relative_gap_ <= TOL, where
         W, c = model.coef_.T, model.intercept_
@@ -129,7 +134,9 @@ def check_all_settings(function, Xs, ys, golden, prefix="", within=WITHIN):
 
 
 def check_coefficients(function, Xs, golden, prefix, i, arguments, W, where):
-    """Loosely, and only where the minimiser is unique: a ridge, or every task has more rows than features."""
+    """Loosely, and only where the minimiser is unique: a ridge, or every task has more rows than
+    features.
+    """
     ridge = arguments.get("rho_L2", 0.0) > 0.0 or function.endswith("CMTL")
     # (a column that is constant in a task leaves its coefficient to the penalty)
     full_rank = all(np.linalg.matrix_rank(X) == X.shape[1] for X in Xs)
@@ -168,7 +175,9 @@ def test_school(function, shared_dir):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_the_evaluators_agree_with_the_golden_optima(function, shared_dir):
-    """The objectives above at the stored optima give the stored values: the yardstick itself is right."""
+    """The objectives above at the stored optima give the stored values: the yardstick itself is
+    right.
+    """
     for kind in ("small", "wide"):
         with np.load(shared_dir / "golden" / f"{function}__{kind}.npz") as golden:
             Xs, ys = tasks_of(golden)

@@ -1,12 +1,14 @@
 """Every jitted loop against the same loop in plain Python and against a numpy formula.
 
-With ``NUMBA_DISABLE_JIT=1`` (the coverage run) kernels are plain functions: then the formulas alone are compared.
+With ``NUMBA_DISABLE_JIT=1`` (the coverage run) kernels are plain functions: then the formulas alone
+are compared.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import itertools
 import pkgutil
 from pathlib import Path
 
@@ -65,7 +67,9 @@ def python(kernel):
 
 
 def both(kernel, *args):
-    """Results and written arrays of the jitted kernel and of its Python source on copies of the same arguments."""
+    """Results and written arrays of the jitted kernel and of its Python source on copies of the
+    same arguments.
+    """
 
     def run(function):
         copies = [a.copy() if isinstance(a, np.ndarray) else a for a in args]
@@ -80,11 +84,13 @@ def both(kernel, *args):
 def same(kernel, *args, scale=None, rtol=1e-12):
     """Jitted and Python agree to rounding; returns the jitted results and arrays.
 
-    Sums may be taken in another order: entries are compared relative to the largest of their array, or to
-    ``scale``, the size of the sums' terms, where these cancel.
+    Sums may be taken in another order: entries are compared relative to the largest of their array,
+    or to ``scale``, the size of the sums' terms, where these cancel.
     """
     (results, written), (expected_results, expected_written) = both(kernel, *args)
-    for ours, theirs in zip([*results, *written], [*expected_results, *expected_written], strict=True):
+    for ours, theirs in zip(
+        [*results, *written], [*expected_results, *expected_written], strict=True
+    ):
         if ours is None:
             assert theirs is None
             continue
@@ -106,9 +112,9 @@ def test_every_kernel_is_tested_here():
         assert info.name in _kernels.__all__
         for name, member in vars(module).items():
             function = python(member)
-            if inspect.isfunction(function) and function.__module__ == module.__name__:
-                if f"{info.name}.{name}" not in source:
-                    missing.append(f"{info.name}.{name}")
+            own = inspect.isfunction(function) and function.__module__ == module.__name__
+            if own and f"{info.name}.{name}" not in source:
+                missing.append(f"{info.name}.{name}")
     assert not missing
 
 
@@ -130,8 +136,12 @@ def shrink(code, V, threshold):
             return np.sign(V) * np.maximum(np.abs(V) - tau, 0.0)
         if code == separable.ROW_L2:
             size = np.max(np.abs(V), axis=1, keepdims=True)
-            length = size * np.linalg.norm(V / np.where(size > 0.0, size, 1.0), axis=1, keepdims=True)
-            return V * np.maximum(1.0 - np.divide(tau, length, out=np.ones_like(length), where=length > 0), 0.0)
+            length = size * np.linalg.norm(
+                V / np.where(size > 0.0, size, 1.0), axis=1, keepdims=True
+            )
+            return V * np.maximum(
+                1.0 - np.divide(tau, length, out=np.ones_like(length), where=length > 0), 0.0
+            )
     return V.copy()
 
 
@@ -162,7 +172,9 @@ def test_prox(code, data):
     V = data.draw(matrices())
     threshold = data.draw(thresholds(V))
     size = np.abs(V).max()
-    _, (_, _, out) = same(separable.prox, code, V, threshold, np.full_like(V, np.nan), scale=size, rtol=1e-13)
+    _, (_, _, out) = same(
+        separable.prox, code, V, threshold, np.full_like(V, np.nan), scale=size, rtol=1e-13
+    )
     assert_allclose(out, shrink(code, V, threshold), rtol=1e-12, atol=1e-14 * size)
     # Sparsity is exact: a row or entry at or below its threshold is 0, not small.
     if code == separable.L1:
@@ -177,7 +189,9 @@ def test_shrink_row_returns_the_norm_of_the_result(code, data):
     V = data.draw(matrices(n=1))
     tau = float(data.draw(thresholds(V))[0])
     # (at a tie of row norm and tau, the order of the sum decides between 0 and rounding: absolute)
-    (norm,), (out,) = same(separable._shrink_row, code, V[0], tau, scale=np.abs(V).max(), rtol=1e-13)
+    (norm,), (out,) = same(
+        separable._shrink_row, code, V[0], tau, scale=np.abs(V).max(), rtol=1e-13
+    )
     expected = {
         separable.NONE: 0.0,
         separable.L1: np.abs(out).sum(),
@@ -196,17 +210,23 @@ def test_step(code, data):
     threshold = data.draw(thresholds(V))
     length, ridge = data.draw(st.sampled_from([(1.0, 0.0), (0.5, 0.25), (1e-3, 10.0), (2.0, 0.5)]))
     size = scale * (11.0 + 10.0 * length)
-    (uphill, moved), arrays_ = both(separable.step, code, V, G, W, threshold, length, ridge, np.empty_like(V))[0]
+    (uphill, moved), arrays_ = both(
+        separable.step, code, V, G, W, threshold, length, ridge, np.empty_like(V)
+    )[0]
     (uphill_py, moved_py), arrays_py = both(
         separable.step, code, V, G, W, threshold, length, ridge, np.empty_like(V)
     )[1]
     out = arrays_[-1]
     # A step that lands within rounding of the kink may go either way: absolute comparison.
     assert_allclose(out, arrays_py[-1], rtol=0, atol=1e-14 * size)
-    assert_allclose([uphill, moved], [uphill_py, moved_py], rtol=1e-11, atol=1e-13 * V.size * size**2)
+    assert_allclose(
+        [uphill, moved], [uphill_py, moved_py], rtol=1e-11, atol=1e-13 * V.size * size**2
+    )
     point = (1.0 - length * ridge) * V - length * G
     assert_allclose(out, shrink(code, point, length * threshold), rtol=0, atol=1e-13 * size)
-    assert_allclose(uphill, np.sum((V - out) * (out - W)), rtol=1e-11, atol=1e-13 * V.size * size**2)
+    assert_allclose(
+        uphill, np.sum((V - out) * (out - W)), rtol=1e-11, atol=1e-13 * V.size * size**2
+    )
     assert_allclose(moved, np.sum((V - out) ** 2), rtol=1e-11, atol=1e-13 * V.size * size**2)
     # Given arrays are read, not written.
     for before, after in zip((V, G, W, threshold), arrays_[:4], strict=True):
@@ -231,7 +251,9 @@ def test_extrapolate(data, beta):
     new = data.draw(matrices()).ravel()
     scale = float(np.abs(new).max()) or 1.0
     old = data.draw(arrays(new.shape)) * scale
-    _, (_, _, out) = same(separable.extrapolate, new, old, beta, np.empty_like(new), scale=40.0 * scale)
+    _, (_, _, out) = same(
+        separable.extrapolate, new, old, beta, np.empty_like(new), scale=40.0 * scale
+    )
     assert_allclose(out, new + beta * (new - old), rtol=1e-12, atol=1e-13 * scale)
 
 
@@ -287,7 +309,9 @@ def theta_by_bisection(s, total, low, high, shift):
     end = (high + shift) / s[positive].min()
     if at(end).sum() <= total * (1.0 + 1e-14):
         return np.where(positive, high, low)
-    return at(brentq(lambda u: at(u).sum() - total, 0.0, end, xtol=1e-300, rtol=1e-15, maxiter=2000))
+    return at(
+        brentq(lambda u: at(u).sum() - total, 0.0, end, xtol=1e-300, rtol=1e-15, maxiter=2000)
+    )
 
 
 @st.composite
@@ -325,7 +349,8 @@ def test_box_theta(problem):
         clipped = np.where(s > 0.0, np.clip(s * u - shift, low, high), low)
         assert_allclose(theta, clipped, rtol=1e-12)
     else:
-        # The budget exceeds what the positive entries can hold, or just meets it (u may then be finite).
+        # The budget exceeds what the positive entries can hold, or just meets it (u may then be
+        # finite).
         assert_allclose(theta, np.where(s > 0.0, high, low), rtol=1e-13)
 
 
@@ -343,7 +368,7 @@ def test_box_theta_with_nan(run):
 
 
 def task_slices(offsets):
-    return [slice(a, b) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(offsets)]
 
 
 @PROFILE
@@ -404,7 +429,9 @@ def test_logistic_with_intercept(samples, start):
     y, z, c, offsets = samples
     T = len(offsets) - 1
     b0 = np.full(T, start)
-    (value,), written = same(losses.logistic, y, z, c, offsets, True, b0, np.empty_like(y), scale=40.0, rtol=1e-11)
+    (value,), written = same(
+        losses.logistic, y, z, c, offsets, True, b0, np.empty_like(y), scale=40.0, rtol=1e-11
+    )
     b, theta = written[-2:]
     for t, s in enumerate(task_slices(offsets)):
         assert_allclose(b[t], logistic_b(y[s], z[s], c[s]), rtol=1e-7, atol=1e-7)
@@ -415,7 +442,10 @@ def test_logistic_with_intercept(samples, start):
 
 
 @PROFILE
-@given(samples=logistic_samples(both_classes=False), scale=st.sampled_from([1.0, 30.0, 1e3, 1e100, 1e-100]))
+@given(
+    samples=logistic_samples(both_classes=False),
+    scale=st.sampled_from([1.0, 30.0, 1e3, 1e100, 1e-100]),
+)
 def test_logistic_without_intercept(samples, scale):
     y, z, c, offsets = samples
     z = z * scale
@@ -433,7 +463,9 @@ def test_logistic_without_intercept(samples, scale):
 def test_logistic_task(samples, b):
     """losses._logistic_task"""
     y, z, c, _ = samples
-    (gradient, curvature), (*_, theta) = same(losses._logistic_task, y, z, c, b, np.empty_like(y), scale=c.sum())
+    (gradient, curvature), (*_, theta) = same(
+        losses._logistic_task, y, z, c, b, np.empty_like(y), scale=c.sum()
+    )
     p = 1.0 / (1.0 + np.exp(y * (z + b)))
     assert_allclose(theta, c * y * p, rtol=1e-12, atol=1e-300)
     assert_allclose(gradient, np.sum(c * y * p), rtol=1e-12, atol=1e-14 * c.sum())
@@ -441,7 +473,9 @@ def test_logistic_task(samples, b):
 
 
 def test_logistic_intercept_of_hard_tasks():
-    """One positive in many, huge margins, far starts: still the best intercept, in a bounded number of steps."""
+    """One positive in many, huge margins, far starts: still the best intercept, in a bounded number
+    of steps.
+    """
     rng = np.random.default_rng(0)
     for scale in (0.0, 1.0, 10.0, 50.0):
         for positives in (1, 2, 500):
@@ -457,7 +491,9 @@ def test_logistic_intercept_of_hard_tasks():
             assert_allclose(values, values[0], rtol=1e-12)
             best = logistic_b(y, z, c) if scale < 40.0 else None
             if best is not None:
-                assert_allclose(values[0], np.sum(c * np.logaddexp(0.0, -y * (z + best))), rtol=1e-10)
+                assert_allclose(
+                    values[0], np.sum(c * np.logaddexp(0.0, -y * (z + best))), rtol=1e-10
+                )
 
 
 @PROFILE
@@ -473,7 +509,9 @@ def test_logistic_balance(samples, one_class):
         assert (np.abs(out[s]) <= np.abs(theta[s]) * (1.0 + 1e-15)).all()
         assert (y[s] * out[s] >= 0.0).all()
         plus, minus = theta[s][y[s] > 0.0].sum(), -theta[s][y[s] < 0.0].sum()
-        expected = np.where(y[s] > 0.0, min(plus, minus) / (plus or 1.0), min(plus, minus) / (minus or 1.0))
+        expected = np.where(
+            y[s] > 0.0, min(plus, minus) / (plus or 1.0), min(plus, minus) / (minus or 1.0)
+        )
         assert_allclose(out[s], theta[s] * expected, rtol=1e-13)
 
 
@@ -487,7 +525,9 @@ def test_logistic_dual(samples, alpha):
     (value,), _ = same(losses.logistic_dual, y, c * y * a, c, alpha, scale=c.sum(), rtol=1e-13)
     a = alpha * a
     with np.errstate(divide="ignore", invalid="ignore"):
-        entropy = -np.where(a > 0.0, a * np.log(a), 0.0) - np.where(a < 1.0, (1 - a) * np.log1p(-a), 0.0)
+        entropy = -np.where(a > 0.0, a * np.log(a), 0.0) - np.where(
+            a < 1.0, (1 - a) * np.log1p(-a), 0.0
+        )
     assert_allclose(value, np.sum(c * entropy), rtol=1e-12, atol=1e-14 * c.sum())
 
 
@@ -567,6 +607,7 @@ def test_blocks_gram_product(data, T, d):
 @pytest.mark.parametrize("run", [lambda k: k, python], ids=["jitted", "python"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_blocks_with_nan(run, bad):
+    """It reaches every output that depends on it, and no other."""
     offsets = np.array([0, 2, 5])
     X, W = np.ones((5, 3)), np.ones((2, 3))
     X[1, 2] = bad
@@ -575,7 +616,16 @@ def test_blocks_with_nan(run, bad):
     assert_array_equal(np.isfinite(z), [True, False, True, True, True])
     run(blocks.adjoint)(X, np.ones(5), offsets, G)
     assert_array_equal(np.isfinite(G), [[True, True, False], [True, True, True]])
+    X[1, 2], W[1, 0] = 1.0, bad
+    run(blocks.predict)(X, W, offsets, z)
+    assert_array_equal(np.isfinite(z), [True, True, False, False, False])
+    theta = np.ones(5)
+    theta[3] = bad
+    run(blocks.adjoint)(X, theta, offsets, G)
+    assert_array_equal(np.isfinite(G), [[True] * 3, [False] * 3])
     H, out = np.ones((2, 3, 3)), np.zeros((3, 2))
     H[1, 0, 0] = bad
     run(blocks.gram_product)(H, np.ones((3, 2)), out)
     assert_array_equal(np.isfinite(out), [[True, False], [True, True], [True, True]])
+    run(blocks.gram_product)(np.ones((2, 3, 3)), W.T.copy(), out)
+    assert_array_equal(np.isfinite(out), [[True, False]] * 3)

@@ -1,7 +1,8 @@
-"""Proximal operators from their definition, against other routes, and at the extremes of scale; conjugates and dual norms.
+"""Proximal operators from their definition, against other routes, and at the extremes of scale;
+conjugates and dual norms.
 
-``p = prox_{tau f}(v)`` if and only if ``f(u) >= f(p) + <v - p, u - p> / tau`` for every u: the three-point
-inequality, tried at random points and at points close to p.
+``p = prox_{tau f}(v)`` if and only if ``f(u) >= f(p) + <v - p, u - p> / tau`` for every u: the
+three-point inequality, tried at random points and at points close to p.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def trace_value(W):
 
 
 def box_minimiser(s, eta, k):
-    """argmin sum s^2 / theta over eta <= theta <= 1 + eta, sum theta = k + m eta, by bisection on theta = clip(s u)."""
+    """argmin sum s^2 / theta over eta <= theta <= 1 + eta, sum theta = k + m eta, by bisection on
+    theta = clip(s u).
+    """
     theta = np.full(len(s), eta)
     used = s > 1e-14 * s.max(initial=0.0)
     if used.sum() <= k:
@@ -109,7 +112,9 @@ SCALES = st.sampled_from([1.0, 1.0, 1e-8, 1e8, 1e-60, 1e60])
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("shape", SHAPES)
 @settings(PROFILE, max_examples=25)
-@given(seed=SEEDS, kind=KINDS, scale=SCALES, tau=st.sampled_from([1e-12, 1e-6, 1e-3, 0.1, 1.0, 10.0]))
+@given(
+    seed=SEEDS, kind=KINDS, scale=SCALES, tau=st.sampled_from([1e-12, 1e-6, 1e-3, 0.1, 1.0, 10.0])
+)
 def test_three_inequality(name, shape, seed, kind, scale, tau):
     value, operator = CASES[name]
     V = matrix(seed, shape, kind) * scale
@@ -127,7 +132,8 @@ def test_three_inequality(name, shape, seed, kind, scale, tau):
     points += [p + eps * (u - p) for eps in (1e-2, 1e-4) for u in (V, step, 0.5 * p)]
     slope = (V - p) / tau
     at_p = value(p)
-    # V - p carries the rounding of V, for the spectral maps that of the Gram matrix (see the comparison with the SVD).
+    # V - p carries the rounding of V, for the spectral maps that of the Gram matrix (see the
+    # comparison with the SVD).
     digits = 1e-15 if name in ("l1", "row_l2") else 1e-11
     for u in points:
         distance = np.linalg.norm(u - p)
@@ -158,7 +164,10 @@ def test_rows_against_the_formula(seed, shape, kind, scale, per_row):
     tau = scale * (rng.uniform(0.0, 2.0, shape[0]) if per_row else 0.7)
     column = np.broadcast_to(tau, shape[0])[:, None]
     assert_allclose(
-        prox.prox_l1(V, tau), np.sign(V) * np.maximum(np.abs(V) - column, 0.0), rtol=0, atol=1e-15 * scale
+        prox.prox_l1(V, tau),
+        np.sign(V) * np.maximum(np.abs(V) - column, 0.0),
+        rtol=0,
+        atol=1e-15 * scale,
     )
     norms = np.linalg.norm(V, axis=1, keepdims=True)
     shrunk = V * np.maximum(1.0 - column / np.where(norms > 0.0, norms, 1.0), 0.0)
@@ -202,8 +211,8 @@ def test_trace_against_the_svd(spectrum, shape, scale):
     for tau in (0.0, 1e-15, 1e-9, 0.99e-6, 1.01e-6, 1e-5, 1e-3, 0.3, 1.0, 2.0):
         expected = (U * np.maximum(s - tau, 0.0)) @ Q.T
         got = prox.prox_trace(V, tau * scale) / scale
-        # Full accuracy where the SVD is used, that is where values below 1e-6 of the largest survive; else the Gram
-        # matrix's: its rounding eps s_1^2 moves s_i by eps s_1^2 / s_i.
+        # Full accuracy where the SVD is used, that is where values below 1e-6 of the largest
+        # survive; else the Gram matrix's: its rounding eps s_1^2 moves s_i by eps s_1^2 / s_i.
         exact = tau < 1e-6 and s.min() < 1e-6
         kept = s[s > tau].min(initial=1.0)
         assert_allclose(got, expected, rtol=0, atol=1e-14 if exact else 1e-14 + 1e-15 / kept)
@@ -230,7 +239,9 @@ def test_box_against_the_svd(spectrum, shape, scale):
 
 
 def shifted_theta(s, eta, k, shift):
-    """clip(s u - shift, eta, 1 + eta), summing to k + m eta, by bisection; top k at the upper end if rank <= k."""
+    """clip(s u - shift, eta, 1 + eta), summing to k + m eta, by bisection; top k at the upper end
+    if rank <= k.
+    """
     used = s > 0.0
     if used.sum() <= k:
         return np.where(used, 1.0 + eta, eta)
@@ -240,7 +251,9 @@ def shifted_theta(s, eta, k, shift):
 
     end = (1.0 + eta + shift) / s[used].min()
     total = k + len(s) * eta
-    return at(brentq(lambda u: at(u).sum() - total, 0.0, end, xtol=1e-300, rtol=1e-15, maxiter=2000))
+    return at(
+        brentq(lambda u: at(u).sum() - total, 0.0, end, xtol=1e-300, rtol=1e-15, maxiter=2000)
+    )
 
 
 @PROFILE
@@ -279,7 +292,9 @@ def test_box_theta(seed, m, eta, shift, kind, ascending):
 
 
 def test_box_theta_minimises():
-    """No other theta in the box with the same sum has a smaller sum of s^2 / theta (random and by SLSQP)."""
+    """No other theta in the box with the same sum has a smaller sum of s^2 / theta (random and by
+    SLSQP).
+    """
     rng = np.random.default_rng(0)
     for _ in range(5):
         s = np.sort(rng.uniform(0.05, 2.0, 5))[::-1].copy()
@@ -319,7 +334,9 @@ def test_box_value_and_conjugate(shape, scale):
 
 @pytest.mark.parametrize("box", BOXES)
 @PROFILE
-@given(seed=SEEDS, shape=st.sampled_from(SHAPES), kind=KINDS, tau=st.sampled_from([0.01, 1.0, 100.0]))
+@given(
+    seed=SEEDS, shape=st.sampled_from(SHAPES), kind=KINDS, tau=st.sampled_from([0.01, 1.0, 100.0])
+)
 def test_box_fenchel_young(box, seed, shape, kind, tau):
     """value(W) + conj(G) >= <W, G> everywhere, with equality where G is a subgradient at W."""
     penalty = penalties.SpectralBox(*box)
@@ -333,7 +350,9 @@ def test_box_fenchel_young(box, seed, shape, kind, tau):
     both = penalty.value(p) + penalty.conjugate(G)
     # rounding of W - p: relative 1e-16 of W over tau, against the conjugate's curvature
     noise = 1e-14 * np.vdot(W, W) / tau
-    assert_allclose(both, np.vdot(p, G), rtol=1e-9, atol=noise + 1e-12 * np.vdot(W, W) / (tau**2 * box[1]))
+    assert_allclose(
+        both, np.vdot(p, G), rtol=1e-9, atol=noise + 1e-12 * np.vdot(W, W) / (tau**2 * box[1])
+    )
 
 
 @PROFILE
@@ -373,7 +392,9 @@ def attaining(name, G):
 @PROFILE
 @given(seed=SEEDS, shape=st.sampled_from(SHAPES), lambda1=st.sampled_from([1e-3, 1.0, 50.0]))
 def test_norms(name, seed, shape, lambda1):
-    """value = lambda N; the dual norm bounds <G, W> by N(W) and is attained; the prox is the free function's."""
+    """value = lambda N; the dual norm bounds <G, W> by N(W) and is attained; the prox is the free
+    function's.
+    """
     value, operator = CASES[name]
     penalty = NORMS[name](lambda1)
     rng = np.random.default_rng(seed)
@@ -414,10 +435,17 @@ def test_task_quadratic(ridge, T):
             assert_allclose(basis.T @ basis, np.eye(nullity), atol=1e-13)
             H = G - G @ basis @ basis.T
         conj = Q.conjugate(H)
-        assert_allclose(conj, 0.5 * np.trace(H @ np.linalg.pinv(dense, rcond=1e-10) @ H.T), rtol=1e-9, atol=1e-13)
+        assert_allclose(
+            conj,
+            0.5 * np.trace(H @ np.linalg.pinv(dense, rcond=1e-10) @ H.T),
+            rtol=1e-9,
+            atol=1e-13,
+        )
         # Fenchel-Young, with equality at G = W Q.
         assert Q.value(W) + conj >= np.vdot(W, H) - 1e-10
-        assert_allclose(Q.value(W) + Q.conjugate(W @ dense), np.vdot(W, W @ dense), rtol=1e-9, atol=1e-13)
+        assert_allclose(
+            Q.value(W) + Q.conjugate(W @ dense), np.vdot(W, W @ dense), rtol=1e-9, atol=1e-13
+        )
 
 
 def test_sums_of_penalties():

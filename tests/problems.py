@@ -1,0 +1,84 @@
+"""The six models under both losses, and data for them: what several test files fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+
+from malsar_py import (
+    ClusteredClassifier,
+    ClusteredRegressor,
+    GraphClassifier,
+    GraphRegressor,
+    JointFeatureClassifier,
+    JointFeatureRegressor,
+    LassoClassifier,
+    LassoRegressor,
+    MeanRegularizedClassifier,
+    MeanRegularizedRegressor,
+    TraceNormClassifier,
+    TraceNormRegressor,
+)
+
+# Every model with parameters under which the minimiser is unique.
+REGRESSORS = [
+    LassoRegressor(lambda1=0.05, lambda2=0.02),
+    JointFeatureRegressor(lambda1=0.1, lambda2=0.02),
+    TraceNormRegressor(lambda1=0.1, lambda2=0.02),
+    MeanRegularizedRegressor(lambda1=0.7, lambda2=0.02),
+    GraphRegressor(graph="complete", lambda1=0.7, lambda2=0.02, lambda3=0.05),
+    ClusteredRegressor(lambda1=0.5, lambda2=0.05, n_clusters=2, random_state=0),
+]
+CLASSIFIERS = [
+    LassoClassifier(lambda1=0.02, lambda2=0.02),
+    JointFeatureClassifier(lambda1=0.03, lambda2=0.02),
+    TraceNormClassifier(lambda1=0.03, lambda2=0.02),
+    MeanRegularizedClassifier(lambda1=0.2, lambda2=0.02),
+    GraphClassifier(graph="complete", lambda1=0.2, lambda2=0.02, lambda3=0.01),
+    ClusteredClassifier(lambda1=0.2, lambda2=0.05, n_clusters=2, random_state=0),
+]
+ESTIMATORS = REGRESSORS + CLASSIFIERS
+
+
+def ids(estimators):
+    return [type(e).__name__ for e in estimators]
+
+
+every_model = pytest.mark.parametrize("model", ESTIMATORS, ids=ids(ESTIMATORS))
+every_regressor = pytest.mark.parametrize("model", REGRESSORS, ids=ids(REGRESSORS))
+
+
+def tight(model, **parameters):
+    return clone(model).set_params(**{"tol": 1e-12, "max_iter": 50_000} | parameters)
+
+
+def ragged(classify=False, seed=0, labels=("a", "b", "c", "d"), d=5):
+    """X, y, tasks with rows of all tasks mixed up."""
+    rng = np.random.default_rng(seed)
+    tasks = np.repeat(labels, rng.integers(15, 30, len(labels)))
+    rng.shuffle(tasks)
+    W = dict(zip(labels, rng.standard_normal((len(labels), d)), strict=True))
+    X = rng.standard_normal((len(tasks), d)) + 0.5
+    z = np.array([x @ W[t] for x, t in zip(X, tasks, strict=True)]) + 1.0
+    if classify:
+        return X, np.where(0.5 * z + rng.logistic(size=len(z)) > 0.5, "yes", "no"), tasks
+    return X, z + rng.standard_normal(len(z)), tasks
+
+
+def data_for(model, **own):
+    return ragged(classify=hasattr(model, "predict_proba"), **own)
+
+
+def assert_same_fit(one, other, rtol=0, atol=1e-5):
+    assert_array_equal(one.tasks_, other.tasks_)
+    assert_allclose(one.coef_, other.coef_, rtol=rtol, atol=atol)
+    assert_allclose(one.intercept_, other.intercept_, rtol=rtol, atol=atol)
+
+
+def shared(n=30, d=8, T=4, seed=0):
+    rng = np.random.default_rng(seed)
+    W = rng.standard_normal((d, T)) * (np.arange(d)[:, None] < 3)
+    X = rng.standard_normal((n, d)) + 1.0
+    return X, X @ W + rng.standard_normal((n, T)) + np.arange(T)

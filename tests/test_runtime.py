@@ -1,0 +1,256 @@
+"""Processes, threads and the compile cache: whatever runs a fit, it gives the same numbers.
+
+Everything that could hang or break an interpreter runs in one of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from joblib import Parallel, delayed
+from sklearn.base import clone
+
+import malsar_py
+from malsar_py import (
+    ClusteredRegressor,
+    GraphRegressor,
+    JointFeatureRegressor,
+    LassoClassifier,
+    TraceNormRegressor,
+)
+
+PACKAGE = Path(malsar_py.__file__).parent
+
+# Every kind of kernel: row step, spectral prox, box, logistic loss, blocks.
+MODELS = [
+    JointFeatureRegressor(lambda1=0.1),
+    TraceNormRegressor(lambda1=0.1),
+    ClusteredRegressor(lambda1=0.5, lambda2=0.1, random_state=0),
+    LassoClassifier(lambda1=0.01, lambda2=0.01),
+    GraphRegressor(graph="chain", lambda1=0.5, lambda2=0.1, lambda3=0.05),
+]
+
+# What the scripts below start with: `fit(i)` fits model i and returns its coefficients.
+PRELUDE = """
+import numpy as np
+from malsar_py import *
+
+MODELS = [
+    JointFeatureRegressor(lambda1=0.1),
+    TraceNormRegressor(lambda1=0.1),
+    ClusteredRegressor(lambda1=0.5, lambda2=0.1, random_state=0),
+    LassoClassifier(lambda1=0.01, lambda2=0.01),
+    GraphRegressor(graph="chain", lambda1=0.5, lambda2=0.1, lambda3=0.05),
+]
+
+def data():
+    rng = np.random.default_rng(0)
+    tasks = np.repeat([0, 1, 2], [40, 50, 45])
+    X = rng.standard_normal((len(tasks), 6))
+    return X, X @ rng.standard_normal(6) + tasks + rng.standard_normal(len(tasks)), tasks
+
+def fit(i):
+    from sklearn.base import clone
+    model = clone(MODELS[i % len(MODELS)])
+    X, y, tasks = data()
+    if "Classifier" in type(model).__name__:
+        y = np.where(y > 1.0, 1, 0)
+    return model.fit(X, y, tasks=tasks).coef_
+"""
+
+
+def data():
+    rng = np.random.default_rng(0)
+    tasks = np.repeat([0, 1, 2], [40, 50, 45])
+    X = rng.standard_normal((len(tasks), 6))
+    return X, X @ rng.standard_normal(6) + tasks + rng.standard_normal(len(tasks)), tasks
+
+
+def fit(i):
+    model = clone(MODELS[i % len(MODELS)])
+    X, y, tasks = data()
+    if isinstance(model, LassoClassifier):
+        y = np.where(y > 1.0, 1, 0)
+    return model.fit(X, y, tasks=tasks).coef_
+
+
+def run(script, package=PACKAGE.parent, **environment):
+    """Run the script after the prelude in a fresh interpreter; its standard output."""
+    own = {"PYTHONPATH": str(package), "PYTHONWARNINGS": "ignore", **environment}
+    base = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "PYTHONPATH")}
+    done = subprocess.run(
+        [sys.executable, "-B", "-P", "-c", PRELUDE + textwrap.dedent(script)],
+        env=base | own,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def unwritable_copy(where):
+    """The package where nothing can be written, not even by root: a file stands where each
+    __pycache__ would go.
+    """
+    copy = where / "malsar_py"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in [copy, *(p for p in copy.rglob("*") if p.is_dir())]:
+        (folder / "__pycache__").write_text("")
+    for path in [*copy.rglob("*"), copy]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return copy
+
+
+def writable_again(copy):
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions are another matter on Windows")
+def test_fit_without_any_writable_cache_folder(tmp_path):
+    """A read-only installation and no home: numba cannot cache, the fit compiles for itself."""
+    copy = unwritable_copy(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    try:
+        out = run(
+            """
+            import malsar_py
+            from malsar_py import _kernels
+            print(malsar_py.__file__)
+            print(fit(0).tolist())
+            stats = getattr(_kernels.separable.step, "stats", None)
+            print(None if stats is None else stats.cache_path)
+            """,
+            package=tmp_path,
+            HOME="/dev/null",
+            XDG_CACHE_HOME="/dev/null/cache",
+        )
+        where, coef, cache = out.splitlines()
+        assert Path(where).parent == copy
+        assert cache == "None"
+        np.testing.assert_allclose(eval(coef), fit(0), rtol=1e-12)
+        assert sorted(tmp_path.rglob("*")) == before
+    finally:
+        writable_again(copy)
+
+
+def test_the_cache_is_used_where_it_can_be(tmp_path):
+    """A first process writes the compiled kernels, a second one reads them."""
+    script = """
+        from malsar_py import _kernels
+        fit(0)
+        kernel = _kernels.separable.step
+        stats = getattr(kernel, "stats", None)
+        print(0 if stats is None else sum(stats.cache_hits.values()))
+        """
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    first, second = (int(run(script, NUMBA_CACHE_DIR=str(folder))) for _ in range(2))
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") == "1":
+        pytest.skip("NUMBA_DISABLE_JIT=1: nothing is compiled")
+    assert (first, second) == (0, 1)
+    assert any(folder.rglob("*.nbi"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_fit_then_fit_in_forked_processes():
+    """Parallel kernels would abort or hang here; ours start no threads."""
+    out = run(
+        """
+        import multiprocessing
+        expected = [fit(i) for i in range(5)]
+        context = multiprocessing.get_context("fork")
+        with context.Pool(2) as pool:
+            found = pool.map_async(fit, range(10)).get(timeout=120)
+        print(all(np.array_equal(found[i], expected[i % 5]) for i in range(10)))
+        print(np.array_equal(fit(2), expected[2]))
+        """
+    )
+    assert out.split() == ["True", "True"]
+
+
+def test_four_threads_make_their_first_fits_at_once(tmp_path):
+    """Nothing is compiled, cached or even imported yet when the threads start."""
+    out = run(
+        """
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+        start = threading.Barrier(4)
+
+        def work(k):
+            start.wait()
+            return [fit(i) for i in (k, k + 1, k + 2, k + 3, k + 4)]
+
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(work, range(4)))
+        print(all(np.array_equal(found[k][j], fit(k + j)) for k in range(4) for j in range(5)))
+        """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+    assert out.split() == ["True"]
+
+
+def test_joblib_threads():
+    expected = [fit(i) for i in range(5)]
+    found = Parallel(n_jobs=4, backend="threading")(delayed(fit)(i) for i in range(10))
+    for i, coef in enumerate(found):
+        np.testing.assert_array_equal(coef, expected[i % 5])
+
+
+def test_one_estimator_used_by_many_threads():
+    """Predictions read the fitted arrays only."""
+    X, y, tasks = data()
+    model = JointFeatureRegressor(lambda1=0.1).fit(X, y, tasks=tasks)
+    expected = model.predict(X, tasks=tasks)
+    found = Parallel(n_jobs=4, backend="threading")(
+        delayed(model.predict)(X, tasks=tasks) for _ in range(20)
+    )
+    assert all(np.array_equal(z, expected) for z in found)
+
+
+def test_fits_leave_their_inputs_alone():
+    X, y, tasks = data()
+    order = np.argsort(tasks, kind="stable")
+    for data_set in (
+        (X, y, tasks),
+        (X[order], y[order], tasks[order]),
+        (np.asfortranarray(X), y, tasks),
+    ):
+        before = [a.copy() for a in data_set]
+        for i, model in enumerate(MODELS):
+            target = np.where(data_set[1] > 1.0, 1.0, 0.0) if i == 3 else data_set[1]
+            weight = np.linspace(0.5, 1.0, len(y))
+            kept = target.copy(), weight.copy()
+            clone(model).fit(data_set[0], target, tasks=data_set[2], sample_weight=weight)
+            assert np.array_equal(target, kept[0])
+            assert np.array_equal(weight, kept[1])
+        for a, b in zip(before, data_set, strict=True):
+            assert np.array_equal(a, b)
+    # Read-only arrays (memory maps of joblib's workers) will do.
+    for a in (X, y, tasks):
+        a.setflags(write=False)
+    for i in (0, 1, 2, 4):
+        clone(MODELS[i]).fit(X, y, tasks=tasks)
+        clone(MODELS[i]).fit(X, y)
+    Y = np.column_stack([y, -y])
+    Y.setflags(write=False)
+    clone(MODELS[0]).fit(X, Y)
+
+
+def test_nothing_is_printed(capfd):
+    X, y, tasks = data()
+    JointFeatureRegressor(lambda1=0.1).fit(X, y, tasks=tasks)
+    assert capfd.readouterr() == ("", "")
+    JointFeatureRegressor(lambda1=0.1, verbose=1).fit(X, y, tasks=tasks)
+    out, err = capfd.readouterr()
+    assert "gap" in out + err
