@@ -24,14 +24,15 @@ task_weight : "equal", "size" or mapping, default="equal"
 unseen : "error" or "mean", default="error"
     What predict does with a task label that was not fitted: refuse it, or use the mean of the
     tasks' models.
-solver : "auto", "apg" or "closed-form", default="auto"
-    Accelerated proximal gradient, or a direct solution where there is one (squared loss with
-    quadratic penalties only). "auto" takes the direct one where it is the cheaper.
+solver : "auto", "apg", "active-set" or "closed-form", default="auto"
+    Accelerated proximal gradient (any model); working sets around block coordinate descent
+    (penalties that separate over the features); a direct solution (squared loss with quadratic
+    penalties). "auto" takes the fastest that applies.
 tol : float, default=1e-6
     The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the best
     intercepts.
 max_iter : int, default=10000
-    Largest number of accelerated steps.
+    Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
 warm_start : bool, default=False
     Start from the last coefficients, if tasks and features are the same.
 verbose : int, default=0

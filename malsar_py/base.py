@@ -22,7 +22,14 @@ from .design import Design, Masked, Ragged, Shared
 from .losses import Logistic, Loss, Squared
 from .objective import Objective, QuadraticObjective, make_objective
 from .penalties import Penalty
-from .solvers import Result, closed_form_fits, solve_accelerated, solve_closed_form
+from .solvers import (
+    Result,
+    active_set_fits,
+    closed_form_fits,
+    solve_accelerated,
+    solve_active_set,
+    solve_closed_form,
+)
 
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -80,7 +87,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         "task_column": [Integral, str, None],
         "task_weight": [StrOptions({"equal", "size"}), Mapping],
         "unseen": [StrOptions({"error", "mean"})],
-        "solver": [StrOptions({"auto", "apg", "closed-form"})],
+        "solver": [StrOptions({"auto", "apg", "active-set", "closed-form"})],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -143,21 +150,27 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _solve(self, objective: Objective, W0: FloatArray) -> Result:
         direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
+        sparse = active_set_fits(objective)
         if self.solver == "closed-form" and not direct:
             raise ValueError(
                 "solver='closed-form' is for the squared loss with quadratic penalties only, which "
                 f"{type(self).__name__} with these parameters is not: use 'auto' or 'apg'."
             )
-        if direct and self.solver != "apg":
+        if self.solver == "active-set" and not sparse:
+            raise ValueError(
+                "solver='active-set' is for penalties that separate over the features (L1, L2,1), "
+                f"which that of {type(self).__name__} with these parameters does not: use 'auto' "
+                "or 'apg'."
+            )
+        if direct and self.solver in ("auto", "closed-form"):
             assert isinstance(objective, QuadraticObjective)
             if self.solver == "closed-form" or closed_form_fits(objective):
                 result = solve_closed_form(objective, tol=self.tol)
                 if result.converged or self.solver == "closed-form":
                     return result
                 W0 = result.W
-        return solve_accelerated(
-            objective, W0, tol=self.tol, max_iter=self.max_iter, verbose=int(self.verbose)
-        )
+        solve = solve_active_set if sparse and self.solver != "apg" else solve_accelerated
+        return solve(objective, W0, tol=self.tol, max_iter=self.max_iter, verbose=int(self.verbose))
 
     def _start(self, rows: TaskRows) -> FloatArray:
         shape = (rows.n_tasks, rows.X.shape[1])

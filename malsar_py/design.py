@@ -109,6 +109,9 @@ class Shared(Design):
         self.offsets = np.arange(n_tasks + 1) * X.shape[0]
 
     def predict(self, W: FloatArray) -> FloatArray:
+        rows = np.flatnonzero(W.any(axis=1))
+        if 4 * rows.size < W.shape[0]:
+            return np.dot(np.ascontiguousarray(W[rows].T), self.X[:, rows].T).ravel()
         return np.dot(np.ascontiguousarray(W.T), self.X.T).ravel()
 
     def adjoint(self, theta: FloatArray) -> FloatArray:
@@ -136,8 +139,12 @@ class Masked(Shared):
 
 
 def _weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatArray:
-    scaled = X * np.sqrt(weight)[:, None]
-    H = scaled.T @ scaled
+    if weight.size and (weight == weight[0]).all():
+        H = X.T @ X
+        H *= weight[0]
+    else:
+        scaled = X * np.sqrt(weight)[:, None]
+        H = scaled.T @ scaled
     total = weight.sum()
     if centered and total > 0.0:
         moment = weight @ X

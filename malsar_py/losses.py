@@ -14,7 +14,6 @@ import numpy as np
 from . import _kernels
 from ._typing import FloatArray, IntArray
 
-
 _ROUNDING = 4.0 * np.finfo(float).eps
 
 

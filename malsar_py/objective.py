@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import scipy.linalg
 
 from . import _kernels
 from ._linalg import solve_psd
-from ._typing import FloatArray
+from ._typing import FloatArray, IntArray
 from .design import Design
 from .losses import Loss
 
@@ -44,6 +45,8 @@ class Structure(Protocol):
 
     @property
     def row_code(self) -> int | None: ...
+    @property
+    def rotation_invariant(self) -> bool: ...
     def prox(self, V: FloatArray, step: float) -> FloatArray: ...
     def row_thresholds(self, n_features: int) -> FloatArray: ...
 
@@ -136,8 +139,28 @@ class Objective(ABC):
 
     def final_certificate(self, W: FloatArray) -> Certificate:
         """The same from one full pass over X."""
+        return self.full_pass(W)[0]
+
+    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+        """The certificate from one full pass over X, and ``X' theta`` of its dual point."""
         value, theta = self._evaluate(self.design.predict(W))
-        return self._certify(W, None, self._point(value, theta))
+        point = self._point(W, value, theta)
+        return self._certify(W, None, point), point.G
+
+    def certificate_and_theta(self, W: FloatArray, z: FloatArray) -> tuple[Certificate, FloatArray]:
+        """The certificate at W with predictions z, and minus the loss's derivative there."""
+        value, theta = self._evaluate(z)
+        raw = theta.copy()
+        return self._certify(W, None, self._point(W, value, theta)), raw
+
+    def value_at(self, W: FloatArray, z: FloatArray) -> float:
+        """Objective at W with predictions z."""
+        return self._evaluate(z)[0] + self.penalty.value(W)
+
+    def restrict(self, features: IntArray) -> Objective:
+        """The problem over some features alone."""
+        design = self.design.restrict(features)
+        return type(self)(design, self.loss, self.y, self.c, self.penalty, self.fit_intercept)
 
     def _certify(self, W: FloatArray, lifted: FloatArray | None, point: DualPoint) -> Certificate:
         primal = point.loss + self.penalty.value(W)
@@ -157,7 +180,7 @@ class Objective(ABC):
             self.y, z, self.c, self.design.offsets, self.b, self.fit_intercept
         )
 
-    def _point(self, value: float, theta: FloatArray) -> DualPoint:
+    def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
         self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
 
         def dual(alpha: float) -> float:
@@ -212,17 +235,22 @@ class QuadraticObjective(Objective):
     ):
         super().__init__(design, loss, y, c, penalty, fit_intercept)
         self.rhs = design.adjoint(self.theta0)
-        self._gram: FloatArray | None = (
-            design.gram(c, fit_intercept) if design.prefers_gram() else None
-        )
+        self._gram: FloatArray | None = None
+        self._by_gram = design.prefers_gram()
+
+    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+        if not W.any():
+            return self._certify(W, None, self._point_of(W, self.scale, self.rhs)), self.rhs
+        return super().full_pass(W)
 
     def lift(self, W: FloatArray) -> FloatArray:
-        if self._gram is None:
+        if not self._by_gram:
             return self._bounding_hessian(W)
-        if self._gram.shape[0] == 1:
-            return np.dot(self._gram[0], W)
+        gram = self.gram()
+        if gram.shape[0] == 1:
+            return np.dot(gram[0], W)
         out = np.empty(self.shape)
-        _kernels.blocks.gram_product(self._gram, W, out)
+        _kernels.blocks.gram_product(gram, W, out)
         return out
 
     def gram(self) -> FloatArray:
@@ -244,6 +272,9 @@ class QuadraticObjective(Objective):
         value = 0.5 * float(np.vdot(W, lifted)) - float(np.vdot(W, self.rhs)) + self.scale
         return self._point_of(W, max(value, 0.0), self.rhs - lifted)
 
+    def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
+        return self._point_of(W, value, self.design.adjoint(theta))
+
     @staticmethod
     def _point_of(W: FloatArray, value: float, G: FloatArray) -> DualPoint:
         # With y = r + z: sum y theta = sum c r^2 + <W, X'theta>, and theta^2 / c = c r^2.
@@ -251,7 +282,7 @@ class QuadraticObjective(Objective):
         return DualPoint(value, G, lambda alpha: alpha * slope - alpha * alpha * value)
 
     def _loss_lipschitz(self) -> float:
-        gram = self._gram
+        gram = self.gram() if self._by_gram else None
         if gram is not None and gram.shape[0] * gram.shape[1] ** 3 < _EXACT_EIGEN:
             return float(np.linalg.eigvalsh(gram)[:, -1].max(initial=0.0))
         return super()._loss_lipschitz()
@@ -285,7 +316,7 @@ class GeneralObjective(Objective):
         return self.loss.curvature * float(np.vdot(z, self.c * z))
 
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
-        return self._point(*self._evaluate(lifted))
+        return self._point(W, *self._evaluate(lifted))
 
     def _shifted(
         self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
@@ -303,7 +334,59 @@ class GeneralObjective(Objective):
         theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
-        return self._point(value, theta)
+        return self._point(W, value, theta)
+
+
+class RotatedObjective(QuadraticObjective):
+    """A shared X in its own eigenbasis: for penalties that see singular values only, H is diagonal.
+
+    With ``H = U diag(h) U'`` and ``W = U Z`` the loss is ``sum_i h_i ||z_i||^2 / 2 - <Z, U'rhs>``
+    and the penalty is that of Z. Where n < d, U spans the rows of X, which hold every minimiser.
+    """
+
+    def __init__(self, original: QuadraticObjective):
+        self.original = original
+        self.loss, self.penalty, self.quadratic = (
+            original.loss,
+            original.penalty,
+            original.quadratic,
+        )
+        self.scale = original.scale
+        X = original.design.X
+        n_samples, n_features = X.shape
+        self._rows: FloatArray | None = None
+        if n_samples >= n_features:
+            values, U = scipy.linalg.eigh(original.gram()[0], check_finite=False)
+            self._U = U
+        else:
+            c = original.c[:n_samples]
+            rows = X - c @ X / c.sum() if original.fit_intercept else X
+            self._rows = rows * np.sqrt(c)[:, None]
+            values, V = scipy.linalg.eigh(self._rows @ self._rows.T, check_finite=False)
+            kept = values > values[-1] * n_samples * np.finfo(float).eps
+            values = values[kept]
+            self._U = V[:, kept] / np.sqrt(values)
+        self.h = np.maximum(values, 0.0)[:, None]
+        self.rhs = self.into(original.rhs)
+        self.shape = self.rhs.shape
+
+    def into(self, W: FloatArray) -> FloatArray:
+        """``U'W``."""
+        return self._U.T @ (W if self._rows is None else self._rows @ W)
+
+    def back(self, Z: FloatArray) -> FloatArray:
+        """``U Z``."""
+        W = self._U @ Z
+        return np.ascontiguousarray(W if self._rows is None else self._rows.T @ W)
+
+    def lift(self, W: FloatArray) -> FloatArray:
+        return self.h * W
+
+    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+        return self.original.full_pass(self.back(W))
+
+    def _loss_lipschitz(self) -> float:
+        return float(self.h[-1, 0])
 
 
 def _solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
@@ -328,7 +411,12 @@ def _solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArra
 
 
 def make_objective(
-    design: Design, loss: Loss, y: FloatArray, c: FloatArray, penalty: Penalty, fit_intercept: bool
+    design: Design,
+    loss: Loss,
+    y: FloatArray,
+    c: FloatArray,
+    penalty: Penalty,
+    fit_intercept: bool,
 ) -> Objective:
     """The objective class that fits the loss."""
     kind = QuadraticObjective if loss.affine else GeneralObjective

@@ -65,6 +65,8 @@ class Structure(Penalty):
     """A penalty with a prox; row-separable ones also name a code of ``_kernels.separable``."""
 
     row_code: ClassVar[int | None] = None
+    # A function of the singular values alone.
+    rotation_invariant: ClassVar[bool] = False
 
     @property
     def structure(self) -> Structure | None:
@@ -159,6 +161,8 @@ class RowL2(Norm):
 class TraceNorm(Norm):
     """``lambda1 sum_i sigma_i(W)``."""
 
+    rotation_invariant: ClassVar[bool] = True
+
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(prox.singular_values(W).sum())
 
@@ -179,6 +183,8 @@ class SpectralBox(Structure):
     lambda1: float
     lambda2: float
     k: int
+
+    rotation_invariant: ClassVar[bool] = True
 
     def value(self, W: FloatArray) -> float:
         return prox.spectral_box_value(prox.singular_values(W), self.lambda1, self.lambda2, self.k)
@@ -268,6 +274,12 @@ class TaskQuadratic(Penalty):
 def Ridge(lambda2: float) -> TaskQuadratic:
     """``lambda2 / 2 ||W||_F^2``."""
     return TaskQuadratic(ridge=lambda2)
+
+
+def Coupling(lambda1: float, matrix: FloatArray) -> TaskQuadratic:
+    """``lambda1 / 2 tr(W matrix W')``; tasks that are not coupled have no matrix to carry along."""
+    coupling = lambda1 * matrix
+    return TaskQuadratic(coupling if coupling.any() else None)
 
 
 @dataclass(frozen=True, eq=False)

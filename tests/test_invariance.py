@@ -285,6 +285,10 @@ def test_warm_start(model):
     )
     assert_array_equal(other.coef_, expected.coef_)
     assert other.n_iter_ == expected.n_iter_
+    renamed = [pd.DataFrame(X[kept], columns=list(names)) for names in ("vwxyz", "zvwxy")]
+    expected.fit(renamed[1], y[kept], tasks=tasks[kept])
+    warm.fit(renamed[0], y[kept], tasks=tasks[kept]).fit(renamed[1], y[kept], tasks=tasks[kept])
+    assert warm.n_iter_ == expected.n_iter_
     warm.fit(X[kept][:, :3], y[kept], tasks=tasks[kept])
     assert warm.coef_.shape == (3, 3)
 

@@ -102,8 +102,9 @@ def same(kernel, *args, scale=None, rtol=1e-12):
 
 
 def test_every_kernel_is_tested_here():
-    """A new kernel needs a test: its name must appear in this file."""
-    source = Path(__file__).read_text()
+    """A new kernel needs a test: its name must appear in one of these files."""
+    files = Path(__file__).parent.glob("test_kernels*.py")
+    source = "".join(path.read_text() for path in files)
     missing = []
     for info in pkgutil.iter_modules(_kernels.__path__):
         module = importlib.import_module(f"{_kernels.__name__}.{info.name}")

@@ -75,7 +75,7 @@ def logistic(y, z, c, offsets, fit_intercept, b, theta):
                     low = b[t]
                 else:
                     high = b[t]
-                # A saturated task has almost no curvature: leap 4, 8, ... until the minimum is bracketed.
+                # A saturated task has almost no curvature: leap 4, 8, ... until it is bracketed.
                 if abs(gradient) < 4.0 * curvature:
                     new = b[t] + gradient / curvature
                 else:

@@ -16,14 +16,14 @@ from ..base import (
     Problem,
 )
 from ..graphs import to_laplacian
-from ..penalties import L1, Penalty, Ridge, TaskQuadratic
+from ..penalties import L1, Coupling, Penalty, Ridge
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MeanRegularized(MultiTaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
         T = problem.n_tasks
-        return TaskQuadratic(self.lambda1 * (np.eye(T) - 1.0 / T)) + Ridge(self.lambda2)
+        return Coupling(self.lambda1, np.eye(T) - 1.0 / T) + Ridge(self.lambda2)
 
 
 @document("regressor")
@@ -138,7 +138,7 @@ class _Graph(MultiTaskEstimator):
 
     def _penalty(self, problem: Problem) -> Penalty:
         L = to_laplacian(self.graph, problem.tasks)
-        return L1(self.lambda3) + TaskQuadratic(self.lambda1 * L) + Ridge(self.lambda2)
+        return L1(self.lambda3) + Coupling(self.lambda1, L) + Ridge(self.lambda2)
 
 
 @document("regressor", own_parameters=_GRAPH_PARAMETERS)

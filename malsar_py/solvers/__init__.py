@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from ._result import Result
 from .accelerated import solve_accelerated
+from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
 
-__all__ = ["Result", "closed_form_fits", "solve_accelerated", "solve_closed_form"]
+__all__ = [
+    "Result",
+    "active_set_fits",
+    "closed_form_fits",
+    "solve_accelerated",
+    "solve_active_set",
+    "solve_closed_form",
+]

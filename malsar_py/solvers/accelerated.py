@@ -8,14 +8,19 @@ costs no pass over the data.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray
-from ..objective import Certificate, Objective
+from ..design import Shared
+from ..objective import Certificate, Objective, QuadraticObjective, RotatedObjective
 from ._result import Result
 
 _GROW = 1.5
+# Eigenbasis of a shared X up to this size: some hundred gradients would cost more.
+_ROTATION = 1500
 
 
 def solve_accelerated(
@@ -29,6 +34,13 @@ def solve_accelerated(
 ) -> Result:
     """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
+    if _worth_rotating(objective):
+        assert isinstance(objective, QuadraticObjective)
+        rotated = RotatedObjective(objective)
+        found = solve_accelerated(
+            rotated, rotated.into(W0), tol=tol, max_iter=max_iter, verbose=verbose
+        )
+        return replace(found, W=rotated.back(found.W))
     code = _kernels.separable.NONE if structure is None else structure.row_code
     threshold = np.zeros(W0.shape[0])
     if structure is not None and code is not None:
@@ -97,3 +109,12 @@ def solve_accelerated(
     final = objective.final_certificate(W)
     history[-1] = final.objective
     return Result(W, final.gap, history, max_iter, final.gap <= target)
+
+
+def _worth_rotating(objective: Objective) -> bool:
+    structure = objective.penalty.structure
+    if structure is None or not structure.rotation_invariant:
+        return False
+    if type(objective) is not QuadraticObjective or type(objective.design) is not Shared:
+        return False
+    return min(objective.design.X.shape) <= _ROTATION

@@ -1,0 +1,462 @@
+"""Block coordinate descent on the rows of W, for the squared loss and row-separable penalties.
+
+Task-major layout: ``W, G, rhs`` are (T, k) and ``H`` is (T, k, k), or (1, k, k) when all tasks
+share it; ``G = rhs - H W`` is kept up to date. The row norms are those of ``separable``: 1 is L1, 2
+is the row's 2-norm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import jit
+
+_MEMORY = 5
+_SECULAR_STEPS = 50
+
+
+@jit
+def _solve_row(code, q, a, tau, out):
+    """``argmin_w sum_t (a_t/2 w_t^2 - q_t w_t) + tau N(w)``, with q_t = 0 wherever a_t = 0."""
+    n = q.shape[0]
+    if code == 1:
+        for t in range(n):
+            size = abs(q[t]) - tau
+            out[t] = 0.0 if size <= 0.0 else np.copysign(size / a[t], q[t])
+        return
+    square = 0.0
+    low = np.inf
+    high = 0.0
+    for t in range(n):
+        square += q[t] * q[t]
+        if a[t] < low:
+            low = a[t]
+        if a[t] > high:
+            high = a[t]
+    norm = np.sqrt(square)
+    if norm <= tau:
+        for t in range(n):
+            out[t] = 0.0
+        return
+    # The length rho of w solves sum (q_t / (a_t rho + tau))^2 = 1. As a function of rho the
+    # reciprocal root of the left side is concave and nearly linear: Newton from the left end.
+    rho = (norm - tau) / high
+    if high > low:
+        for _ in range(_SECULAR_STEPS):
+            phi = 0.0
+            slope = 0.0
+            for t in range(n):
+                inverse = 1.0 / (a[t] * rho + tau)
+                ratio = q[t] * inverse
+                phi += ratio * ratio
+                slope += ratio * ratio * a[t] * inverse
+            # f(rho) = phi^(-1/2) - 1, f' = phi^(-3/2) * slope
+            root = np.sqrt(phi)
+            change = (root - 1.0) * phi / slope if slope > 0.0 else 0.0
+            rho += change
+            if not change > 1e-15 * rho:
+                break
+    for t in range(n):
+        out[t] = q[t] * rho / (a[t] * rho + tau)
+
+
+@jit
+def gram_epoch(code, H, threshold, ridge, W, G, q, a, new):
+    """One cycle over the rows; q, a, new are scratch of length T. Returns whether W changed."""
+    n_tasks, k = W.shape
+    own = H.shape[0] > 1
+    changed = False
+    for j in range(k):
+        for t in range(n_tasks):
+            h = H[t if own else 0, j, j]
+            a[t] = h + ridge
+            q[t] = h * W[t, j] + G[t, j]
+            if a[t] <= 0.0:
+                a[t] = 1.0
+                q[t] = 0.0
+        _solve_row(code, q, a, threshold[j], new)
+        for t in range(n_tasks):
+            delta = new[t] - W[t, j]
+            if delta != 0.0:
+                changed = True
+                W[t, j] = new[t]
+                row = H[t if own else 0, j]
+                g = G[t]
+                for i in range(k):
+                    g[i] -= delta * row[i]
+    return changed
+
+
+@jit
+def restricted_gap(code, threshold, ridge, base, rhs, W, G):
+    """Objective and duality gap of the problem over these rows alone.
+
+    ``base`` is the loss at W = 0. With G = rhs - H W: loss = base - (<W, rhs> + <W, G>) / 2.
+    """
+    n_tasks, k = W.shape
+    with_rhs = 0.0
+    with_g = 0.0
+    squares = 0.0
+    value = 0.0
+    excess = 0.0
+    worst = 1.0
+    for j in range(k):
+        tau = threshold[j]
+        w_square = 0.0
+        w_abs = 0.0
+        g_square = 0.0
+        r_square = 0.0
+        r_max = 0.0
+        over = 0.0
+        for t in range(n_tasks):
+            w, g = W[t, j], G[t, j]
+            with_rhs += w * rhs[t, j]
+            with_g += w * g
+            w_square += w * w
+            w_abs += abs(w)
+            g_square += g * g
+            r = g - ridge * w
+            r_square += r * r
+            r_max = max(r_max, abs(r))
+            part = max(abs(g) - tau, 0.0)
+            over += part * part
+        squares += w_square
+        if code == 1:
+            value += tau * w_abs
+            excess += over
+            size = r_max
+        else:
+            value += tau * np.sqrt(w_square)
+            part = max(np.sqrt(g_square) - tau, 0.0)
+            excess += part * part
+            size = np.sqrt(r_square)
+        if size > worst * tau:
+            worst = size / tau
+    loss = max(base - 0.5 * (with_rhs + with_g), 0.0)
+    primal = loss + value + 0.5 * ridge * squares
+    alpha = 1.0 / worst
+    dual = alpha * (2.0 * loss + with_g) - alpha * alpha * (loss + 0.5 * ridge * squares)
+    if ridge > 0.0:
+        dual = max(dual, loss + with_g - 0.5 * excess / ridge)
+    return primal, primal - dual
+
+
+@jit
+def _solve_small(A, n):
+    """Solve ``A x = 1`` in place for a small positive definite matrix; False if it is not."""
+    x = np.empty(n)
+    for i in range(n):
+        x[i] = 1.0
+    for i in range(n):
+        pivot = A[i, i]
+        if not pivot > 0.0:
+            return x, False
+        for r in range(i + 1, n):
+            factor = A[r, i] / pivot
+            for c in range(i, n):
+                A[r, c] -= factor * A[i, c]
+            x[r] -= factor * x[i]
+    for back in range(n):
+        i = n - 1 - back
+        for c in range(i + 1, n):
+            x[i] -= A[i, c] * x[c]
+        x[i] /= A[i, i]
+    return x, True
+
+
+@jit
+def _anderson(past_W, past_G, W, G):
+    """Extrapolate the last iterates (index 0 the oldest) into flat W and G; False if degenerate."""
+    m = past_W.shape[0] - 1
+    A = np.zeros((m, m))
+    trace = 0.0
+    for p in range(m):
+        for r in range(p + 1):
+            total = 0.0
+            for i in range(W.shape[0]):
+                total += (past_W[p + 1, i] - past_W[p, i]) * (past_W[r + 1, i] - past_W[r, i])
+            A[p, r] = total
+            A[r, p] = total
+        trace += A[p, p]
+    for p in range(m):
+        A[p, p] += 1e-12 * trace
+    x, fine = _solve_small(A, m)
+    total = 0.0
+    for p in range(m):
+        total += x[p]
+    if not fine or not abs(total) > 0.0:
+        return False
+    for p in range(m):
+        x[p] /= total
+    _combine(x, past_W, W)
+    _combine(x, past_G, G)
+    return True
+
+
+@jit
+def _combine(x, past, out):
+    for i in range(out.shape[0]):
+        total = 0.0
+        for p in range(x.shape[0]):
+            total += x[p] * past[p + 1, i]
+        out[i] = total
+
+
+@jit
+def _copy(source, target):
+    # A loop: numba takes a second to compile each assignment of whole arrays.
+    for i in range(source.shape[0]):
+        target[i] = source[i]
+
+
+@jit
+def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, W, G):
+    """Descend until the gap over these rows is at most ``target``; returns it and the epochs."""
+    n_tasks, k = W.shape
+    q = np.empty(n_tasks)
+    a = np.empty(n_tasks)
+    new = np.empty(n_tasks)
+    past_W = np.empty((_MEMORY + 1, n_tasks * k))
+    past_G = np.empty((_MEMORY + 1, n_tasks * k))
+    try_W = np.empty((n_tasks, k))
+    try_G = np.empty((n_tasks, k))
+    flat_W = W.ravel()
+    flat_G = G.ravel()
+    flat_try_W = try_W.ravel()
+    flat_try_G = try_G.ravel()
+    # Extrapolated points are evaluated by the same lines as the others: code inlined twice is
+    # compiled twice.
+    trying = False
+    changed = True
+    primal = np.inf
+    gap = np.inf
+    epoch = 0
+    while True:
+        at_W, at_G = (try_W, try_G) if trying else (W, G)
+        value, here = restricted_gap(code, threshold, ridge, base, rhs, at_W, at_G)
+        if not trying or value < primal:
+            primal = value
+            gap = here
+            if trying:
+                _copy(flat_try_W, flat_W)
+                _copy(flat_try_G, flat_G)
+        if gap <= target or epoch >= max_epochs or not changed:
+            break
+        trying = not trying and epoch > 0 and _anderson(past_W, past_G, flat_try_W, flat_try_G)
+        if trying:
+            continue
+        for m in range(_MEMORY):
+            _copy(flat_W, past_W[m])
+            _copy(flat_G, past_G[m])
+            changed = gram_epoch(code, H, threshold, ridge, W, G, q, a, new)
+        _copy(flat_W, past_W[_MEMORY])
+        _copy(flat_G, past_G[_MEMORY])
+        epoch += _MEMORY
+    return gap, epoch
+
+
+@jit
+def residual_epoch(code, A, starts, offsets, rows, n_rows, h, threshold, ridge, W, R, q, a, new):
+    """One cycle over ``rows[:n_rows]`` with scaled residuals kept up to date, not gradients."""
+    n_tasks = W.shape[0]
+    changed = False
+    for index in range(n_rows):
+        j = rows[index]
+        for t in range(n_tasks):
+            start = starts[t]
+            residual = R[offsets[t] : offsets[t + 1]]
+            column = A[j, start : start + residual.shape[0]]
+            total = 0.0
+            for i in range(residual.shape[0]):
+                total += column[i] * residual[i]
+            a[t] = h[t, j] + ridge
+            q[t] = h[t, j] * W[t, j] + total
+            if a[t] <= 0.0:
+                a[t] = 1.0
+                q[t] = 0.0
+        _solve_row(code, q, a, threshold[j], new)
+        for t in range(n_tasks):
+            delta = new[t] - W[t, j]
+            if delta != 0.0:
+                changed = True
+                W[t, j] = new[t]
+                start = starts[t]
+                residual = R[offsets[t] : offsets[t + 1]]
+                column = A[j, start : start + residual.shape[0]]
+                for i in range(residual.shape[0]):
+                    residual[i] -= delta * column[i]
+    return changed
+
+
+@jit
+def residual_gradient(A, starts, offsets, R, G):
+    """``G[t, j] = <A[j], R_t>``."""
+    n_tasks, k = G.shape
+    for j in range(k):
+        for t in range(n_tasks):
+            residual = R[offsets[t] : offsets[t + 1]]
+            column = A[j, starts[t] : starts[t] + residual.shape[0]]
+            total = 0.0
+            for i in range(residual.shape[0]):
+                total += column[i] * residual[i]
+            G[t, j] = total
+
+
+@jit
+def residual_descent(
+    code, A, starts, offsets, h, rhs, base, threshold, ridge, target, max_epochs, W, R
+):
+    """Like :func:`gram_descent` with residuals; between visits to all rows, five to the nonzero.
+
+    ``A`` (k, N) holds one feature a row, scaled and centred; task t finds its samples from
+    ``starts[t]`` on. ``h`` (T, k) are its squared norms by task, ``R`` the flat scaled residuals.
+    """
+    n_tasks, k = W.shape
+    q = np.empty(n_tasks)
+    a = np.empty(n_tasks)
+    new = np.empty(n_tasks)
+    past_W = np.empty((_MEMORY + 1, n_tasks * k))
+    past_R = np.empty((_MEMORY + 1, R.shape[0]))
+    try_W = np.empty((n_tasks, k))
+    try_R = np.empty(R.shape[0])
+    flat_W = W.ravel()
+    flat_try_W = try_W.ravel()
+    G = np.empty((n_tasks, k))
+    rows = np.arange(k)
+    trying = False
+    changed = True
+    primal = np.inf
+    gap = np.inf
+    epoch = 0
+    while True:
+        at_W, at_R = (try_W, try_R) if trying else (W, R)
+        residual_gradient(A, starts, offsets, at_R, G)
+        value, here = restricted_gap(code, threshold, ridge, base, rhs, at_W, G)
+        if not trying or value < primal:
+            primal = value
+            gap = here
+            if trying:
+                _copy(flat_try_W, flat_W)
+                _copy(try_R, R)
+        if gap <= target or epoch >= max_epochs or not changed:
+            break
+        trying = not trying and epoch > 0 and _anderson(past_W, past_R, flat_try_W, try_R)
+        if trying:
+            continue
+        n_rows = k
+        for m in range(_MEMORY + 1):
+            if m > 0:
+                _copy(flat_W, past_W[m - 1])
+                _copy(R, past_R[m - 1])
+            done = residual_epoch(
+                code, A, starts, offsets, rows, n_rows, h, threshold, ridge, W, R, q, a, new
+            )
+            changed = done or (changed and m > 0)
+            if m == 0:
+                n_rows = _nonzero(W, rows)
+        _copy(flat_W, past_W[_MEMORY])
+        _copy(R, past_R[_MEMORY])
+        for j in range(k):
+            rows[j] = j
+        epoch += _MEMORY + 1
+    return gap, epoch
+
+
+@jit
+def _nonzero(W, rows):
+    """Fill ``rows`` with the nonzero columns of W first; return their number."""
+    found = 0
+    for j in range(W.shape[1]):
+        used = False
+        for t in range(W.shape[0]):
+            used = used or W[t, j] != 0.0
+        if used:
+            rows[found] = j
+            found += 1
+    return found
+
+
+@jit
+def newton_descent(
+    code,
+    A,
+    starts,
+    offsets,
+    D,
+    threshold,
+    ridge,
+    fit_intercept,
+    reduction,
+    max_epochs,
+    W,
+    U,
+):
+    """Descend on the quadratic model of a smooth loss; returns the epochs.
+
+    ``A`` (k, ...) holds one feature a row, ``D > 0`` the second derivatives per sample, ``U`` minus
+    the model's derivative per sample: at the start the loss's, afterwards ``U = start - D * dz``
+    for the step dz in the predictions, which the caller reads off. The first cycle visits all rows,
+    later ones the nonzero rows; it ends when a cycle moves less than ``reduction`` times the first.
+    """
+    n_tasks, k = W.shape
+    h = np.empty((n_tasks, k))
+    total = np.zeros(n_tasks)
+    for t in range(n_tasks):
+        for i in range(offsets[t], offsets[t + 1]):
+            total[t] += D[i]
+    for j in range(k):
+        for t in range(n_tasks):
+            start = starts[t] - offsets[t]
+            s = 0.0
+            for i in range(offsets[t], offsets[t + 1]):
+                s += D[i] * A[j, start + i] * A[j, start + i]
+            h[t, j] = s
+    q = np.empty(n_tasks)
+    a = np.empty(n_tasks)
+    new = np.empty(n_tasks)
+    first = 0.0
+    for epoch in range(max_epochs):
+        moved = 0.0
+        for j in range(k):
+            used = epoch == 0
+            for t in range(n_tasks):
+                used = used or W[t, j] != 0.0
+            if not used:
+                continue
+            for t in range(n_tasks):
+                lo, hi = offsets[t], offsets[t + 1]
+                column = A[j, starts[t] : starts[t] + hi - lo]
+                u = U[lo:hi]
+                s = 0.0
+                for i in range(hi - lo):
+                    s += column[i] * u[i]
+                a[t] = h[t, j] + ridge
+                q[t] = h[t, j] * W[t, j] + s
+                if a[t] <= 0.0:
+                    a[t] = 1.0
+                    q[t] = 0.0
+            _solve_row(code, q, a, threshold[j], new)
+            for t in range(n_tasks):
+                delta = new[t] - W[t, j]
+                if delta != 0.0:
+                    moved += h[t, j] * delta * delta
+                    W[t, j] = new[t]
+                    lo, hi = offsets[t], offsets[t + 1]
+                    column = A[j, starts[t] : starts[t] + hi - lo]
+                    u = U[lo:hi]
+                    d = D[lo:hi]
+                    for i in range(hi - lo):
+                        u[i] -= delta * d[i] * column[i]
+        if fit_intercept:
+            for t in range(n_tasks):
+                s = 0.0
+                for i in range(offsets[t], offsets[t + 1]):
+                    s += U[i]
+                s /= total[t]
+                for i in range(offsets[t], offsets[t + 1]):
+                    U[i] -= s * D[i]
+        if epoch == 0:
+            first = moved
+        elif moved <= reduction * first:
+            return epoch + 1
+    return max_epochs

@@ -1,0 +1,214 @@
+"""Block coordinate descent kernels: against plain Python, and against what they are to minimise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.optimize import minimize
+
+from malsar_py._kernels import descent, separable
+
+from .test_kernels import python, same
+
+CODES = [separable.L1, separable.ROW_L2]
+
+
+def norm(code, row):
+    return np.abs(row).sum() if code == separable.L1 else np.linalg.norm(row)
+
+
+def problem(*, n_tasks=3, k=6, n=12, seed=0, shared=False, ridge=0.1):
+    """Scaled designs, one a task, of a least squares problem; column 2 is zero in task 0."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((1 if shared else n_tasks, n, k))
+    X[0, :, 2] = 0.0
+    y = rng.standard_normal((n_tasks, n)) * 2
+    each = np.broadcast_to(X, (n_tasks, n, k))
+    rhs = np.einsum("tnk,tn->tk", each, y)
+    H = np.einsum("tni,tnj->tij", X, X)
+    base = 0.5 * float((y * y).sum())
+    threshold = np.linspace(0.5, 2.0, k)
+    return each, y, H, rhs, base, threshold, ridge
+
+
+def objective(code, each, y, threshold, ridge, W):
+    fit = y - np.einsum("tnk,tk->tn", each, W)
+    penalty = sum(tau * norm(code, w) for tau, w in zip(threshold, W.T, strict=True))
+    return 0.5 * (fit * fit).sum() + penalty + 0.5 * ridge * (W * W).sum()
+
+
+def stacked(each):
+    """One feature a row, tasks side by side; starts and offsets."""
+    n_tasks, n, k = each.shape
+    offsets = np.arange(n_tasks + 1) * n
+    return np.ascontiguousarray(each.transpose(2, 0, 1).reshape(k, -1)), offsets[:-1], offsets
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("a", [[2.0, 2.0, 2.0], [0.1, 1.0, 50.0], [1e-6, 1.0, 1e6]])
+@pytest.mark.parametrize("tau", [0.0, 0.3, 2.9, 100.0])
+def test_solve_row(code, a, tau):
+    """descent._solve_row is the minimiser: its optimality condition holds."""
+    a, q = np.array(a), np.array([1.5, -2.5, 0.5])
+    _, (_, _, w) = same(descent._solve_row, code, q, a, tau, np.empty(3))
+    gradient = a * w - q
+    if not w.any():
+        dual = np.abs(gradient).max() if code == separable.L1 else np.linalg.norm(gradient)
+        assert dual <= tau * (1 + 1e-12)
+    elif code == separable.ROW_L2:
+        assert_allclose(gradient, -tau * w / np.linalg.norm(w), atol=1e-9)
+    else:
+        assert_allclose(gradient[w != 0], -tau * np.sign(w[w != 0]), atol=1e-9)
+        assert (np.abs(gradient[w == 0]) <= tau * (1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("shared", [True, False])
+def test_gram_and_residual_epochs_are_the_same_descent(code, shared):
+    """descent.gram_epoch, descent.residual_epoch and descent.residual_gradient."""
+    each, y, H, rhs, _, threshold, ridge = problem(shared=shared)
+    n_tasks, k = rhs.shape
+    scratch = [np.zeros(n_tasks) for _ in range(3)]
+    W, G = np.zeros((n_tasks, k)), rhs.copy()
+    (changed,), arrays = same(descent.gram_epoch, code, H, threshold, ridge, W, G, *scratch)
+    assert changed
+    W, G = arrays[2], arrays[3]
+    A, starts, offsets = stacked(each)
+    h = np.einsum("tnk,tnk->tk", each, each)
+    rows = np.arange(k)
+    (changed,), arrays = same(
+        descent.residual_epoch, code, A, starts, offsets, rows, k, h, threshold, ridge,
+        np.zeros((n_tasks, k)), y.ravel(), *scratch,
+    )  # fmt: skip
+    R = arrays[7]
+    assert changed
+    assert_allclose(arrays[6], W, atol=1e-12)
+    _, arrays = same(descent.residual_gradient, A, starts, offsets, R, np.empty((n_tasks, k)))
+    assert_allclose(arrays[4], G, atol=1e-10)
+    assert_allclose(G, rhs - np.einsum("tij,tj->ti", np.broadcast_to(H, (3, k, k)), W), atol=1e-10)
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_restricted_gap(code, ridge):
+    """descent.restricted_gap: the objective, and a bound that is below every value."""
+    each, y, H, rhs, base, threshold, _ = problem()
+    best = objective(code, each, y, threshold, ridge, solved(code, ridge))
+    for scale in (0.0, 0.1, 1.0, 10.0):
+        W = scale * np.random.default_rng(1).standard_normal(rhs.shape)
+        G = rhs - np.einsum("tij,tj->ti", H, W)
+        (primal, gap), _ = same(
+            descent.restricted_gap, code, threshold, ridge, base, rhs, W, G, rtol=1e-10
+        )
+        assert_allclose(primal, objective(code, each, y, threshold, ridge, W), rtol=1e-10)
+        assert primal - gap <= best * (1 + 1e-10)
+
+
+def solved(code, ridge, **kwargs):
+    """descent.gram_descent to the end."""
+    _each, _y, H, rhs, base, threshold, _ = problem(**kwargs)
+    W, G = np.zeros_like(rhs), rhs.copy()
+    gap, _ = descent.gram_descent(code, H, rhs, base, threshold, ridge, 1e-13 * base, 5000, W, G)
+    assert gap <= 1e-13 * base
+    return W
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+@pytest.mark.parametrize("shared", [True, False])
+def test_descents_reach_the_minimum(code, ridge, shared):
+    """descent.gram_descent and descent.residual_descent, more rows than samples included."""
+    for n in (12, 4):
+        each, y, _H, rhs, base, threshold, _ = problem(n=n, shared=shared)
+        W = solved(code, ridge, n=n, shared=shared)
+        A, starts, offsets = stacked(each)
+        h = np.einsum("tnk,tnk->tk", each, each)
+        V, R = np.zeros_like(rhs), y.ravel().copy()
+        gap, _ = descent.residual_descent(
+            code, A, starts, offsets, h, rhs, base, threshold, ridge, 1e-12 * base, 5000, V, R
+        )
+        assert gap <= 1e-12 * base
+        values = [objective(code, each, y, threshold, ridge, M) for M in (W, V)]
+        assert_allclose(values[0], values[1], rtol=1e-11)
+
+        def smooth(w, each=each, y=y, threshold=threshold, shape=rhs.shape):
+            return objective(code, each, y, threshold, ridge, w.reshape(shape))
+
+        assert minimize(smooth, W.ravel(), method="Powell").fun >= values[0] * (1 - 1e-9)
+
+
+def test_descents_in_plain_python():
+    """The whole loops, jitted and not: descent.gram_descent, descent.residual_descent."""
+    each, y, H, rhs, base, threshold, ridge = problem(n=5)
+    args = (2, H, rhs, base, threshold, ridge, 1e-10 * base, 30, np.zeros_like(rhs), rhs.copy())
+    same(descent.gram_descent, *args, rtol=1e-6)
+    A, starts, offsets = stacked(each)
+    h = np.einsum("tnk,tnk->tk", each, each)
+    same(
+        descent.residual_descent, 2, A, starts, offsets, h, rhs, base, threshold, ridge,
+        1e-10 * base, 30, np.zeros_like(rhs), y.ravel().copy(), rtol=1e-6,
+    )  # fmt: skip
+
+
+def test_nonzero():
+    """descent._nonzero."""
+    (found,), (_, rows) = same(
+        descent._nonzero, np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, -1.0]]), np.arange(4)
+    )
+    assert found == 2
+    assert rows[:2].tolist() == [1, 3]
+
+
+def test_small_systems():
+    """descent._solve_small, and descent._anderson (descent._combine, descent._copy)."""
+    A = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 2.0]])
+    (x, fine), _ = same(descent._solve_small, A, 3)
+    assert fine
+    assert_allclose(A @ x, 1.0)
+    assert not descent._solve_small(np.zeros((2, 2)), 2)[1]
+    # A linear iteration in two dimensions is extrapolated to its fixed point.
+    M, b = np.array([[0.5, 0.2], [0.1, 0.8]]), np.array([1.0, -1.0])
+    past = [np.array([3.0, 2.0])]
+    for _ in range(2):
+        past.append(M @ past[-1] + b)
+    past = np.array(past)
+    G = past @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]]) + 5.0
+    (fine,), arrays = same(descent._anderson, past, G, np.zeros(2), np.zeros(3), rtol=1e-4)
+    assert fine
+    before, after = (np.linalg.norm(M @ w + b - w) for w in (past[-1], arrays[2]))
+    assert after < before
+    assert not descent._anderson(np.ones((3, 2)), G, np.zeros(2), np.zeros(3))
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_newton_descent(fit_intercept):
+    """descent.newton_descent minimises the weighted quadratic model, intercepts included."""
+    rng = np.random.default_rng(3)
+    each, y, *_ = problem(n=8)
+    A, starts, offsets = stacked(each)
+    D = rng.uniform(0.2, 1.0, offsets[-1])
+    threshold = np.full(6, 0.7)
+    start = D * y.ravel()
+    args = (2, A, starts, offsets, D, threshold, 0.05, fit_intercept, -1.0, 200)
+    _, arrays = same(descent.newton_descent, *args, np.zeros((3, 6)), start, rtol=1e-7)
+    W, U = arrays[5:]
+    G = np.stack(
+        [A[:, offsets[t] : offsets[t + 1]] @ U[offsets[t] : offsets[t + 1]] for t in range(3)]
+    )
+    if fit_intercept:
+        assert_allclose(np.add.reduceat(U, offsets[:-1]), 0.0, atol=1e-10)
+    sizes = np.linalg.norm(W, axis=0)
+    for j in range(6):
+        rest = G[:, j] - 0.05 * W[:, j]
+        if sizes[j] > 0:
+            assert_allclose(rest, 0.7 * W[:, j] / sizes[j], atol=1e-6)
+    dz = (start - U) / D
+    for t in range(3):
+        own = slice(offsets[t], offsets[t + 1])
+        residue = dz[own] - A[:, own].T @ W[t]
+        assert_allclose(residue, residue[0] if fit_intercept else 0.0, atol=1e-8)
+
+
+def test_plain_python_is_reachable():
+    assert python(descent.gram_epoch).__name__ == "gram_epoch"
