@@ -38,15 +38,16 @@ MODELS = [
 ]
 
 # What the scripts below start with: `fit(i)` fits model i and returns its coefficients.
+# (one solver: there is much to compile where nothing is cached)
 PRELUDE = """
 import numpy as np
 from malsar_py import *
 
 MODELS = [
-    JointFeatureRegressor(lambda1=0.1),
+    JointFeatureRegressor(lambda1=0.1, solver="apg"),
     TraceNormRegressor(lambda1=0.1),
     ClusteredRegressor(lambda1=0.5, lambda2=0.1, random_state=0),
-    LassoClassifier(lambda1=0.01, lambda2=0.01),
+    LassoClassifier(lambda1=0.01, lambda2=0.01, solver="apg"),
     GraphRegressor(graph="chain", lambda1=0.5, lambda2=0.1, lambda3=0.05),
 ]
 
@@ -127,7 +128,7 @@ def test_fit_without_any_writable_cache_folder(tmp_path):
             import malsar_py
             from malsar_py import _kernels
             print(malsar_py.__file__)
-            print(fit(0).tolist())
+            print(fit(1).tolist())
             stats = getattr(_kernels.separable.step, "stats", None)
             print(None if stats is None else stats.cache_path)
             """,
@@ -138,7 +139,7 @@ def test_fit_without_any_writable_cache_folder(tmp_path):
         where, coef, cache = out.splitlines()
         assert Path(where).parent == copy
         assert cache == "None"
-        np.testing.assert_allclose(eval(coef), fit(0), rtol=1e-12)
+        np.testing.assert_allclose(eval(coef), fit(1), rtol=1e-9)
         assert sorted(tmp_path.rglob("*")) == before
     finally:
         writable_again(copy)
@@ -147,18 +148,19 @@ def test_fit_without_any_writable_cache_folder(tmp_path):
 def test_the_cache_is_used_where_it_can_be(tmp_path):
     """A first process writes the compiled kernels, a second one reads them."""
     script = """
-        from malsar_py import _kernels
-        fit(0)
-        kernel = _kernels.separable.step
-        stats = getattr(kernel, "stats", None)
-        print(0 if stats is None else sum(stats.cache_hits.values()))
+        from malsar_py._kernels import separable, spectral, losses, blocks
+        fit(4)
+        kernels = [k for m in (separable, spectral, losses, blocks) for k in vars(m).values()]
+        stats = [k.stats for k in kernels if hasattr(k, "py_func")]
+        print(sum(sum(s.cache_hits.values()) for s in stats))
         """
     folder = tmp_path / "cache"
     folder.mkdir()
     first, second = (int(run(script, NUMBA_CACHE_DIR=str(folder))) for _ in range(2))
     if os.environ.get("NUMBA_DISABLE_JIT", "0") == "1":
         pytest.skip("NUMBA_DISABLE_JIT=1: nothing is compiled")
-    assert (first, second) == (0, 1)
+    assert first == 0
+    assert second > 0
     assert any(folder.rglob("*.nbi"))
 
 
@@ -172,8 +174,8 @@ def test_fit_then_fit_in_forked_processes():
         context = multiprocessing.get_context("fork")
         with context.Pool(2) as pool:
             found = pool.map_async(fit, range(10)).get(timeout=120)
-        print(all(np.array_equal(found[i], expected[i % 5]) for i in range(10)))
-        print(np.array_equal(fit(2), expected[2]))
+        print(max(np.abs(found[i] - expected[i % 5]).max() for i in range(10)) < 1e-12)
+        print(np.abs(fit(2) - expected[2]).max() < 1e-12)
         """
     )
     assert out.split() == ["True", "True"]
@@ -193,7 +195,8 @@ def test_four_threads_make_their_first_fits_at_once(tmp_path):
 
         with ThreadPoolExecutor(4) as pool:
             found = list(pool.map(work, range(4)))
-        print(all(np.array_equal(found[k][j], fit(k + j)) for k in range(4) for j in range(5)))
+        same = [np.abs(found[k][j] - fit(k + j)).max() for k in range(4) for j in range(5)]
+        print(max(same) < 1e-12)
         """,
         NUMBA_CACHE_DIR=str(tmp_path),
     )
@@ -204,7 +207,8 @@ def test_joblib_threads():
     expected = [fit(i) for i in range(5)]
     found = Parallel(n_jobs=4, backend="threading")(delayed(fit)(i) for i in range(10))
     for i, coef in enumerate(found):
-        np.testing.assert_array_equal(coef, expected[i % 5])
+        # (matrix products may round differently where arrays lie differently in memory)
+        np.testing.assert_allclose(coef, expected[i % 5], rtol=1e-9, atol=1e-12)
 
 
 def test_one_estimator_used_by_many_threads():
