@@ -6,6 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._scoring import score_rows
 from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
+from ._threads import one_blas_thread
 from ._typing import AnyArray, FloatArray
 from .design import Design, Masked, Ragged, Shared
 from .losses import Logistic, Loss, Squared
@@ -129,10 +131,15 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         rows = resolve_fit(
             self, X, y, tasks=tasks, sample_weight=sample_weight, classifier=self._classifier
         )
+        with one_blas_thread():
+            self._fit_rows(rows, in_place=_is_copy(rows.X, X))
+        return self
+
+    def _fit_rows(self, rows: TaskRows, *, in_place: bool) -> None:
         problem = Problem(rows.tasks, rows.X.shape[1])
         penalty = self._penalty(problem)
         c = _sample_shares(rows, task_weights(rows, self.task_weight))
-        design, means = _make_design(rows, c, self.fit_intercept)
+        design, means = _make_design(rows, c, self.fit_intercept, in_place)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
@@ -146,7 +153,6 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             intercept = intercept - np.einsum("tj,jt->t", means, result.W)
         self._set_fitted(rows, result, intercept, objective)
         self._describe(result.W, problem)
-        return self
 
     def _solve(self, objective: Objective, W0: FloatArray) -> Result:
         direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
@@ -188,7 +194,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             f"the relative duality gap is {reached:.3g}. Increase max_iter or tol, standardise the "
             "features, or strengthen the penalty.",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
     def _set_fitted(
@@ -372,31 +378,38 @@ def _sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
     return rows.sample_weight * np.repeat(omega / total, np.diff(rows.offsets))
 
 
+def _is_copy(X: FloatArray, given: Any) -> bool:
+    """Whether X is ours to write to: converted or sorted, and certainly not the caller's memory."""
+    if isinstance(given, np.ndarray):
+        return not np.may_share_memory(X, given)
+    return isinstance(given, list)
+
+
 def _make_design(
-    rows: TaskRows, c: FloatArray, fit_intercept: bool
+    rows: TaskRows, c: FloatArray, fit_intercept: bool, in_place: bool
 ) -> tuple[Design, FloatArray | None]:
     """The design, centred when there are intercepts, and the means (n_tasks, n_features) taken out.
 
     Centring changes nothing but the intercepts; it keeps digits when a column's offset is large.
     """
     X, n_tasks = rows.X, rows.n_tasks
-    if rows.shared:
-        shares = c.reshape(n_tasks, -1)
-        means = None
-        if fit_intercept:
-            total = shares.sum(axis=0)
+    means = None
+    if fit_intercept:
+        target = X if in_place else np.empty_like(X)
+        if rows.shared:
+            total = c.reshape(n_tasks, -1).sum(axis=0)
             mean = total @ X / total.sum()
             means = np.broadcast_to(mean, (n_tasks, X.shape[1]))
-            X = X - mean
-        same = bool((shares == shares[0]).all())
-        return (Shared if same else Masked)(X, n_tasks), means
-    if not fit_intercept:
-        return Ragged(X, rows.offsets), None
-    starts, sizes = rows.offsets[:-1], np.diff(rows.offsets)
-    means = np.empty((n_tasks, X.shape[1]))
-    centred = np.empty_like(X)
-    for t, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
-        own = slice(start, start + size)
-        means[t] = c[own] @ X[own] / c[own].sum()
-        np.subtract(X[own], means[t], out=centred[own])
-    return Ragged(centred, rows.offsets), means
+            X = np.subtract(X, mean, out=target)
+        else:
+            means = np.empty((n_tasks, X.shape[1]))
+            for t, (start, stop) in enumerate(pairwise(rows.offsets.tolist())):
+                own = slice(start, stop)
+                means[t] = c[own] @ X[own] / c[own].sum()
+                np.subtract(X[own], means[t], out=target[own])
+            X = target
+    if not rows.shared:
+        return Ragged(X, rows.offsets), means
+    shares = c.reshape(n_tasks, -1)
+    same = bool((shares == shares[0]).all())
+    return (Shared if same else Masked)(X, n_tasks), means

@@ -234,7 +234,11 @@ class TaskQuadratic(Penalty):
 
     def coupling(self, W: FloatArray) -> float:
         """``tr(W matrix W')``, the part without the ridge."""
-        return 0.0 if self.matrix is None else float(np.vdot(W, W @ self.matrix))
+        if self.matrix is None:
+            return 0.0
+        # By eigenvectors: tasks that nearly agree cancel in each product, not in the sum.
+        values, vectors = self._eigh
+        return float(np.square(W @ vectors).sum(axis=0) @ (values - self.ridge))
 
     @cached_property
     def _eigh(self) -> tuple[FloatArray, FloatArray]:
@@ -246,6 +250,11 @@ class TaskQuadratic(Penalty):
     def largest(self) -> float:
         """Largest eigenvalue of Q."""
         return self.ridge if self.matrix is None else float(self._eigh[0][-1])
+
+    @property
+    def smallest(self) -> float:
+        """Smallest eigenvalue of Q."""
+        return self.ridge if self.matrix is None else float(self._eigh[0][0])
 
     def dense(self, n_tasks: int) -> FloatArray:
         """Q as a T x T array."""

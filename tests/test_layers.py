@@ -20,10 +20,11 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 # What each part of the package may import from it, directly. A new module gets its line here.
 _PROXIMAL = {"_kernels", "prox", "penalties"}
 _SMOOTH = {"_kernels", "_linalg", "losses", "design", "graphs", "objective", "solvers"}
-_CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_scoring", "_docs"}
+_CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_scoring", "_docs", "_threads"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
+    "_threads": set(),
     "_labels": set(),
     "_stack": {"_labels"},
     "_tasks": {"_labels"},

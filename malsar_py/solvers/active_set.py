@@ -34,6 +34,8 @@ _LOOP_SAMPLES = 200
 _FULL_GRAM = 1500
 _MEMORY = 5
 _STALLED = 1e-6
+_TIGHT = 1e-9
+_POLISH_EPOCHS = 200
 _NEWTON_STEPS = 30
 _NEWTON_EPOCHS = 20
 _NEWTON_REDUCTION = 0.01
@@ -98,6 +100,15 @@ def solve_active_set(
         if everything:
             goal *= share / _INNER_SHARE
         W[working], reached = inner.solve(W[working], G[working], threshold[working], goal)
+    if gap <= target and tol <= _TIGHT and inner is not None:
+        # The gap is quadratic in the error of W: at tight tolerances let W come to rest, too.
+        inner.epochs = _POLISH_EPOCHS
+        polished = W.copy()
+        polished[working] = inner.solve(W[working], G[working], threshold[working], -np.inf)[0]
+        certificate, _ = objective.full_pass(polished)
+        if certificate.gap <= target:
+            W, gap = polished, certificate.gap
+            history.append(certificate.objective)
     return Result(W, gap, history, n_iter, gap <= target)
 
 
@@ -129,6 +140,7 @@ class _Inner(ABC):
 
     # Worth shedding the features that turned out to be zero.
     trims = False
+    epochs = _INNER_EPOCHS
 
     @abstractmethod
     def solve(
@@ -186,15 +198,16 @@ class _Gram(_Inner):
         W, G = np.ascontiguousarray(W.T), np.ascontiguousarray(G.T)
         scale = self.objective.scale
         gap, epochs = _kernels.descent.gram_descent(
-            code, self.H, self.rhs, scale, threshold, ridge, goal, _INNER_EPOCHS, W, G
+            code, self.H, self.rhs, scale, threshold, ridge, goal, self.epochs, W, G
         )
-        return W.T, gap <= goal or epochs < _INNER_EPOCHS
+        return W.T, gap <= goal or epochs < self.epochs
 
 
 class _Residual(_Inner):
     """Block descent with residuals: more features than a Gram matrix pays for."""
 
     trims = True
+    epochs = _ROUND_EPOCHS
 
     def __init__(self, objective: QuadraticObjective, working: IntArray):
         self.objective = objective
@@ -234,11 +247,11 @@ class _Residual(_Inner):
             threshold,
             ridge,
             goal,
-            _ROUND_EPOCHS,
+            self.epochs,
             W,
             R,
         )
-        return W.T, gap <= goal or epochs < _ROUND_EPOCHS
+        return W.T, gap <= goal or epochs < self.epochs
 
 
 class _BlockResidual(_Residual):
@@ -270,7 +283,7 @@ class _BlockResidual(_Residual):
             )
 
         past: list[tuple[FloatArray, FloatArray]] = []
-        for n_epoch in range(1, _ROUND_EPOCHS + 1):
+        for n_epoch in range(1, self.epochs + 1):
             past.append((W.copy(), R.copy()))
             for rows, A, H, tau in blocks:
                 gradient = np.dot(R, A.T)

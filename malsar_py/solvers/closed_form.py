@@ -82,7 +82,7 @@ def _factorize(objective: QuadraticObjective) -> Solve:
         Q = quadratic.dense(n_tasks)
         exchange = _exchangeable(Q)
         if exchange is not None and exchange[0] > 0.0:
-            return _mean(objective.gram(), *exchange)
+            return _mean(objective.gram(), *exchange, rest=quadratic.smallest)
         if n_features * n_tasks <= _DENSE_SIZE:
             return _dense(objective.gram(), Q)
     return _conjugate_gradients(objective)
@@ -109,14 +109,15 @@ def _exchangeable(Q: FloatArray) -> tuple[float, float] | None:
     return (float(p), float(q)) if same else None
 
 
-def _mean(gram: FloatArray, p: float, q: float) -> Solve:
+def _mean(gram: FloatArray, p: float, q: float, rest: float) -> Solve:
     # w_t = A_t^-1 (R_t + q s), A_t = H_t + p I, with s the sum of all w. I - q sum A_t^-1 is
-    # written with p A_t^-1 = I - A_t^-1 H_t: no cancellation when the coupling is strong.
-    n_tasks, n_features = gram.shape[:2]
+    # written with p A_t^-1 = I - A_t^-1 H_t and rest = p - q T: no cancellation when the coupling
+    # is strong.
+    n_features = gram.shape[1]
     identity = np.eye(n_features)
     factors = np.linalg.inv(gram + p * identity)
     shares = factors @ gram
-    system = (1.0 - q * n_tasks / p) * identity + (q / p) * shares.sum(axis=0)
+    system = (rest / p) * identity + (q / p) * shares.sum(axis=0)
     system = 0.5 * (system + system.T)
 
     def solve(R: FloatArray) -> FloatArray:
