@@ -1,0 +1,109 @@
+"""Hostile data: every fit ends certified, or says how far it got; never NaN, never a hang."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
+
+from .test_common import public_estimators, with_random_state
+
+
+def plain():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 8))
+    tasks = np.repeat(np.arange(4), 15)
+    y = X[:, 0] - 2 * X[:, 1] + 0.5 * tasks + rng.standard_normal(60)
+    return X, y, tasks
+
+
+def zero_columns():
+    X, y, tasks = plain()
+    X[:, [0, 3]] = 0.0
+    X[tasks == 1, 5] = 0.0
+    return X, y, tasks
+
+
+def duplicated_columns():
+    X, y, tasks = plain()
+    return np.hstack([X, X, X[:, :1]]), y, tasks
+
+
+def one_sample_per_task():
+    X, y, _ = plain()
+    return X, y, np.arange(60)
+
+
+def constant_target():
+    X, _, tasks = plain()
+    return X, np.full(60, 3.7), tasks
+
+
+def scales():
+    X, y, tasks = plain()
+    return X * 10.0 ** np.linspace(-8, 8, 8), y, tasks
+
+
+def offsets():
+    X, y, tasks = plain()
+    return X + 1e5, y + 1e5, tasks
+
+
+def wide_and_short():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((24, 200))
+    return X, X[:, 0] + rng.standard_normal(24), np.repeat([0, 1, 2], 8)
+
+
+def tiny_target():
+    X, y, tasks = plain()
+    return X, 1e-150 * y, tasks
+
+
+def huge_target():
+    X, y, tasks = plain()
+    return X, 1e100 * y, tasks
+
+
+CASES = [
+    zero_columns,
+    duplicated_columns,
+    one_sample_per_task,
+    constant_target,
+    scales,
+    offsets,
+    wide_and_short,
+    tiny_target,
+    huge_target,
+]
+
+
+@pytest.mark.filterwarnings("ignore:The number of tasks equals the number of rows:UserWarning")
+@pytest.mark.parametrize("solver", ["auto", "apg"])
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("cls", public_estimators())
+def test_ends_certified_or_with_a_warning(cls, case, solver):
+    X, y, tasks = case()
+    classifier = is_classifier(cls())
+    model = with_random_state(cls, solver=solver, max_iter=2000, lambda1=0.05)
+    if classifier:
+        if case is constant_target:
+            pytest.skip("a constant target has one class: refused, see test_bad_input")
+        y = y > np.median(y)
+        model.set_params(fit_intercept=case is not one_sample_per_task)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, y, tasks=tasks)
+    for fitted in (model.coef_, model.intercept_, model.predict(X, tasks=tasks)):
+        assert np.isfinite(fitted).all()
+    assert np.isfinite(model.objective_).all()
+    warned = [str(w.message) for w in caught if w.category is ConvergenceWarning]
+    assert not [w for w in caught if issubclass(w.category, RuntimeWarning)]
+    if warned:
+        assert "relative duality gap is" in warned[0]
+        assert model.relative_gap_ > model.tol
+    else:
+        assert model.relative_gap_ <= model.tol
