@@ -34,6 +34,7 @@ _LOOP_SAMPLES = 200
 _FULL_GRAM = 1500
 _MEMORY = 5
 _STALLED = 1e-6
+_MOST_IDLE = 4
 _TIGHT = 1e-9
 _POLISH_EPOCHS = 200
 _NEWTON_STEPS = 30
@@ -59,7 +60,7 @@ def solve_active_set(
     size = max(_FIRST_SET, int(np.sqrt(n_features * n_tasks) / 6))
     inner: _Inner | None = None
     share, last_gap, reached = _INNER_SHARE, np.inf, False
-    n_iter = 0
+    idle = n_iter = 0
     while True:
         n_iter += 1
         certificate, G = objective.full_pass(W)
@@ -91,8 +92,10 @@ def solve_active_set(
         if not violators and reached and gap > 0.3 * last_gap:
             # The inner problem was solved and the gap did not follow: solve it better.
             share *= 0.1
-            if share < _STALLED:
-                break
+        fell = n_iter == 1 or history[-2] - history[-1] > 1e-15 * history[-1]
+        idle = 0 if fell or gap <= 0.9 * last_gap else idle + 1
+        if share < _STALLED or idle == _MOST_IDLE:
+            break  # rounding allows no more
         last_gap = gap
         if inner is None:
             inner = _inner_solver(objective, working, None)
