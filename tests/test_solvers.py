@@ -1,0 +1,163 @@
+"""The regimes inside the solvers: each is reached, and all agree at the optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from malsar_py import (
+    GraphRegressor,
+    JointFeatureClassifier,
+    JointFeatureRegressor,
+    LassoClassifier,
+    LassoRegressor,
+    MeanRegularizedRegressor,
+    TraceNormRegressor,
+)
+from malsar_py.solvers import accelerated, active_set, closed_form
+
+
+def shared(n=60, d=30, T=5, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d))
+    W = rng.standard_normal((d, T)) * (rng.random((d, 1)) < 0.2)
+    return X, X @ W + rng.standard_normal((n, T))
+
+
+def ragged(T=6, d=30, low=10, high=20, seed=0):
+    rng = np.random.default_rng(seed)
+    tasks = np.repeat(np.arange(T), rng.integers(low, high, T))
+    X = rng.standard_normal((len(tasks), d))
+    W = rng.standard_normal((d, T)) * (rng.random((d, 1)) < 0.3)
+    return X, np.einsum("ij,ji->i", X, W[:, tasks]) + rng.standard_normal(len(tasks)), tasks
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """Names of the inner solvers that were built."""
+    names = []
+    original = active_set._inner_solver
+
+    def recording(*args):
+        inner = original(*args)
+        names.append(type(inner).__name__)
+        return inner
+
+    monkeypatch.setattr(active_set, "_inner_solver", recording)
+    return names
+
+
+def agree(model, *args, **kwargs):
+    """active-set and apg: the same objective to 1e-9, certified."""
+    values = []
+    for solver in ("active-set", "apg"):
+        fitted = model.set_params(solver=solver, tol=1e-11, max_iter=100_000).fit(*args, **kwargs)
+        assert fitted.relative_gap_ <= 1e-11
+        values.append(fitted.objective_[-1])
+    assert_allclose(values[0], values[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("cls", [LassoRegressor, JointFeatureRegressor])
+@pytest.mark.parametrize(
+    ("expected", "data", "lambda1"),
+    [
+        ("_Gram", dict(n=60, d=20), 0.1),  # all features at once
+        ("_Gram", dict(n=80, d=300), 0.5),  # a growing working set
+        ("_Residual", dict(n=30, d=120), 0.002),  # more active features than samples
+        ("_BlockResidual", dict(n=210, d=500), 0.002),
+    ],
+)
+def test_shared(used, cls, expected, data, lambda1):
+    agree(cls(lambda1=lambda1, lambda2=0.01), *shared(**data))
+    assert expected in used
+
+
+@pytest.mark.parametrize("cls", [LassoRegressor, JointFeatureRegressor])
+@pytest.mark.parametrize(
+    ("expected", "data", "lambda1"),
+    [
+        ("_Gram", dict(d=6), 0.1),
+        ("_Gram", dict(d=150), 0.5),
+        ("_Residual", dict(d=150), 0.002),
+    ],
+)
+def test_own_rows(used, cls, expected, data, lambda1):
+    X, y, tasks = ragged(**data)
+    agree(cls(lambda1=lambda1, lambda2=0.01), X, y, tasks=tasks)
+    assert expected in used
+
+
+def test_missing_targets(used):
+    X, Y = shared()
+    Y[np.random.default_rng(1).random(Y.shape) < 0.3] = np.nan
+    agree(JointFeatureRegressor(lambda1=0.1), X, Y)
+    assert set(used) == {"_Accelerated"}
+
+
+@pytest.mark.parametrize("cls", [LassoClassifier, JointFeatureClassifier])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_logistic(used, cls, fit_intercept):
+    X, y, tasks = ragged(low=30, high=40)
+    agree(cls(lambda1=0.02, fit_intercept=fit_intercept), X, y > 0, tasks=tasks)
+    X, Y = shared()
+    agree(cls(lambda1=0.02, fit_intercept=fit_intercept), X, Y > 0)
+    assert set(used) == {"_Newton"}
+
+
+def test_weights_and_warm_start():
+    X, y, tasks = ragged(d=80)
+    weight = np.random.default_rng(2).uniform(0.1, 2.0, len(y))
+    model = JointFeatureRegressor(lambda1=0.2, task_weight="size", warm_start=True)
+    agree(model, X, y, tasks=tasks, sample_weight=weight)
+    first = model.set_params(solver="active-set", tol=1e-8).fit(X, y, tasks=tasks).n_iter_
+    again = model.fit(X, y, tasks=tasks)
+    assert again.n_iter_ <= first
+    assert again.relative_gap_ <= 1e-8
+
+
+@pytest.mark.parametrize("shape", [dict(n=60, d=30), dict(n=20, d=50)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_rotation_changes_nothing(monkeypatch, shape, fit_intercept):
+    X, Y = shared(**shape)
+    model = TraceNormRegressor(lambda1=0.5, tol=1e-11, fit_intercept=fit_intercept)
+    rotated = model.fit(X, Y + 3.0).coef_
+    objective = model.objective_[-1]
+    monkeypatch.setattr(accelerated, "_ROTATION", 0)
+    plain = model.fit(X, Y + 3.0)
+    assert_allclose(plain.objective_[-1], objective, rtol=1e-10)
+    assert_allclose(plain.coef_, rotated, atol=1e-5)
+
+
+@pytest.mark.parametrize("gram", [True, False])
+def test_conjugate_gradients(monkeypatch, gram):
+    """More coefficients than a dense system holds."""
+    X, y, tasks = ragged(T=12, d=20, low=25, high=40)
+    monkeypatch.setattr(closed_form, "_DENSE_SIZE", 100)
+    if not gram:
+        monkeypatch.setattr(closed_form, "_GRAM_NUMBERS", 100)
+    model = GraphRegressor(graph="chain", lambda1=0.7, lambda2=0.05, tol=1e-10)
+    direct = model.set_params(solver="closed-form").fit(X, y, tasks=tasks)
+    assert direct.relative_gap_ <= 1e-10
+    coef = direct.coef_
+    monkeypatch.undo()
+    assert_allclose(model.fit(X, y, tasks=tasks).coef_, coef, atol=1e-7)
+
+
+def test_singular_dense_system():
+    """No penalty on the common direction and too few rows: least norm, still certified."""
+    X, y, tasks = ragged(T=3, d=30, low=4, high=6)
+    model = GraphRegressor(graph="chain", lambda1=1.0, solver="closed-form").fit(X, y, tasks=tasks)
+    assert model.relative_gap_ <= 1e-6
+    mean = MeanRegularizedRegressor(lambda1=1.0, solver="closed-form").fit(X, y, tasks=tasks)
+    assert mean.relative_gap_ <= 1e-6
+
+
+def test_verbose_prints(capsys):
+    X, y, tasks = ragged()
+    JointFeatureRegressor(lambda1=0.3, verbose=1).fit(X, y, tasks=tasks)
+    assert "features, objective" in capsys.readouterr().out
+    TraceNormRegressor(lambda1=0.3, verbose=1).fit(X, y, tasks=tasks)
+    assert "iteration 0: objective" in capsys.readouterr().out
+    JointFeatureRegressor(lambda1=0.3).fit(X, y, tasks=tasks)
+    assert capsys.readouterr() == ("", "")
