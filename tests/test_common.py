@@ -49,7 +49,7 @@ class TwoTasks:
     @staticmethod
     def _labels(X):
         try:
-            column = np.asarray(X)[:, 0].astype(float)
+            column = np.asarray(X)[:, 0].astype(float, casting="same_kind")
         except (TypeError, ValueError, IndexError):
             return None  # nothing that has labels: the estimator says what is wrong with X
         return np.floor(np.where(np.isfinite(column), column, 0.0)) % 2
