@@ -187,7 +187,7 @@ def uniform(labels: AnyArray, source: str) -> AnyArray:
         return labels
     raise TypeError(
         f"The labels argument must be uniformly strings or uniformly numbers, but {source} mixes "
-        f"or holds {sorted(kind.__name__ for kind in types)}."
+        f"or holds {sorted(kind.__name__ for kind in types)}: convert them to one type."
     )
 
 

@@ -250,7 +250,15 @@ def _features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any]:
                 "no feature is left to fit."
             )
         column, table = split_column(table, position)
-    table = check_array(table, dtype=np.float64, estimator=estimator, input_name="X")
+    try:
+        table = check_array(table, dtype=np.float64, estimator=estimator, input_name="X")
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        raise ValueError(
+            f"X holds text ({error}): if it is the task label, name its column by `task_column`; "
+            "encode other text columns as numbers."
+        ) from error
     return table, column
 
 

@@ -189,10 +189,12 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _warn_gap(self, result: Result, objective: Objective) -> None:
         reached = result.gap / objective.scale if objective.scale > 0.0 else result.gap
+        remedy = "Increase max_iter or tol, standardise the features, or strengthen the penalty."
+        if not np.isfinite(reached):
+            remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_iter} iterations: "
-            f"the relative duality gap is {reached:.3g}. Increase max_iter or tol, standardise the "
-            "features, or strengthen the penalty.",
+            f"the relative duality gap is {reached:.3g}. {remedy}",
             ConvergenceWarning,
             stacklevel=4,
         )

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.linalg
 from sklearn.utils._param_validation import Interval
+from threadpoolctl import threadpool_limits
 
 from .._docs import document
 from .._typing import FloatArray, IntArray
@@ -91,7 +92,9 @@ def _kmeans(points: FloatArray, k: int, random_state: Any) -> IntArray:
         KMeans,
     )  # late: a third of sklearn would come with the import of this package
 
-    found = KMeans(n_clusters=k, n_init=10, random_state=random_state).fit(points)
+    # One OpenMP thread: the points are few, and a process forked after a team of them would hang.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        found = KMeans(n_clusters=k, n_init=10, random_state=random_state).fit(points)
     return found.labels_.astype(np.intp)
 
 
