@@ -137,6 +137,7 @@ def show_labels(labels: AnyArray, limit: int = 5) -> str:
 
 
 def show_label(labels: AnyArray, i: int) -> str:
+    """One label, as Python writes it."""
     return str(labels[i]) if labels.dtype.kind in "mM" else repr(labels[i : i + 1].tolist()[0])
 
 

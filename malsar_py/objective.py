@@ -213,13 +213,14 @@ class Objective(ABC):
     def _bounding_hessian(self, V: FloatArray) -> FloatArray:
         z = self.design.predict(V)
         if self.fit_intercept:
-            self._center(z)
+            self._center(z, self.c)
         return self.loss.curvature * self.design.adjoint(self.c * z)
 
-    def _center(self, z: FloatArray) -> None:
-        """Subtract each task's c-weighted mean in place."""
+    def _center(self, z: FloatArray, weight: FloatArray) -> None:
+        """Subtract each task's weighted mean in place."""
         starts = self.design.offsets[:-1]
-        mean = np.add.reduceat(self.c * z, starts) / np.add.reduceat(self.c, starts)
+        total = np.add.reduceat(weight, starts)
+        mean = np.add.reduceat(weight * z, starts) / np.where(total > 0.0, total, 1.0)
         z -= np.repeat(mean, np.diff(self.design.offsets))
 
 
@@ -314,7 +315,7 @@ class GeneralObjective(Objective):
     def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
         z = lifted.copy()
         if self.fit_intercept:
-            self._center(z)
+            self._center(z, self.c)
         return self.loss.curvature * float(np.vdot(z, self.c * z))
 
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
@@ -329,10 +330,7 @@ class GeneralObjective(Objective):
         gram = self.design.gram(weight, self.fit_intercept)
         z = self.design.predict(_solve_free(gram, point.G, basis) @ basis.T)
         if self.fit_intercept:
-            starts = self.design.offsets[:-1]
-            total = np.add.reduceat(weight, starts)
-            mean = np.add.reduceat(weight * z, starts) / np.where(total > 0.0, total, 1.0)
-            z -= np.repeat(mean, np.diff(self.design.offsets))
+            self._center(z, weight)
         theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction

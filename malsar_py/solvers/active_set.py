@@ -237,8 +237,7 @@ class _Residual(_Inner):
         code, ridge = _kernel_terms(self.objective)
         W = np.ascontiguousarray(W.T)
         R = self.residual(W)
-        starts = np.zeros(W.shape[0], dtype=np.int64)
-        starts[: len(self.segments)] = [own.start for own in self.segments]
+        starts = _starts(self.objective)
         gap, epochs = _kernels.descent.residual_descent(
             code,
             self.A,
@@ -337,9 +336,7 @@ class _Newton(_Inner):
     ) -> tuple[FloatArray, bool]:
         objective = self.objective
         code, ridge = _kernel_terms(objective)
-        offsets, segments = objective.design.offsets, _segments(objective)
-        starts = np.zeros(W.shape[1], dtype=np.int64)
-        starts[: len(segments)] = [own.start for own in segments]
+        offsets, starts = objective.design.offsets, _starts(objective)
         for _ in range(_NEWTON_STEPS):
             z = objective.design.predict(W)
             certificate, theta = objective.certificate_and_theta(W, z)
@@ -404,6 +401,12 @@ def _segments(objective: Objective) -> list[slice]:
     if isinstance(design, Shared):
         return [slice(0, design.X.shape[0])]
     return [slice(a, b) for a, b in pairwise(design.offsets.tolist())]
+
+
+def _starts(objective: Objective) -> IntArray:
+    """First sample of each task in such a row: all at 0 if X is shared."""
+    offsets = objective.design.offsets[:-1]
+    return np.zeros_like(offsets) if isinstance(objective.design, Shared) else offsets
 
 
 def _scaled_columns(objective: QuadraticObjective, features: IntArray) -> FloatArray:
