@@ -6,10 +6,11 @@ they need; keeping lifted points lets them extrapolate without passing over X ag
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import scipy.linalg
@@ -163,6 +164,13 @@ class Objective(ABC):
         """The problem over some features alone."""
         design = self.design.restrict(features)
         return type(self)(design, self.loss, self.y, self.c, self.penalty, self.fit_intercept)
+
+    def with_penalty(self, penalty: Penalty) -> Self:
+        """The same loss on the same data with another penalty; what was computed is kept."""
+        other = copy.copy(self)
+        other.penalty, other.quadratic = penalty, penalty.quadratic
+        other.b = self.b.copy()
+        return other
 
     def _certify(self, W: FloatArray, lifted: FloatArray | None, point: DualPoint) -> Certificate:
         primal = point.loss + self.penalty.value(W)
