@@ -9,6 +9,7 @@ offsets[t + 1]). Everything that is refused about X, y, labels and sample weight
 from __future__ import annotations
 
 import contextlib
+import functools
 import numbers
 import warnings
 from collections.abc import Mapping
@@ -262,10 +263,18 @@ def _features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any]:
     return table, column
 
 
+@functools.lru_cache(maxsize=4)
+def _numbered(n_features: int) -> AnyArray:
+    """x0, x1, ... as one read-only array: a loop over 10,000 features takes as long as a fit."""
+    names = np.array([f"x{j}" for j in range(n_features)], dtype=object)
+    names.flags.writeable = False
+    return names
+
+
 def _feature_names(estimator: Any, column: Any) -> AnyArray:
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
-        names = np.array([f"x{j}" for j in range(estimator.n_features_in_)], dtype=object)
+        names = _numbered(estimator.n_features_in_)
     if column is None:
         return np.array(names)
     task_column = estimator.task_column

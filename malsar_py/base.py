@@ -148,7 +148,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         result = self._solve(objective, W0)
         if not result.converged:
             self._warn_gap(result, objective)
-        intercept = offset + objective.intercepts(result.W)
+        intercept = offset + result.intercepts
         if means is not None:
             intercept = intercept - np.einsum("tj,jt->t", means, result.W)
         self._set_fitted(rows, result, intercept, objective)

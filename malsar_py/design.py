@@ -17,6 +17,9 @@ from ._typing import FloatArray, IntArray
 
 # A BLAS call per task pays off above this many numbers in a task's block.
 _BLAS_BLOCK = 20_000
+# Rough products use a copy of X in single precision: not below the first number of elements, where
+# it gains nothing, and not above the second, where memory counts.
+_SINGLE_FROM, _SINGLE_BELOW = 500_000, 10_000_000
 
 
 class Design(ABC):
@@ -24,6 +27,11 @@ class Design(ABC):
 
     X: FloatArray
     offsets: IntArray
+
+    @property
+    def has_rough(self) -> bool:
+        """Whether products in single precision are to be had, and faster."""
+        return False
 
     @property
     def n_tasks(self) -> int:
@@ -38,8 +46,8 @@ class Design(ABC):
         """``z_ti = x_ti . w_t`` (N,)."""
 
     @abstractmethod
-    def adjoint(self, theta: FloatArray) -> FloatArray:
-        """``X' theta``: (n_features, n_tasks)."""
+    def adjoint(self, theta: FloatArray, rough: bool = False) -> FloatArray:
+        """``X' theta``: (n_features, n_tasks). ``rough``: in single precision, if faster."""
 
     @abstractmethod
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
@@ -76,7 +84,7 @@ class Ragged(Design):
                 np.dot(self.X[start:stop], rows[t], out=out[start:stop])
         return out
 
-    def adjoint(self, theta: FloatArray) -> FloatArray:
+    def adjoint(self, theta: FloatArray, rough: bool = False) -> FloatArray:
         out = np.empty((self.n_tasks, self.n_features))
         if self._small:
             _kernels.blocks.adjoint(self.X, theta, self.offsets, out)
@@ -107,6 +115,12 @@ class Shared(Design):
     def __init__(self, X: FloatArray, n_tasks: int):
         self.X = X
         self.offsets = np.arange(n_tasks + 1) * X.shape[0]
+        self._single: FloatArray | None = None
+
+    @property
+    def has_rough(self) -> bool:
+        n_samples, n_features = self.X.shape
+        return n_samples <= n_features and _SINGLE_FROM <= self.X.size < _SINGLE_BELOW
 
     def predict(self, W: FloatArray) -> FloatArray:
         rows = np.flatnonzero(W.any(axis=1))
@@ -114,8 +128,13 @@ class Shared(Design):
             return np.dot(np.ascontiguousarray(W[rows].T), self.X[:, rows].T).ravel()
         return np.dot(np.ascontiguousarray(W.T), self.X.T).ravel()
 
-    def adjoint(self, theta: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(np.dot(theta.reshape(self.n_tasks, -1), self.X).T)
+    def adjoint(self, theta: FloatArray, rough: bool = False) -> FloatArray:
+        rows, X = theta.reshape(self.n_tasks, -1), self.X
+        if rough and self.has_rough:
+            if self._single is None:
+                self._single = X.astype(np.float32)
+            rows, X = rows.astype(np.float32), self._single
+        return np.ascontiguousarray(np.dot(rows, X).T, dtype=np.float64)
 
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
         rows = curvature.reshape(self.n_tasks, -1)

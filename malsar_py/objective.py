@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol, Self
 
 import numpy as np
@@ -79,10 +80,11 @@ class DualPoint:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Primal objective and duality gap at one W."""
+    """Primal objective and duality gap at one W; full passes add the best intercepts."""
 
     objective: float
     gap: float
+    intercepts: FloatArray | None = None
 
 
 class Objective(ABC):
@@ -144,11 +146,17 @@ class Objective(ABC):
         """The same from one full pass over X."""
         return self.full_pass(W)[0]
 
-    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
-        """The certificate from one full pass over X, and ``X' theta`` of its dual point."""
-        value, theta = self._evaluate(self.design.predict(W))
-        point = self._point(W, value, theta)
-        return self._certify(W, None, point), point.G
+    def full_pass(
+        self, W: FloatArray, z: FloatArray | None = None, *, rough: bool = False
+    ) -> tuple[Certificate, FloatArray]:
+        """The certificate from one full pass over X, and ``X' theta`` of its dual point.
+
+        ``z``: the predictions at W, where they are known. ``rough``: single precision will do.
+        """
+        value, theta = self._evaluate(self.design.predict(W) if z is None else z)
+        intercepts = self.b.copy()
+        point = self._point(W, value, theta, rough)
+        return replace(self._certify(W, None, point), intercepts=intercepts), point.G
 
     def certificate_and_theta(self, W: FloatArray, z: FloatArray) -> tuple[Certificate, FloatArray]:
         """The certificate at W with predictions z, and minus the loss's derivative there."""
@@ -190,18 +198,15 @@ class Objective(ABC):
             self.y, z, self.c, self.design.offsets, self.b, self.fit_intercept
         )
 
-    def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
+    def _point(
+        self, W: FloatArray, value: float, theta: FloatArray, rough: bool = False
+    ) -> DualPoint:
         self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
 
         def dual(alpha: float) -> float:
             return self.loss.dual(self.y, theta, self.c, alpha)
 
-        return DualPoint(value, self.design.adjoint(theta), dual)
-
-    def intercepts(self, W: FloatArray) -> FloatArray:
-        """The best intercepts at W."""
-        self._evaluate(self.design.predict(W))
-        return self.b.copy()
+        return DualPoint(value, self.design.adjoint(theta, rough), dual)
 
     def lipschitz(self) -> float:
         """Estimate of the largest curvature of loss and coupling, maybe some per cent too low."""
@@ -245,14 +250,24 @@ class QuadraticObjective(Objective):
         fit_intercept: bool,
     ):
         super().__init__(design, loss, y, c, penalty, fit_intercept)
-        self.rhs = design.adjoint(self.theta0)
+        self._b0 = self.b.copy()
         self._gram: FloatArray | None = None
         self._by_gram = design.prefers_gram()
 
-    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+    @cached_property
+    def rhs(self) -> FloatArray:
+        """``X' theta`` at W = 0."""
+        return self.design.adjoint(self.theta0)
+
+    def full_pass(
+        self, W: FloatArray, z: FloatArray | None = None, *, rough: bool = False
+    ) -> tuple[Certificate, FloatArray]:
         if not W.any():
-            return self._certify(W, None, self._point_of(W, self.scale, self.rhs)), self.rhs
-        return super().full_pass(W)
+            rough = rough and self.design.has_rough and "rhs" not in self.__dict__
+            rhs = self.design.adjoint(self.theta0, rough) if rough else self.rhs
+            certificate = self._certify(W, None, self._point_of(W, self.scale, rhs))
+            return replace(certificate, intercepts=self._b0), rhs
+        return super().full_pass(W, z, rough=rough)
 
     def lift(self, W: FloatArray) -> FloatArray:
         if not self._by_gram:
@@ -283,8 +298,10 @@ class QuadraticObjective(Objective):
         value = 0.5 * float(np.vdot(W, lifted)) - float(np.vdot(W, self.rhs)) + self.scale
         return self._point_of(W, max(value, 0.0), self.rhs - lifted)
 
-    def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
-        return self._point_of(W, value, self.design.adjoint(theta))
+    def _point(
+        self, W: FloatArray, value: float, theta: FloatArray, rough: bool = False
+    ) -> DualPoint:
+        return self._point_of(W, value, self.design.adjoint(theta, rough))
 
     @staticmethod
     def _point_of(W: FloatArray, value: float, G: FloatArray) -> DualPoint:
@@ -390,8 +407,10 @@ class RotatedObjective(QuadraticObjective):
     def lift(self, W: FloatArray) -> FloatArray:
         return self.h * W
 
-    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
-        return self.original.full_pass(self.back(W))
+    def full_pass(
+        self, W: FloatArray, z: FloatArray | None = None, *, rough: bool = False
+    ) -> tuple[Certificate, FloatArray]:
+        return self.original.full_pass(self.back(W), z, rough=rough)
 
     def _loss_lipschitz(self) -> float:
         return float(self.h[-1, 0])

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
-from malsar_py._kernels import descent, separable
+from malsar_py._kernels import block_descent, descent, separable
 
 from .test_kernels import python, same
 
@@ -87,6 +87,32 @@ def test_gram_and_residual_epochs_are_the_same_descent(code, shared):
     _, arrays = same(descent.residual_gradient, A, starts, offsets, R, np.empty((n_tasks, k)))
     assert_allclose(arrays[4], G, atol=1e-10)
     assert_allclose(G, rhs - np.einsum("tij,tj->ti", np.broadcast_to(H, (3, k, k)), W), atol=1e-10)
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("ridge", [0.0, 0.3])
+def test_block_epoch(code, ridge):
+    """block_descent.block_epoch is gram_epoch in the other layout; a zero column stays at zero."""
+    _, _, H, rhs, _, threshold, _ = problem(shared=True)
+    W, G = np.zeros_like(rhs), rhs.copy()
+    (_,), arrays = same(
+        descent.gram_epoch, code, H, threshold, ridge, W, G, *np.zeros((3, rhs.shape[0]))
+    )
+    W, G = np.zeros_like(rhs.T, order="C"), np.ascontiguousarray(rhs.T)
+    change = np.zeros_like(W)
+    (changed,), (_, _, after, _, moved) = same(
+        block_descent.block_epoch, code, H[0], threshold, ridge, W, G, change
+    )
+    assert changed
+    assert_allclose(after.T, arrays[2], atol=1e-12)
+    assert_allclose(moved, after, atol=1e-12)
+    assert not after[2].any()
+    G = np.ascontiguousarray((rhs - np.einsum("ij,tj->ti", H[0], after.T)).T)
+    G[0, 0] = np.nan
+    (_,), (_, _, broken, _, _) = same(
+        block_descent.block_epoch, code, H[0], threshold, ridge, after, G, change
+    )
+    assert np.isnan(broken).any()
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -37,14 +37,14 @@ def ragged(T=6, d=30, low=10, high=20, seed=0):
 def used(monkeypatch):
     """Names of the inner solvers that were built."""
     names = []
-    original = active_set._inner_solver
+    original = active_set.inner_solver
 
     def recording(*args):
         inner = original(*args)
         names.append(type(inner).__name__)
         return inner
 
-    monkeypatch.setattr(active_set, "_inner_solver", recording)
+    monkeypatch.setattr(active_set, "inner_solver", recording)
     return names
 
 
@@ -62,10 +62,12 @@ def agree(model, *args, **kwargs):
 @pytest.mark.parametrize(
     ("expected", "data", "lambda1"),
     [
-        ("_Gram", dict(n=60, d=20), 0.1),  # all features at once
-        ("_Gram", dict(n=80, d=300), 0.5),  # a growing working set
-        ("_Residual", dict(n=30, d=120), 0.002),  # more active features than samples
-        ("_BlockResidual", dict(n=210, d=500), 0.002),
+        ("WholeGram", dict(n=60, d=20), 0.1),
+        ("Gram", dict(n=80, d=300), 0.5),  # a growing working set
+        ("BlockGram", dict(n=400, d=600), 0.02),
+        ("Residual", dict(n=30, d=120), 0.002),  # more active features than samples
+        ("BlockResidual", dict(n=60, d=300), 0.002),
+        ("BlockResidual", dict(n=300, d=2000), 0.02),  # first passes in single precision
     ],
 )
 def test_shared(used, cls, expected, data, lambda1):
@@ -77,9 +79,9 @@ def test_shared(used, cls, expected, data, lambda1):
 @pytest.mark.parametrize(
     ("expected", "data", "lambda1"),
     [
-        ("_Gram", dict(d=6), 0.1),
-        ("_Gram", dict(d=150), 0.5),
-        ("_Residual", dict(d=150), 0.002),
+        ("WholeGram", dict(d=6), 0.1),
+        ("Gram", dict(d=150), 0.5),
+        ("Residual", dict(d=150), 0.002),
     ],
 )
 def test_own_rows(used, cls, expected, data, lambda1):
@@ -92,7 +94,7 @@ def test_missing_targets(used):
     X, Y = shared()
     Y[np.random.default_rng(1).random(Y.shape) < 0.3] = np.nan
     agree(JointFeatureRegressor(lambda1=0.1), X, Y)
-    assert set(used) == {"_Accelerated"}
+    assert set(used) == {"Accelerated"}
 
 
 @pytest.mark.parametrize("cls", [LassoClassifier, JointFeatureClassifier])
@@ -102,7 +104,7 @@ def test_logistic(used, cls, fit_intercept):
     agree(cls(lambda1=0.02, fit_intercept=fit_intercept), X, y > 0, tasks=tasks)
     X, Y = shared()
     agree(cls(lambda1=0.02, fit_intercept=fit_intercept), X, Y > 0)
-    assert set(used) == {"_Newton"}
+    assert set(used) == {"Newton"}
 
 
 def test_weights_and_warm_start():

@@ -67,7 +67,7 @@ def solve_accelerated(
     if certified(objective.certificate(W, lifted), 0):
         final = objective.final_certificate(W)
         if final.gap <= target:
-            return Result(W, final.gap, [final.objective], 1, True)
+            return Result(W, final, [final.objective], 1, True)
 
     length = 1.0 / max(objective.lipschitz() + quadratic.ridge, np.finfo(float).tiny)
     V, lifted_V = W.copy(), lifted.copy()
@@ -111,10 +111,10 @@ def solve_accelerated(
                 final = objective.final_certificate(W)
                 history[-1] = final.objective
                 if final.gap <= target:
-                    return Result(W, final.gap, history, n_iter, True)
+                    return Result(W, final, history, n_iter, True)
     final = objective.final_certificate(W)
     history[-1] = final.objective
-    return Result(W, final.gap, history, max_iter, final.gap <= target)
+    return Result(W, final, history, max_iter, final.gap <= target)
 
 
 def _worth_rotating(objective: Objective) -> bool:

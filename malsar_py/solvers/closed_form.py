@@ -57,7 +57,7 @@ def solve_closed_form(objective: QuadraticObjective, *, tol: float) -> Result:
             break
         W, best = refined, certificate
         history.append(best.objective)
-    return Result(np.ascontiguousarray(W), best.gap, history, n_iter, best.gap <= target)
+    return Result(np.ascontiguousarray(W), best, history, n_iter, best.gap <= target)
 
 
 Solve = Callable[[FloatArray], FloatArray]

@@ -1,0 +1,53 @@
+"""Which solver suits the problem over some features."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._typing import IntArray
+from ..design import Masked, Ragged, Shared
+from ..objective import Objective, QuadraticObjective
+from ._inner_base import Inner
+from ._inner_quadratic import BlockGram, BlockResidual, Columns, Gram, Residual, WholeGram
+from ._inner_smooth import Accelerated, Newton
+
+_LOOP_SAMPLES = 50
+_LOOP_GRAM = 128
+_FULL_GRAM = 1500
+_SINGLE = 3e-6
+
+
+def inner_solver(objective: Objective, working: IntArray, last: Inner | None, gap: float) -> Inner:
+    """The solver that suits so many features; ``last`` is the one before."""
+    design, k = objective.design, working.size
+    single = Inner.share * gap > _SINGLE * objective.scale
+    if last is not None and last.single <= single and np.array_equal(last.working, working):
+        return last
+    if not isinstance(objective, QuadraticObjective):
+        return Newton(objective, working)
+    if isinstance(design, Masked):
+        return Accelerated(objective, working)
+    if k == objective.shape[0] and whole_gram(objective):
+        return WholeGram(objective, working)
+    n_samples = design.X.shape[0]
+    shared = isinstance(design, Shared)
+    columns = last if isinstance(last, Columns) else None
+    if k <= (n_samples if shared else 2 * n_samples / design.n_tasks):
+        kind = BlockGram if shared and k > _LOOP_GRAM else Gram
+        return kind(objective, working, columns)
+    if shared and n_samples > _LOOP_SAMPLES:
+        return BlockResidual(objective, working, columns, single)
+    return Residual(objective, working, columns)
+
+
+def whole_gram(objective: Objective) -> bool:
+    """Whether Gram matrices of all features are the cheapest way."""
+    if not isinstance(objective, QuadraticObjective):
+        return False
+    design = objective.design
+    if type(design) is Shared:
+        # A Gram matrix costs as much as d / (4 T) passes over the features; a working set needs
+        # few.
+        few = design.n_features <= 8 * design.n_tasks
+        return few and design.X.shape[0] >= design.n_features <= _FULL_GRAM
+    return isinstance(design, Ragged) and design.prefers_gram()

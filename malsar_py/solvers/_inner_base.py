@@ -1,0 +1,62 @@
+"""What working-set solvers ask of the solver of the problem over some features."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .._typing import FloatArray, IntArray
+from ..design import Shared
+from ..objective import Objective
+
+INNER_EPOCHS = 1000
+
+
+class Inner(ABC):
+    """Solver of the problem over the features ``working``."""
+
+    # Worth shedding the features that turned out to be zero.
+    trims = False
+    # In single precision: predictions are not good enough for a last certificate.
+    single = False
+    # Gap to aim for, as a share of the one over all features.
+    share = 0.02
+    last_share = 0.02
+    epochs = INNER_EPOCHS
+
+    def __init__(self, objective: Objective, working: IntArray):
+        self.objective: Any = objective
+        self.working = working
+
+    @abstractmethod
+    def predict(self, W: FloatArray) -> FloatArray | None:
+        """``X W`` (N,) for rows over the working set; None if a pass over X is as cheap."""
+
+    @abstractmethod
+    def solve(
+        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        """Rows of W over the working set, (k, T) in and out, and whether their gap is ``goal``."""
+
+
+def kernel_terms(objective: Objective) -> tuple[int, float]:
+    structure = objective.penalty.structure
+    assert structure is not None and structure.row_code is not None
+    return structure.row_code, objective.penalty.quadratic.ridge
+
+
+def segments(objective: Objective) -> list[slice]:
+    """Where each task's samples lie in a row of ``_scaled_columns``: one place if X is shared."""
+    design = objective.design
+    if isinstance(design, Shared):
+        return [slice(0, design.X.shape[0])]
+    return [slice(a, b) for a, b in pairwise(design.offsets.tolist())]
+
+
+def starts(objective: Objective) -> IntArray:
+    """First sample of each task in such a row: all at 0 if X is shared."""
+    offsets = objective.design.offsets[:-1]
+    return np.zeros_like(offsets) if isinstance(objective.design, Shared) else offsets

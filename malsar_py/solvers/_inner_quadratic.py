@@ -1,0 +1,337 @@
+"""Block coordinate descent over some features, for the squared loss.
+
+Gram matrices while they are small, residuals above. Extrapolated as in Q. Bertrand, M. Massias
+(2021), "Anderson acceleration of coordinate descent".
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from itertools import pairwise
+
+import numpy as np
+
+from .. import _kernels
+from .._typing import FloatArray, IntArray
+from ..objective import QuadraticObjective
+from ._inner_base import Inner, kernel_terms, segments, starts
+
+_ROUND_EPOCHS = 40
+_BLOCK = 64
+_MEMORY = 5
+
+
+class Columns(Inner):
+    """Holds the features ``sqrt(c) (x - mean)``, one a row of A: what all quadratic ones need."""
+
+    objective: QuadraticObjective
+
+    def __init__(
+        self,
+        objective: QuadraticObjective,
+        working: IntArray,
+        last: Columns | None,
+        dtype: type = np.float64,
+    ):
+        super().__init__(objective, working)
+        self.segments = segments(objective)
+        stop = self.segments[-1].stop
+        c = objective.c[:stop]
+        root = np.sqrt(c)
+        self.root = np.where(root > 0.0, root, 1.0)
+        self.y = objective.theta0.reshape(-1, stop) / self.root
+        k, n_tasks = working.size, objective.shape[1]
+        self.A = np.empty((k, stop), dtype)
+        self.means = np.zeros((k, len(self.segments)))
+        self.rhs = np.empty((n_tasks, k))
+        fresh = np.arange(k)
+        if last is not None and (dtype == np.float32 or last.A.dtype == np.float64):
+            # The same rows as before are copied, not gathered from the columns of X.
+            where = np.full(objective.shape[0], -1)
+            where[last.working] = np.arange(last.working.size)
+            where = where[working]
+            old, fresh = np.flatnonzero(where >= 0), np.flatnonzero(where < 0)
+            where = where[old]
+            self.A[old], self.means[old] = last.A[where], last.means[where]
+            self.rhs[:, old] = last.rhs[:, where]
+        fresh = fresh[np.argsort(working[fresh])]
+        A = np.ascontiguousarray(objective.design.X[:, working[fresh]].T)
+        for t, own in enumerate(self.segments):
+            if objective.fit_intercept:
+                mean = A[:, own] @ c[own] / c[own].sum()
+                A[:, own] -= mean[:, None]
+                self.means[fresh, t] = mean
+            A[:, own] *= root[own]
+            tasks = slice(t, t + 1) if len(self.segments) == n_tasks else slice(None)
+            self.rhs[tasks, fresh] = np.dot(self.y[:, own], A[:, own].T)
+        self.A[fresh] = A
+
+    def predict(self, W: FloatArray) -> FloatArray | None:
+        W = W.T
+        if len(self.segments) < W.shape[0]:
+            scaled = np.dot(np.ascontiguousarray(W, dtype=self.A.dtype), self.A)
+            return (scaled / self.root + np.dot(W, self.means)).ravel()
+        z = np.empty(self.root.shape[0])
+        for t, own in enumerate(self.segments):
+            w = np.ascontiguousarray(W[t])
+            z[own] = w @ self.A[:, own] / self.root[own] + w @ self.means[:, t]
+        return z
+
+
+class Gram(Columns):
+    """Block descent on ``rhs - H W``; H grows with the working set."""
+
+    # Epochs are cheap beside passes over all features.
+    share = 2e-3
+    last_share = 1e-6
+
+    def __init__(self, objective: QuadraticObjective, working: IntArray, last: Columns | None):
+        super().__init__(objective, working, last)
+        k = working.size
+        self.H = np.empty((len(self.segments), k, k))
+        known = 0
+        if isinstance(last, Gram) and np.array_equal(last.working, working[: last.working.size]):
+            known = last.working.size
+            self.H[:, :known, :known] = last.H
+        for t, own in enumerate(self.segments):
+            cross = np.dot(self.A[:, own], self.A[known:, own].T)
+            self.H[t, :, known:] = cross
+            self.H[t, known:, :known] = cross[:known].T
+
+    def solve(
+        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        return _descend(self, W, G, threshold, goal)
+
+
+class WholeGram(Inner):
+    """The same for all features at once."""
+
+    def __init__(self, objective: QuadraticObjective, working: IntArray):
+        super().__init__(objective, working)
+        self.rhs = np.ascontiguousarray(objective.rhs.T)
+        self.H = objective.gram()
+
+    def predict(self, W: FloatArray) -> FloatArray | None:
+        return None
+
+    def solve(
+        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        return _descend(self, W, G, threshold, goal)
+
+
+def _descend(
+    inner: Gram | WholeGram, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+) -> tuple[FloatArray, bool]:
+    code, ridge = kernel_terms(inner.objective)
+    W, G = np.ascontiguousarray(W.T), np.ascontiguousarray(G.T)
+    scale = inner.objective.scale
+    gap, epochs = _kernels.descent.gram_descent(
+        code, inner.H, inner.rhs, scale, threshold, ridge, goal, inner.epochs, W, G
+    )
+    return W.T, gap <= goal or epochs < inner.epochs
+
+
+class Residual(Columns):
+    """Block descent with residuals: more features than a Gram matrix pays for."""
+
+    trims = True
+    epochs = _ROUND_EPOCHS
+
+    def __init__(self, objective: QuadraticObjective, working: IntArray, last: Columns | None):
+        super().__init__(objective, working, last)
+        norms = [np.einsum("ji,ji->j", self.A[:, own], self.A[:, own]) for own in self.segments]
+        self.h = np.ascontiguousarray(np.broadcast_to(np.stack(norms), self.rhs.shape))
+
+    def solve(
+        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        code, ridge = kernel_terms(self.objective)
+        W = np.ascontiguousarray(W.T)
+        R = self.y.copy()
+        for t, own in enumerate(self.segments):
+            R[:, own] -= np.dot(W if len(self.segments) < W.shape[0] else W[t], self.A[:, own])
+        gap, epochs = _kernels.descent.residual_descent(
+            code,
+            self.A,
+            starts(self.objective),
+            self.objective.design.offsets,
+            self.h,
+            self.rhs,
+            self.objective.scale,
+            threshold,
+            ridge,
+            goal,
+            self.epochs,
+            W,
+            R.ravel(),
+        )
+        return W.T, gap <= goal or epochs < self.epochs
+
+
+class Blocks(Columns):
+    """One X: blocks of rows by matrix products, cyclic inside a block by its Gram matrix.
+
+    What is kept up to date beside W is the ``state``: residuals or gradients, one column a task.
+    """
+
+    @abstractmethod
+    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _gradient(self, state: FloatArray, rows: slice) -> FloatArray: ...
+
+    @abstractmethod
+    def _move(self, state: FloatArray, rows: slice, change: FloatArray) -> None: ...
+
+    @abstractmethod
+    def _loss(self, W: FloatArray, state: FloatArray) -> float: ...
+
+    _squares: list[FloatArray]
+
+    def solve(
+        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        code, ridge = kernel_terms(self.objective)
+        W = np.ascontiguousarray(W)
+        state = self._state(W, G)
+        change = np.empty((_BLOCK, W.shape[1]))
+        blocks = [
+            (rows, H, threshold[rows])
+            for rows, H in zip(_blocks(self.working), self._squares, strict=True)
+        ]
+        past = [(np.empty_like(W), np.empty_like(state)) for _ in range(_MEMORY + 1)]
+        before = np.inf
+        for n_epoch in range(1, self.epochs + 1):
+            _keep(past[(n_epoch - 1) % _MEMORY], W, state)
+            for rows, H, tau in blocks:
+                g = self._gradient(state, rows)
+                d = change[: g.shape[0]]
+                if _kernels.block_descent.block_epoch(code, H, tau, ridge, W[rows], g, d):
+                    self._move(state, rows, d)
+            if n_epoch % _MEMORY == 0:
+                _keep(past[_MEMORY], W, state)
+                primal = self._primal(W, state, threshold)
+                trial = _extrapolate(past)
+                if trial is not None:
+                    value = self._primal(*trial, threshold)
+                    if value < primal:
+                        primal, (W, state) = value, trial
+                # What is still to gain is hardly less than what was gained last.
+                if before - primal <= goal and self._gap(W, state, threshold) <= goal:
+                    return W, True
+                before = primal
+        return W, False
+
+    def _primal(self, W: FloatArray, state: FloatArray, threshold: FloatArray) -> float:
+        code, ridge = kernel_terms(self.objective)
+        sizes = np.abs(W).sum(axis=1) if code == 1 else np.sqrt(np.einsum("jt,jt->j", W, W))
+        quadratic = 0.5 * ridge * float(np.vdot(W, W))
+        return self._loss(W, state) + float(threshold @ sizes) + quadratic
+
+    def _gap(self, W: FloatArray, state: FloatArray, threshold: FloatArray) -> float:
+        code, ridge = kernel_terms(self.objective)
+        G = self._gradient(state, slice(None))
+        scale = self.objective.scale
+        return _kernels.descent.restricted_gap(
+            code,
+            threshold,
+            ridge,
+            scale,
+            self.rhs,
+            np.ascontiguousarray(W.T),
+            np.ascontiguousarray(G.T),
+        )[1]
+
+
+class BlockGram(Gram, Blocks):
+    """Gradients, moved by the columns of the Gram matrix."""
+
+    def __init__(self, objective: QuadraticObjective, working: IntArray, last: Columns | None):
+        super().__init__(objective, working, last)
+        self._squares = [np.ascontiguousarray(self.H[0, r, r]) for r in _blocks(working)]
+
+    solve = Blocks.solve
+
+    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(G)
+
+    def _gradient(self, state: FloatArray, rows: slice) -> FloatArray:
+        return state[rows].copy()
+
+    def _move(self, state: FloatArray, rows: slice, change: FloatArray) -> None:
+        state -= np.dot(self.H[0, :, rows], change)
+
+    def _loss(self, W: FloatArray, state: FloatArray) -> float:
+        inner = float(np.vdot(W, state)) + float(np.vdot(W, self.rhs.T))
+        return self.objective.scale - 0.5 * inner
+
+
+class BlockResidual(Blocks):
+    """Residuals (n, T): both products of a block then run at full speed.
+
+    Far from the optimum single precision does, at twice that speed.
+    """
+
+    trims = True
+    epochs = _ROUND_EPOCHS
+
+    def __init__(
+        self,
+        objective: QuadraticObjective,
+        working: IntArray,
+        last: Columns | None,
+        single: bool,
+    ):
+        self.single = single
+        super().__init__(objective, working, last, np.float32 if single else np.float64)
+        self.start = np.ascontiguousarray(self.y.T, dtype=self.A.dtype)
+        self._squares = [
+            np.dot(self.A[r], self.A[r].T).astype(np.float64, copy=False) for r in _blocks(working)
+        ]
+
+    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray:
+        return self.start - np.dot(self.A.T, W.astype(self.A.dtype, copy=False))
+
+    def _gradient(self, state: FloatArray, rows: slice) -> FloatArray:
+        return np.dot(self.A[rows], state).astype(np.float64, copy=False)
+
+    def _move(self, state: FloatArray, rows: slice, change: FloatArray) -> None:
+        state -= np.dot(self.A[rows].T, change.astype(state.dtype, copy=False))
+
+    def _loss(self, W: FloatArray, state: FloatArray) -> float:
+        return 0.5 * float(np.vdot(state, state))
+
+
+def _blocks(working: IntArray) -> list[slice]:
+    k = working.size
+    return [slice(start, min(start + _BLOCK, k)) for start in range(0, k, _BLOCK)]
+
+
+def _keep(place: tuple[FloatArray, FloatArray], W: FloatArray, state: FloatArray) -> None:
+    place[0][...] = W
+    place[1][...] = state
+
+
+def _extrapolate(
+    past: list[tuple[FloatArray, FloatArray]],
+) -> tuple[FloatArray, FloatArray] | None:
+    """Anderson's combination of iterates and of what is affine in them; None if degenerate."""
+    U = [(after[0] - before[0]).ravel() for before, after in pairwise(past)]
+    A = np.array([[np.dot(u, v) for v in U] for u in U])
+    A[np.diag_indices_from(A)] += 1e-12 * np.trace(A)
+    try:
+        x = np.linalg.solve(A, np.ones(A.shape[0]))
+    except np.linalg.LinAlgError:
+        return None
+    if not abs(x.sum()) > 0.0:
+        return None
+    x /= x.sum()
+    combined = []
+    for i in (0, 1):
+        total = x[0] * past[1][i]
+        for weight, point in zip(x[1:], past[2:], strict=True):
+            total += weight * point[i]
+        combined.append(total)
+    return combined[0], combined[1]
