@@ -1,9 +1,4 @@
-"""Penalties: value, prox and conjugate bound; ``+`` adds them on one W.
-
-A penalty has at most one *structure* (a norm or the squared spectral box norm: handled by its prox)
-and one *quadratic* (ridge, mean, graph, chain: part of the smooth function). ``W`` is (n_features,
-n_tasks).
-"""
+"""What a penalty is: structures with a prox, quadratics across tasks, and their sum."""
 
 from __future__ import annotations
 
@@ -15,8 +10,7 @@ from typing import ClassVar
 import numpy as np
 import scipy.linalg
 
-from . import prox
-from ._typing import FloatArray
+from .._typing import FloatArray
 
 # Eigenvalues of a task quadratic below this share of its largest one are zero: directions it leaves
 # free.
@@ -120,87 +114,6 @@ class Norm(Structure):
         alpha = 1.0 if size <= self.lambda1 else self.lambda1 / size
         bounds.append((alpha, alpha * alpha * quadratic.value(W)))
         return bounds
-
-
-class L1(Norm):
-    """``lambda1 sum_jt |w_jt|``."""
-
-    row_code: ClassVar[int | None] = 1
-
-    def value(self, W: FloatArray) -> float:
-        return self.lambda1 * float(np.abs(W).sum())
-
-    def prox(self, V: FloatArray, step: float) -> FloatArray:
-        return prox.prox_l1(V, step * self.lambda1)
-
-    def dual_norm(self, G: FloatArray) -> float:
-        return float(np.abs(G).max(initial=0.0))
-
-    def row_thresholds(self, n_features: int) -> FloatArray:
-        return np.full(n_features, self.lambda1)
-
-
-class RowL2(Norm):
-    """``lambda1 sum_j ||w^j||_2`` (L2,1): one feature across tasks is a group."""
-
-    row_code: ClassVar[int | None] = 2
-
-    def value(self, W: FloatArray) -> float:
-        return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->j", W, W)).sum())
-
-    def prox(self, V: FloatArray, step: float) -> FloatArray:
-        return prox.prox_row_l2(V, step * self.lambda1)
-
-    def dual_norm(self, G: FloatArray) -> float:
-        return float(np.sqrt(np.einsum("jt,jt->j", G, G).max(initial=0.0)))
-
-    def row_thresholds(self, n_features: int) -> FloatArray:
-        return np.full(n_features, self.lambda1)
-
-
-class TraceNorm(Norm):
-    """``lambda1 sum_i sigma_i(W)``."""
-
-    rotation_invariant: ClassVar[bool] = True
-
-    def value(self, W: FloatArray) -> float:
-        return self.lambda1 * float(prox.singular_values(W).sum())
-
-    def prox(self, V: FloatArray, step: float) -> FloatArray:
-        return prox.prox_trace(V, step * self.lambda1)
-
-    def dual_norm(self, G: FloatArray) -> float:
-        return prox.spectral_norm(G)
-
-
-@dataclass(frozen=True)
-class SpectralBox(Structure):
-    """Squared spectral box norm: clustered learning with the membership matrix minimised out.
-
-    ``lambda1`` weighs the energy outside the best k directions, ``lambda2`` is the ridge; both > 0.
-    """
-
-    lambda1: float
-    lambda2: float
-    k: int
-
-    rotation_invariant: ClassVar[bool] = True
-
-    def value(self, W: FloatArray) -> float:
-        return prox.spectral_box_value(prox.singular_values(W), self.lambda1, self.lambda2, self.k)
-
-    def prox(self, V: FloatArray, step: float) -> FloatArray:
-        return prox.prox_spectral_box(V, step, self.lambda1, self.lambda2, self.k)
-
-    def conjugate(self, G: FloatArray) -> float:
-        """``Omega*(G)``, finite everywhere."""
-        s = prox.singular_values(G)
-        return prox.spectral_box_conjugate(s, self.lambda1, self.lambda2, self.k)
-
-    def bounds_beside(
-        self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
-    ) -> list[tuple[float, float]]:
-        return [(1.0, self.conjugate(G - quadratic.apply(W)) + quadratic.value(W))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,26 @@
+"""Penalties: value, prox and conjugate bound; ``+`` adds them on one W.
+
+A penalty has at most one *structure* (a norm or the squared spectral box norm: handled by its prox)
+and one *quadratic* (ridge, mean, graph, chain: part of the smooth function). ``W`` is (n_features,
+n_tasks).
+"""
+
+from __future__ import annotations
+
+from ._base import Composite, Coupling, Norm, Penalty, Ridge, Structure, TaskQuadratic
+from ._rows import L1, RowL2
+from ._spectral import SpectralBox, TraceNorm
+
+__all__ = [
+    "L1",
+    "Composite",
+    "Coupling",
+    "Norm",
+    "Penalty",
+    "Ridge",
+    "RowL2",
+    "SpectralBox",
+    "Structure",
+    "TaskQuadratic",
+    "TraceNorm",
+]

@@ -1,0 +1,47 @@
+"""Norms that are sums over the rows of W."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from .. import prox
+from .._typing import FloatArray
+from ._base import Norm
+
+
+class L1(Norm):
+    """``lambda1 sum_jt |w_jt|``."""
+
+    row_code: ClassVar[int | None] = 1
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(np.abs(W).sum())
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_l1(V, step * self.lambda1)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        return float(np.abs(G).max(initial=0.0))
+
+    def row_thresholds(self, n_features: int) -> FloatArray:
+        return np.full(n_features, self.lambda1)
+
+
+class RowL2(Norm):
+    """``lambda1 sum_j ||w^j||_2`` (L2,1): one feature across tasks is a group."""
+
+    row_code: ClassVar[int | None] = 2
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->j", W, W)).sum())
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_row_l2(V, step * self.lambda1)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        return float(np.sqrt(np.einsum("jt,jt->j", G, G).max(initial=0.0)))
+
+    def row_thresholds(self, n_features: int) -> FloatArray:
+        return np.full(n_features, self.lambda1)
