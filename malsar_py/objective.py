@@ -208,11 +208,8 @@ class Objective(ABC):
 
         return DualPoint(value, self.design.adjoint(theta, rough), dual)
 
-    def lipschitz(self) -> float:
-        """Estimate of the largest curvature of loss and coupling, maybe some per cent too low."""
-        return self._loss_lipschitz() + (self.quadratic.largest - self.quadratic.ridge)
-
-    def _loss_lipschitz(self) -> float:
+    def loss_lipschitz(self) -> float:
+        """Estimate of the loss's largest curvature, maybe some per cent too low."""
         # Power iteration for all tasks at once. A fixed start keeps fits reproducible.
         V = np.random.default_rng(0).standard_normal(self.shape)
         best = 0.0
@@ -309,11 +306,11 @@ class QuadraticObjective(Objective):
         slope = 2.0 * value + float(np.vdot(W, G))
         return DualPoint(value, G, lambda alpha: alpha * slope - alpha * alpha * value)
 
-    def _loss_lipschitz(self) -> float:
+    def loss_lipschitz(self) -> float:
         gram = self.gram() if self._by_gram else None
         if gram is not None and gram.shape[0] * gram.shape[1] ** 3 < _EXACT_EIGEN:
             return float(np.linalg.eigvalsh(gram)[:, -1].max(initial=0.0))
-        return super()._loss_lipschitz()
+        return super().loss_lipschitz()
 
     def _shifted(
         self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
@@ -376,7 +373,7 @@ class RotatedObjective(QuadraticObjective):
             original.penalty,
             original.quadratic,
         )
-        self.scale = original.scale
+        self.scale, self.b = original.scale, original.b
         X = original.design.X
         n_samples, n_features = X.shape
         self._rows: FloatArray | None = None
@@ -395,6 +392,12 @@ class RotatedObjective(QuadraticObjective):
         self.rhs = self.into(original.rhs)
         self.shape = self.rhs.shape
 
+    def beside(self, original: QuadraticObjective) -> RotatedObjective:
+        """The rotation of the same data with the penalty of ``original``."""
+        other = self.with_penalty(original.penalty)
+        other.original = original
+        return other
+
     def into(self, W: FloatArray) -> FloatArray:
         """``U'W``."""
         return self._U.T @ (W if self._rows is None else self._rows @ W)
@@ -412,7 +415,7 @@ class RotatedObjective(QuadraticObjective):
     ) -> tuple[Certificate, FloatArray]:
         return self.original.full_pass(self.back(W), z, rough=rough)
 
-    def _loss_lipschitz(self) -> float:
+    def loss_lipschitz(self) -> float:
         return float(self.h[-1, 0])
 
 

@@ -15,7 +15,18 @@ from malsar_py import (
     MeanRegularizedRegressor,
     TraceNormRegressor,
 )
-from malsar_py.solvers import accelerated, active_set, closed_form
+from malsar_py.design import Shared
+from malsar_py.losses import Squared
+from malsar_py.objective import RotatedObjective, make_objective
+from malsar_py.penalties import Ridge, TraceNorm
+from malsar_py.solvers import (
+    Workspace,
+    accelerated,
+    active_set,
+    closed_form,
+    solve_accelerated,
+    solve_closed_form,
+)
 
 
 def shared(n=60, d=30, T=5, seed=0):
@@ -163,3 +174,52 @@ def test_verbose_prints(capsys):
     assert "iteration 0: objective" in capsys.readouterr().out
     JointFeatureRegressor(lambda1=0.3).fit(X, y, tasks=tasks)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_workspace_is_kept_along_a_path(monkeypatch):
+    """The eigenbasis is computed once per data set, and the solutions are those without it."""
+    calls = []
+    original = accelerated.RotatedObjective
+
+    def counting(objective):
+        calls.append(1)
+        return original(objective)
+
+    monkeypatch.setattr(accelerated, "RotatedObjective", counting)
+    X, Y = shared(n=40, d=60)
+    c = np.full(Y.size, 1.0 / len(X))
+    workspace = Workspace()
+    for data in (Y, Y + X[:, :5]):
+        y = Squared().centered(data.T.ravel(), c, np.arange(6) * len(X))[0]
+        objective = make_objective(Shared(X, 5), Squared(), y, c, TraceNorm(1.0), True)
+        before = len(calls)
+        for lambda1 in (0.5, 0.2, 0.1):
+            there = objective.with_penalty(TraceNorm(lambda1) + Ridge(0.01))
+            W0 = np.zeros(objective.shape)
+            kept = solve_accelerated(there, W0, tol=1e-11, max_iter=10_000, workspace=workspace)
+            assert len(calls) == before + 1
+            fresh = RotatedObjective(there)
+            assert_allclose(workspace.rotated.h, fresh.h)
+            alone = make_objective(
+                Shared(X, 5), Squared(), y, c, TraceNorm(lambda1) + Ridge(0.01), True
+            )
+            monkeypatch.setattr(accelerated, "_ROTATION", 0)
+            plain = solve_accelerated(alone, W0, tol=1e-11, max_iter=10_000)
+            monkeypatch.setattr(accelerated, "_ROTATION", 1500)
+            assert kept.converged and plain.converged
+            assert_allclose(kept.certificate.objective, plain.certificate.objective, rtol=1e-10)
+            assert_allclose(kept.W, plain.W, atol=1e-5)
+            assert_allclose(kept.intercepts, plain.intercepts, atol=1e-5)
+
+
+def test_a_workspace_serves_closed_forms():
+    X, Y = shared()
+    c = np.full(Y.size, 1.0 / len(X))
+    workspace = Workspace()
+    objective = make_objective(Shared(X, 5), Squared(), Y.T.ravel(), c, Ridge(1.0), False)
+    for lambda2 in (1.0, 0.1):
+        there = objective.with_penalty(Ridge(lambda2))
+        kept = solve_closed_form(there, tol=1e-12, workspace=workspace)
+        assert kept.converged
+        gram = X.T @ X / len(X) + lambda2 * np.eye(X.shape[1])
+        assert_allclose(kept.W, np.linalg.solve(gram, X.T @ Y / len(X)), rtol=1e-9, atol=1e-12)

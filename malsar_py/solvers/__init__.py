@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from ._result import Result
+from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
 
 __all__ = [
     "Result",
+    "Workspace",
     "active_set_fits",
     "closed_form_fits",
     "solve_accelerated",

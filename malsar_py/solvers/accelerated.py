@@ -17,6 +17,7 @@ from .._typing import FloatArray
 from ..design import Shared
 from ..objective import Certificate, Objective, QuadraticObjective, RotatedObjective
 from ._result import Result
+from ._workspace import Workspace
 
 _GROW = 1.5
 # The gap is quadratic in the error of W where the objective curves: at tight tolerances it is lost
@@ -24,6 +25,7 @@ _GROW = 1.5
 # this costs no step.
 _REST = 1e3
 _REST_FLOOR = 1e-13
+_CHECK_EVERY = 10
 # Eigenbasis of a shared X up to this size: some hundred gradients would cost more.
 _ROTATION = 1500
 
@@ -34,18 +36,35 @@ def solve_accelerated(
     *,
     tol: float,
     max_iter: int,
-    check_every: int = 10,
     verbose: int = 0,
+    workspace: Workspace | None = None,
 ) -> Result:
     """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``."""
-    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
+    workspace = Workspace() if workspace is None else workspace
+    workspace.open(objective)
     if _worth_rotating(objective):
         assert isinstance(objective, QuadraticObjective)
-        rotated = RotatedObjective(objective)
-        found = solve_accelerated(
-            rotated, rotated.into(W0), tol=tol, max_iter=max_iter, verbose=verbose
+        if workspace.rotated is None:
+            workspace.rotated = RotatedObjective(objective)
+        rotated = workspace.rotated.beside(objective)
+        found = _iterate(
+            rotated, rotated.into(W0), rotated.loss_lipschitz(), tol, max_iter, verbose
         )
         return replace(found, W=rotated.back(found.W))
+    if workspace.lipschitz is None:
+        workspace.lipschitz = objective.loss_lipschitz()
+    return _iterate(objective, W0, workspace.lipschitz, tol, max_iter, verbose)
+
+
+def _iterate(
+    objective: Objective,
+    W0: FloatArray,
+    lipschitz: float,
+    tol: float,
+    max_iter: int,
+    verbose: int,
+) -> Result:
+    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     code = _kernels.separable.NONE if structure is None else structure.row_code
     threshold = np.zeros(W0.shape[0])
     if structure is not None and code is not None:
@@ -69,7 +88,7 @@ def solve_accelerated(
         if final.gap <= target:
             return Result(W, final, [final.objective], 1, True)
 
-    length = 1.0 / max(objective.lipschitz() + quadratic.ridge, np.finfo(float).tiny)
+    length = 1.0 / max(lipschitz + quadratic.largest, np.finfo(float).tiny)
     V, lifted_V = W.copy(), lifted.copy()
     new = np.empty_like(W)
     momentum = 1.0
@@ -104,7 +123,7 @@ def solve_accelerated(
         _kernels.separable.extrapolate(new_lifted.ravel(), lifted.ravel(), beta, lifted_V.ravel())
         W, new = new, W
         lifted = new_lifted
-        if n_iter % check_every == 0 or n_iter == max_iter or n_iter in (1, 2, 5):
+        if n_iter % _CHECK_EVERY == 0 or n_iter == max_iter or n_iter in (1, 2, 5):
             certificate = objective.certificate(W, lifted)
             at_rest = moved <= max(_REST * tol, _REST_FLOOR) ** 2 * float(np.vdot(W, W))
             if certified(certificate, n_iter) and at_rest:

@@ -22,6 +22,7 @@ from .._typing import FloatArray
 from ..design import Shared
 from ..objective import QuadraticObjective
 from ._result import Result
+from ._workspace import Workspace
 
 _DENSE_SIZE = 1500
 _GRAM_NUMBERS = 2.5e7
@@ -40,9 +41,13 @@ def closed_form_fits(objective: QuadraticObjective) -> bool:
     )
 
 
-def solve_closed_form(objective: QuadraticObjective, *, tol: float) -> Result:
+def solve_closed_form(
+    objective: QuadraticObjective, *, tol: float, workspace: Workspace | None = None
+) -> Result:
     """Solve the normal equations, refining while the certificate misses ``tol`` and it helps."""
-    solve = _factorize(objective)
+    workspace = Workspace() if workspace is None else workspace
+    workspace.open(objective)
+    solve = _factorize(objective, workspace)
     target = tol * objective.scale
     W = solve(objective.rhs)
     best = objective.final_certificate(W)
@@ -63,11 +68,15 @@ def solve_closed_form(objective: QuadraticObjective, *, tol: float) -> Result:
 Solve = Callable[[FloatArray], FloatArray]
 
 
-def _factorize(objective: QuadraticObjective) -> Solve:
+def _factorize(objective: QuadraticObjective, workspace: Workspace) -> Solve:
     n_features, n_tasks = objective.shape
     quadratic = objective.quadratic
     if _common_gram(objective):
-        return _common(objective.gram()[0], quadratic.dense(n_tasks))
+        if workspace.eigen is None:
+            values, vectors = scipy.linalg.eigh(objective.gram()[0], check_finite=False)
+            workspace.eigen = values, vectors
+        h, U = workspace.eigen
+        return _common(h, U, quadratic.dense(n_tasks))
     if quadratic.matrix is None and quadratic.ridge == 0.0:
         gram = objective.gram()
         return lambda R: np.stack([solve_psd(H, r) for H, r in zip(gram, R.T, strict=True)], axis=1)
@@ -92,8 +101,7 @@ def _common_gram(objective: QuadraticObjective) -> bool:
     return type(objective.design) is Shared and objective.shape[0] ** 2 <= _GRAM_NUMBERS
 
 
-def _common(H: FloatArray, Q: FloatArray) -> Solve:
-    h, U = scipy.linalg.eigh(H, check_finite=False)
+def _common(h: FloatArray, U: FloatArray, Q: FloatArray) -> Solve:
     a, P = scipy.linalg.eigh(Q, check_finite=False)
     denominator = np.maximum(h, 0.0)[:, None] + np.maximum(a, 0.0)[None, :]
     kept = denominator > denominator.max(initial=0.0) * denominator.size * np.finfo(float).eps

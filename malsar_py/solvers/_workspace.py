@@ -1,0 +1,36 @@
+"""What solvers keep between problems on the same data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .._typing import FloatArray
+from ..objective import Objective, RotatedObjective
+
+
+@dataclass
+class Workspace:
+    """Intermediate results that do not depend on the penalty: the set-up of a path is paid once.
+
+    Hand the same one to each solve along a path, with objectives from ``Objective.with_penalty``.
+    Everything starts as None; each solver sets and reads its own entries after :meth:`open`, which
+    forgets them all when the data are others.
+    """
+
+    # The data it belongs to: an objective's design, weights and loss.
+    data: tuple[Any, ...] | None = None
+    # Largest curvature of the loss alone.
+    lipschitz: float | None = None
+    # A shared X in its own eigenbasis.
+    rotated: RotatedObjective | None = None
+    # Eigenvalues and eigenvectors of the Gram matrix that all tasks have.
+    eigen: tuple[FloatArray, FloatArray] | None = None
+
+    def open(self, objective: Objective) -> None:
+        """Make it the workspace of this objective's data."""
+        mine = (objective.design, objective.y, objective.c, objective.loss, objective.fit_intercept)
+        if self.data is None or any(a is not b for a, b in zip(self.data, mine, strict=True)):
+            for field in fields(self):
+                setattr(self, field.name, None)
+            self.data = mine
