@@ -46,8 +46,12 @@ class Design(ABC):
         """``z_ti = x_ti . w_t`` (N,)."""
 
     @abstractmethod
-    def adjoint(self, theta: FloatArray, rough: bool = False) -> FloatArray:
-        """``X' theta``: (n_features, n_tasks). ``rough``: in single precision, if faster."""
+    def adjoint_rows(self, theta: FloatArray, rough: bool = False) -> FloatArray:
+        """``theta' X``: (n_tasks, n_features). ``rough``: in single precision, if faster."""
+
+    def adjoint(self, theta: FloatArray) -> FloatArray:
+        """``X' theta``: (n_features, n_tasks)."""
+        return np.ascontiguousarray(self.adjoint_rows(theta).T)
 
     @abstractmethod
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
@@ -84,14 +88,14 @@ class Ragged(Design):
                 np.dot(self.X[start:stop], rows[t], out=out[start:stop])
         return out
 
-    def adjoint(self, theta: FloatArray, rough: bool = False) -> FloatArray:
+    def adjoint_rows(self, theta: FloatArray, rough: bool = False) -> FloatArray:
         out = np.empty((self.n_tasks, self.n_features))
         if self._small:
             _kernels.blocks.adjoint(self.X, theta, self.offsets, out)
         else:
             for t, (start, stop) in enumerate(self._bounds()):
                 np.dot(theta[start:stop], self.X[start:stop], out=out[t])
-        return np.ascontiguousarray(out.T)
+        return out
 
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
         H = np.empty((self.n_tasks, self.n_features, self.n_features))
@@ -128,13 +132,13 @@ class Shared(Design):
             return np.dot(np.ascontiguousarray(W[rows].T), self.X[:, rows].T).ravel()
         return np.dot(np.ascontiguousarray(W.T), self.X.T).ravel()
 
-    def adjoint(self, theta: FloatArray, rough: bool = False) -> FloatArray:
+    def adjoint_rows(self, theta: FloatArray, rough: bool = False) -> FloatArray:
         rows, X = theta.reshape(self.n_tasks, -1), self.X
         if rough and self.has_rough:
             if self._single is None:
                 self._single = X.astype(np.float32)
             rows, X = rows.astype(np.float32), self._single
-        return np.ascontiguousarray(np.dot(rows, X).T, dtype=np.float64)
+        return np.dot(rows, X).astype(np.float64, copy=False)
 
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
         rows = curvature.reshape(self.n_tasks, -1)

@@ -79,6 +79,19 @@ class DualPoint:
 
 
 @dataclass(frozen=True)
+class Pass:
+    """What one pass over X tells at some W: loss, best intercepts, ``theta' X`` (T, d).
+
+    ``theta`` is the dual feasible point behind it; losses that do not need it leave it out.
+    """
+
+    loss: float
+    G: FloatArray
+    intercepts: FloatArray
+    theta: FloatArray | None = None
+
+
+@dataclass(frozen=True)
 class Certificate:
     """Primal objective and duality gap at one W; full passes add the best intercepts."""
 
@@ -146,17 +159,32 @@ class Objective(ABC):
         """The same from one full pass over X."""
         return self.full_pass(W)[0]
 
-    def full_pass(
-        self, W: FloatArray, z: FloatArray | None = None, *, rough: bool = False
-    ) -> tuple[Certificate, FloatArray]:
-        """The certificate from one full pass over X, and ``X' theta`` of its dual point.
+    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+        """The certificate from one full pass over X, and ``X' theta`` of its dual point."""
+        found = self.pass_at(self.design.predict(W) if W.any() else None)
+        return self.certificate_of(W, found), found.G.T
 
-        ``z``: the predictions at W, where they are known. ``rough``: single precision will do.
+    def pass_at(self, z: FloatArray | None, rough: bool = False) -> Pass:
+        """One pass over X at predictions ``z``, None at W = 0.
+
+        ``rough``: in single precision, where that is faster.
         """
-        value, theta = self._evaluate(self.design.predict(W) if z is None else z)
+        value, theta = self._evaluate(np.zeros_like(self.y) if z is None else z)
         intercepts = self.b.copy()
-        point = self._point(W, value, theta, rough)
-        return replace(self._certify(W, None, point), intercepts=intercepts), point.G
+        self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
+        return Pass(value, self.design.adjoint_rows(theta, rough), intercepts, theta)
+
+    def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
+        """Objective and duality gap at W from the pass there."""
+        G = np.ascontiguousarray(found.G.T)
+        point = DualPoint(found.loss, G, self.dual_of(found, float(np.vdot(W, G))))
+        return replace(self._certify(W, None, point), intercepts=found.intercepts)
+
+    def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
+        """``-sum conj(-alpha theta)`` as a function of alpha; ``inner`` is ``<W, X' theta>``."""
+        theta = found.theta
+        assert theta is not None
+        return lambda alpha: self.loss.dual(self.y, theta, self.c, alpha)
 
     def certificate_and_theta(self, W: FloatArray, z: FloatArray) -> tuple[Certificate, FloatArray]:
         """The certificate at W with predictions z, and minus the loss's derivative there."""
@@ -198,15 +226,13 @@ class Objective(ABC):
             self.y, z, self.c, self.design.offsets, self.b, self.fit_intercept
         )
 
-    def _point(
-        self, W: FloatArray, value: float, theta: FloatArray, rough: bool = False
-    ) -> DualPoint:
+    def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
         self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
 
         def dual(alpha: float) -> float:
             return self.loss.dual(self.y, theta, self.c, alpha)
 
-        return DualPoint(value, self.design.adjoint(theta, rough), dual)
+        return DualPoint(value, self.design.adjoint(theta), dual)
 
     def loss_lipschitz(self) -> float:
         """Estimate of the loss's largest curvature, maybe some per cent too low."""
@@ -234,6 +260,12 @@ class Objective(ABC):
         z -= np.repeat(mean, np.diff(self.design.offsets))
 
 
+def _quadratic_dual(loss: float, inner: float) -> Callable[[float], float]:
+    # With y = r + z: sum y theta = sum c r^2 + <W, X'theta>, and theta^2 / c = c r^2.
+    slope = 2.0 * loss + inner
+    return lambda alpha: alpha * slope - alpha * alpha * loss
+
+
 class QuadraticObjective(Objective):
     """Squared loss: ``lift(W) = H W``, by Gram matrices where they are the cheaper way."""
 
@@ -247,24 +279,30 @@ class QuadraticObjective(Objective):
         fit_intercept: bool,
     ):
         super().__init__(design, loss, y, c, penalty, fit_intercept)
-        self._b0 = self.b.copy()
+        # Best intercepts at W = 0.
+        self.b0 = self.b.copy()
         self._gram: FloatArray | None = None
         self._by_gram = design.prefers_gram()
 
     @cached_property
+    def rhs_rows(self) -> FloatArray:
+        """``theta' X`` at W = 0 (T, d)."""
+        return self.design.adjoint_rows(self.theta0)
+
+    @cached_property
     def rhs(self) -> FloatArray:
         """``X' theta`` at W = 0."""
-        return self.design.adjoint(self.theta0)
+        return np.ascontiguousarray(self.rhs_rows.T)
 
-    def full_pass(
-        self, W: FloatArray, z: FloatArray | None = None, *, rough: bool = False
-    ) -> tuple[Certificate, FloatArray]:
-        if not W.any():
-            rough = rough and self.design.has_rough and "rhs" not in self.__dict__
-            rhs = self.design.adjoint(self.theta0, rough) if rough else self.rhs
-            certificate = self._certify(W, None, self._point_of(W, self.scale, rhs))
-            return replace(certificate, intercepts=self._b0), rhs
-        return super().full_pass(W, z, rough=rough)
+    def pass_at(self, z: FloatArray | None, rough: bool = False) -> Pass:
+        if z is not None:
+            return super().pass_at(z, rough)
+        known = "rhs_rows" in self.__dict__ or not (rough and self.design.has_rough)
+        G = self.rhs_rows if known else self.design.adjoint_rows(self.theta0, rough)
+        return Pass(self.scale, G, self.b0)
+
+    def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
+        return _quadratic_dual(found.loss, inner)
 
     def lift(self, W: FloatArray) -> FloatArray:
         if not self._by_gram:
@@ -295,16 +333,12 @@ class QuadraticObjective(Objective):
         value = 0.5 * float(np.vdot(W, lifted)) - float(np.vdot(W, self.rhs)) + self.scale
         return self._point_of(W, max(value, 0.0), self.rhs - lifted)
 
-    def _point(
-        self, W: FloatArray, value: float, theta: FloatArray, rough: bool = False
-    ) -> DualPoint:
-        return self._point_of(W, value, self.design.adjoint(theta, rough))
+    def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
+        return self._point_of(W, value, self.design.adjoint(theta))
 
     @staticmethod
     def _point_of(W: FloatArray, value: float, G: FloatArray) -> DualPoint:
-        # With y = r + z: sum y theta = sum c r^2 + <W, X'theta>, and theta^2 / c = c r^2.
-        slope = 2.0 * value + float(np.vdot(W, G))
-        return DualPoint(value, G, lambda alpha: alpha * slope - alpha * alpha * value)
+        return DualPoint(value, G, _quadratic_dual(value, float(np.vdot(W, G))))
 
     def loss_lipschitz(self) -> float:
         gram = self.gram() if self._by_gram else None
@@ -410,10 +444,8 @@ class RotatedObjective(QuadraticObjective):
     def lift(self, W: FloatArray) -> FloatArray:
         return self.h * W
 
-    def full_pass(
-        self, W: FloatArray, z: FloatArray | None = None, *, rough: bool = False
-    ) -> tuple[Certificate, FloatArray]:
-        return self.original.full_pass(self.back(W), z, rough=rough)
+    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+        return self.original.full_pass(self.back(W))
 
     def loss_lipschitz(self) -> float:
         return float(self.h[-1, 0])

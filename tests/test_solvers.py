@@ -18,13 +18,14 @@ from malsar_py import (
 from malsar_py.design import Shared
 from malsar_py.losses import Squared
 from malsar_py.objective import RotatedObjective, make_objective
-from malsar_py.penalties import Ridge, TraceNorm
+from malsar_py.penalties import L1, Ridge, RowL2, TraceNorm
 from malsar_py.solvers import (
     Workspace,
     accelerated,
     active_set,
     closed_form,
     solve_accelerated,
+    solve_active_set,
     solve_closed_form,
 )
 
@@ -74,6 +75,7 @@ def agree(model, *args, **kwargs):
     ("expected", "data", "lambda1"),
     [
         ("WholeGram", dict(n=60, d=20), 0.1),
+        ("GramRows", dict(n=200, d=60), 0.1),  # no second pass over a tall X
         ("Gram", dict(n=80, d=300), 0.5),  # a growing working set
         ("BlockGram", dict(n=400, d=600), 0.02),
         ("Residual", dict(n=30, d=120), 0.002),  # more active features than samples
@@ -210,6 +212,44 @@ def test_a_workspace_is_kept_along_a_path(monkeypatch):
             assert_allclose(kept.certificate.objective, plain.certificate.objective, rtol=1e-10)
             assert_allclose(kept.W, plain.W, atol=1e-5)
             assert_allclose(kept.intercepts, plain.intercepts, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "shape", [dict(n=60, d=20), dict(n=200, d=60), dict(n=50, d=300), dict(n=300, d=400)]
+)
+@pytest.mark.parametrize("norm", [L1, RowL2])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_working_sets_along_a_path(shape, norm, fit_intercept):
+    """Columns, Gram matrices and the last pass are kept; the solutions are those without them."""
+    X, Y = shared(**shape)
+    c = np.full(Y.size, 1.0 / len(X))
+    offsets = np.arange(6) * len(X)
+    y = Squared().centered(Y.T.ravel(), c, offsets)[0] if fit_intercept else Y.T.ravel()
+    objective = make_objective(Shared(X + 0.5, 5), Squared(), y, c, norm(1.0), fit_intercept)
+    most = norm(1.0).dual_norm(objective.rhs)
+    workspace, W = Workspace(), np.zeros(objective.shape)
+    for lambda1 in most * np.geomspace(1.0, 0.02, 12):
+        there = objective.with_penalty(norm(lambda1))
+        kept = solve_active_set(there, W, tol=1e-9, max_iter=1000, workspace=workspace)
+        alone = solve_active_set(there, np.zeros(objective.shape), tol=1e-9, max_iter=1000)
+        assert kept.converged and alone.converged
+        assert_allclose(kept.certificate.objective, alone.certificate.objective, rtol=1e-8)
+        fresh = make_objective(Shared(X + 0.5, 5), Squared(), y, c, norm(lambda1), fit_intercept)
+        assert fresh.final_certificate(kept.W).gap <= 1.01e-9 * fresh.scale
+        assert_allclose(kept.intercepts, fresh.final_certificate(kept.W).intercepts, atol=1e-9)
+        W = kept.W
+
+
+def test_other_data_find_an_empty_workspace():
+    X, Y = shared()
+    c = np.full(Y.size, 1.0 / len(X))
+    workspace = Workspace()
+    for data in (Y, -3.0 * Y):
+        y = data.T.ravel()
+        objective = make_objective(Shared(X, 5), Squared(), y, c, RowL2(0.1), False)
+        W0 = np.zeros(objective.shape)
+        found = solve_active_set(objective, W0, tol=1e-10, max_iter=1000, workspace=workspace)
+        assert objective.final_certificate(found.W).gap <= 1.01e-10 * objective.scale
 
 
 def test_a_workspace_serves_closed_forms():

@@ -8,19 +8,30 @@ from .._typing import IntArray
 from ..design import Masked, Ragged, Shared
 from ..objective import Objective, QuadraticObjective
 from ._inner_base import Inner
-from ._inner_quadratic import BlockGram, BlockResidual, Columns, Gram, Residual, WholeGram
+from ._inner_quadratic import (
+    BlockGram,
+    BlockResidual,
+    Columns,
+    Gram,
+    GramRows,
+    Residual,
+    WholeGram,
+)
 from ._inner_smooth import Accelerated, Newton
 
 _LOOP_SAMPLES = 50
 _LOOP_GRAM = 128
 _FULL_GRAM = 1500
-_SINGLE = 3e-6
+_SINGLE = 3e-7
+_SPARE = 10
 
 
 def inner_solver(objective: Objective, working: IntArray, last: Inner | None, gap: float) -> Inner:
     """The solver that suits so many features; ``last`` is the one before."""
     design, k = objective.design, working.size
-    single = Inner.share * gap > _SINGLE * objective.scale
+    single = Inner.last_share * gap > _SINGLE * objective.scale
+    if last is not None and not last.rebind(objective):
+        last = None
     if last is not None and last.single <= single and np.array_equal(last.working, working):
         return last
     if not isinstance(objective, QuadraticObjective):
@@ -29,10 +40,12 @@ def inner_solver(objective: Objective, working: IntArray, last: Inner | None, ga
         return Accelerated(objective, working)
     if k == objective.shape[0] and whole_gram(objective):
         return WholeGram(objective, working)
+    if _gram_rows(objective):
+        return GramRows(objective, working, last if isinstance(last, GramRows) else None)
     n_samples = design.X.shape[0]
     shared = isinstance(design, Shared)
     columns = last if isinstance(last, Columns) else None
-    if k <= (n_samples if shared else 2 * n_samples / design.n_tasks):
+    if k <= gram_limit(objective):
         kind = BlockGram if shared and k > _LOOP_GRAM else Gram
         return kind(objective, working, columns)
     if shared and n_samples > _LOOP_SAMPLES:
@@ -51,3 +64,25 @@ def whole_gram(objective: Objective) -> bool:
         few = design.n_features <= 8 * design.n_tasks
         return few and design.X.shape[0] >= design.n_features <= _FULL_GRAM
     return isinstance(design, Ragged) and design.prefers_gram()
+
+
+def gram_limit(objective: Objective) -> float:
+    """Up to how many features Gram matrices are cheaper than residuals."""
+    design = objective.design
+    n_samples = design.X.shape[0]
+    return n_samples if isinstance(design, Shared) else 2 * n_samples / design.n_tasks
+
+
+def _gram_rows(objective: Objective) -> bool:
+    """Whether a tall shared X is best seen through the rows of its Gram matrix."""
+    design = objective.design
+    return (
+        type(objective) is QuadraticObjective
+        and type(design) is Shared
+        and design.X.shape[0] >= 2 * design.n_features
+    )
+
+
+def inner_spare(objective: Objective) -> int:
+    """How many features a set takes in beyond those that must be."""
+    return 0 if _gram_rows(objective) else _SPARE

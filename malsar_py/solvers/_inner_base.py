@@ -10,7 +10,7 @@ import numpy as np
 
 from .._typing import FloatArray, IntArray
 from ..design import Shared
-from ..objective import Objective
+from ..objective import Objective, Pass
 
 INNER_EPOCHS = 1000
 
@@ -23,13 +23,24 @@ class Inner(ABC):
     # In single precision: predictions are not good enough for a last certificate.
     single = False
     # Gap to aim for, as a share of the one over all features.
-    share = 0.02
-    last_share = 0.02
+    share = 0.2
+    last_share = 0.05
     epochs = INNER_EPOCHS
 
     def __init__(self, objective: Objective, working: IntArray):
         self.objective: Any = objective
         self.working = working
+
+    def rebind(self, objective: Objective) -> bool:
+        """Serve another penalty on the same data; False if that cannot be done."""
+        return objective is self.objective
+
+    def look(self, W: FloatArray) -> tuple[Pass, bool] | None:
+        """What a pass over all features would tell at W, if it is known without one.
+
+        And whether it is exact but for rounding errors that do not matter.
+        """
+        return None
 
     @abstractmethod
     def predict(self, W: FloatArray) -> FloatArray | None:
@@ -39,7 +50,10 @@ class Inner(ABC):
     def solve(
         self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
-        """Rows of W over the working set, (k, T) in and out, and whether their gap is ``goal``."""
+        """Rows of W over the working set, (k, T) in and out, and whether their gap is ``goal``.
+
+        ``G`` (T, k) are minus the loss's gradients there; they may be overwritten.
+        """
 
 
 def kernel_terms(objective: Objective) -> tuple[int, float]:

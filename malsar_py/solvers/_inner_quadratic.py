@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..objective import QuadraticObjective
+from ..objective import Pass, QuadraticObjective
 from ._inner_base import Inner, kernel_terms, segments, starts
 
 _ROUND_EPOCHS = 40
 _BLOCK = 64
 _MEMORY = 5
+# Look at the gap when so much of the last progress is less than what is aimed for.
+_HOPE = 0.1
+_EPS = float(np.finfo(float).eps)
+# Rounding errors of this share do not show in a gap.
+_NEGLIGIBLE = 1e-11
 
 
 class Columns(Inner):
@@ -47,11 +53,7 @@ class Columns(Inner):
         fresh = np.arange(k)
         if last is not None and (dtype == np.float32 or last.A.dtype == np.float64):
             # The same rows as before are copied, not gathered from the columns of X.
-            where = np.full(objective.shape[0], -1)
-            where[last.working] = np.arange(last.working.size)
-            where = where[working]
-            old, fresh = np.flatnonzero(where >= 0), np.flatnonzero(where < 0)
-            where = where[old]
+            old, where, fresh = _same(last.working, working, objective.shape[0])
             self.A[old], self.means[old] = last.A[where], last.means[where]
             self.rhs[:, old] = last.rhs[:, where]
         fresh = fresh[np.argsort(working[fresh])]
@@ -66,6 +68,10 @@ class Columns(Inner):
             self.rhs[tasks, fresh] = np.dot(self.y[:, own], A[:, own].T)
         self.A[fresh] = A
 
+    def rebind(self, objective: Any) -> bool:
+        self.objective = objective
+        return True
+
     def predict(self, W: FloatArray) -> FloatArray | None:
         W = W.T
         if len(self.segments) < W.shape[0]:
@@ -76,6 +82,15 @@ class Columns(Inner):
             w = np.ascontiguousarray(W[t])
             z[own] = w @ self.A[:, own] / self.root[own] + w @ self.means[:, t]
         return z
+
+
+def _same(before: IntArray, now: IntArray, n_features: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Positions in ``now`` of the features of ``before``, those in ``before``, and the rest."""
+    where = np.full(n_features, -1)
+    where[before] = np.arange(before.size)
+    where = where[now]
+    old, fresh = np.flatnonzero(where >= 0), np.flatnonzero(where < 0)
+    return old, where[old], fresh
 
 
 class Gram(Columns):
@@ -89,14 +104,19 @@ class Gram(Columns):
         super().__init__(objective, working, last)
         k = working.size
         self.H = np.empty((len(self.segments), k, k))
-        known = 0
-        if isinstance(last, Gram) and np.array_equal(last.working, working[: last.working.size]):
-            known = last.working.size
-            self.H[:, :known, :known] = last.H
+        fresh: slice | IntArray = slice(None)
+        if isinstance(last, Gram):
+            old, where, fresh = _same(last.working, working, objective.shape[0])
+            prefix = old.size and old[-1] == where[-1] == old.size - 1
+            if prefix and old.size == last.working.size:
+                fresh = slice(old.size, None)
+                self.H[:, : old.size, : old.size] = last.H
+            else:
+                self.H[np.ix_(np.arange(len(self.H)), old, old)] = last.H[:, where][:, :, where]
         for t, own in enumerate(self.segments):
-            cross = np.dot(self.A[:, own], self.A[known:, own].T)
-            self.H[t, :, known:] = cross
-            self.H[t, known:, :known] = cross[:known].T
+            cross = np.dot(self.A[:, own], self.A[fresh, own].T)
+            self.H[t, :, fresh] = cross if isinstance(fresh, slice) else cross.T
+            self.H[t, fresh] = cross.T
 
     def solve(
         self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
@@ -109,8 +129,12 @@ class WholeGram(Inner):
 
     def __init__(self, objective: QuadraticObjective, working: IntArray):
         super().__init__(objective, working)
-        self.rhs = np.ascontiguousarray(objective.rhs.T)
+        self.rhs = objective.rhs_rows
         self.H = objective.gram()
+
+    def rebind(self, objective: Any) -> bool:
+        self.objective = objective
+        return True
 
     def predict(self, W: FloatArray) -> FloatArray | None:
         return None
@@ -121,11 +145,78 @@ class WholeGram(Inner):
         return _descend(self, W, G, threshold, goal)
 
 
+class GramRows(Inner):
+    """A tall X that all tasks share: rows of the Gram matrix, as the working set grows.
+
+    They give the gradients of all features without another pass over X.
+    """
+
+    share = 2e-3
+    last_share = 1e-6
+
+    def __init__(self, objective: QuadraticObjective, working: IntArray, last: GramRows | None):
+        super().__init__(objective, working)
+        n_features = objective.shape[0]
+        X, c = objective.design.X, objective.c[: objective.design.X.shape[0]]
+        held: IntArray = last.held if last is not None else np.empty(0, dtype=np.intp)
+        fresh = np.setdiff1d(working, held)
+        self.held: IntArray = np.concatenate([held, fresh])
+        self.rows = np.empty((self.held.size, n_features))
+        self.means = np.zeros(self.held.size)
+        if last is not None:
+            self.rows[: held.size], self.means[: held.size] = last.rows, last.means
+        if fresh.size:
+            A = np.ascontiguousarray(X[:, fresh].T)
+            if objective.fit_intercept:
+                mean = A @ c / c.sum()
+                A -= mean[:, None]
+                self.means[held.size :] = mean
+            A *= c
+            np.dot(A, X, out=self.rows[held.size :])
+        where = np.empty(n_features, dtype=np.intp)
+        where[self.held] = np.arange(self.held.size)
+        self.where = where[working]
+        self.H = np.ascontiguousarray(self.rows[np.ix_(self.where, working)])[None]
+        self.rhs = np.ascontiguousarray(objective.rhs_rows[:, working])
+
+    def rebind(self, objective: Any) -> bool:
+        self.objective = objective
+        return True
+
+    def predict(self, W: FloatArray) -> FloatArray | None:
+        return None
+
+    def look(self, W: FloatArray) -> tuple[Pass, bool]:
+        objective = self.objective
+        used = np.flatnonzero(W.any(axis=1))
+        rows, W = self.rows[self.where[used]], np.ascontiguousarray(W[used].T)
+        moved = np.dot(W, rows)
+        G = objective.rhs_rows - moved
+        features = self.working[used]
+        pulled = float(np.vdot(W, objective.rhs_rows[:, features]))
+        loss = objective.scale - pulled + 0.5 * float(np.vdot(W, moved[:, features]))
+        intercepts = objective.b0 - np.dot(W, self.means[self.where[used]])
+        # Products that cancel in G leave rounding errors of their own size.
+        largest = float(np.max(np.dot(np.abs(W), np.abs(rows)), initial=0.0))
+        exact = largest * _EPS <= _NEGLIGIBLE * float(np.abs(G).max(initial=0.0))
+        exact = exact and objective.scale * _EPS <= _NEGLIGIBLE * loss
+        return Pass(max(loss, 0.0), G, intercepts), exact
+
+    def solve(
+        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        return _descend(self, W, G, threshold, goal)
+
+
 def _descend(
-    inner: Gram | WholeGram, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    inner: Gram | WholeGram | GramRows,
+    W: FloatArray,
+    G: FloatArray,
+    threshold: FloatArray,
+    goal: float,
 ) -> tuple[FloatArray, bool]:
     code, ridge = kernel_terms(inner.objective)
-    W, G = np.ascontiguousarray(W.T), np.ascontiguousarray(G.T)
+    W, G = np.ascontiguousarray(W.T), np.ascontiguousarray(G)
     scale = inner.objective.scale
     gap, epochs = _kernels.descent.gram_descent(
         code, inner.H, inner.rhs, scale, threshold, ridge, goal, inner.epochs, W, G
@@ -202,7 +293,7 @@ class Blocks(Columns):
             for rows, H in zip(_blocks(self.working), self._squares, strict=True)
         ]
         past = [(np.empty_like(W), np.empty_like(state)) for _ in range(_MEMORY + 1)]
-        before = np.inf
+        before = self._primal(W, state, threshold)
         for n_epoch in range(1, self.epochs + 1):
             _keep(past[(n_epoch - 1) % _MEMORY], W, state)
             for rows, H, tau in blocks:
@@ -218,8 +309,7 @@ class Blocks(Columns):
                     value = self._primal(*trial, threshold)
                     if value < primal:
                         primal, (W, state) = value, trial
-                # What is still to gain is hardly less than what was gained last.
-                if before - primal <= goal and self._gap(W, state, threshold) <= goal:
+                if _HOPE * (before - primal) <= goal and self._gap(W, state, threshold) <= goal:
                     return W, True
                 before = primal
         return W, False
@@ -255,7 +345,7 @@ class BlockGram(Gram, Blocks):
     solve = Blocks.solve
 
     def _state(self, W: FloatArray, G: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(G)
+        return np.ascontiguousarray(G.T)
 
     def _gradient(self, state: FloatArray, rows: slice) -> FloatArray:
         return state[rows].copy()

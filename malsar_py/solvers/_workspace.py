@@ -6,7 +6,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .._typing import FloatArray
-from ..objective import Objective, RotatedObjective
+from ..objective import Objective, Pass, RotatedObjective
+
+
+@dataclass(frozen=True)
+class Known:
+    """The last coefficients of a working-set solver, the pass there, and the thresholds then."""
+
+    W: FloatArray
+    seen: Pass
+    threshold: FloatArray
 
 
 @dataclass
@@ -26,6 +35,9 @@ class Workspace:
     rotated: RotatedObjective | None = None
     # Eigenvalues and eigenvectors of the Gram matrix that all tasks have.
     eigen: tuple[FloatArray, FloatArray] | None = None
+    # Where the last working set ended, and its solver with columns or Gram matrices.
+    known: Known | None = None
+    inner: Any = None
 
     def open(self, objective: Objective) -> None:
         """Make it the workspace of this objective's data."""

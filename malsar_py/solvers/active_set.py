@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._typing import FloatArray
-from ..objective import Objective
-from ._inner import inner_solver, whole_gram
-from ._inner_base import Inner
+from .. import _kernels
+from .._typing import FloatArray, IntArray
+from ..objective import Objective, Pass
+from ._inner import gram_limit, inner_solver, inner_spare, whole_gram
+from ._inner_base import Inner, kernel_terms
 from ._result import Result
+from ._workspace import Known, Workspace
 
 _MOST_ROUNDS = 1000
 _FIRST_SET = 10
@@ -29,15 +31,23 @@ _POLISH_EPOCHS = 200
 
 
 def solve_active_set(
-    objective: Objective, W0: FloatArray, *, tol: float, max_iter: int, verbose: int = 0
+    objective: Objective,
+    W0: FloatArray,
+    *,
+    tol: float,
+    max_iter: int,
+    verbose: int = 0,
+    workspace: Workspace | None = None,
 ) -> Result:
     """Minimise the objective and its row-separable penalty from ``W0`` to a relative gap."""
-    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
+    structure = objective.penalty.structure
     assert structure is not None and structure.row_code is not None
     n_features, n_tasks = objective.shape
     threshold = structure.row_thresholds(n_features)
     target = tol * objective.scale
     max_iter = min(max_iter, _MOST_ROUNDS)
+    workspace = Workspace() if workspace is None else workspace
+    workspace.open(objective)
     W = np.array(W0, dtype=np.float64, order="C")
     history: list[float] = []
     everything = whole_gram(objective)
@@ -47,38 +57,51 @@ def solve_active_set(
     patience, last_gap, reached = 1.0, np.inf, False
     idle = n_iter = 0
     rough = not everything
+    survey = Survey(objective, threshold)
+    most = gram_limit(objective)
+    known = workspace.known
     while True:
         n_iter += 1
-        z = None if inner is None else inner.predict(W[working])
-        certificate, G = objective.full_pass(W, z, rough=rough)
-        if certificate.gap <= 2.0 * target and (rough or (inner is not None and inner.single)):
-            certificate, G = objective.full_pass(W)
-        gap = certificate.gap
-        history.append(certificate.objective)
+        Wk = W[working]
+        if known is not None and np.array_equal(known.W, W):
+            seen, exact = known.seen, True
+        else:
+            known = None
+            seen, exact = _look(objective, inner, W, Wk, rough)
+        primal, gap = survey.measure(seen, working, Wk)
+        if gap <= 2.0 * target and not exact:
+            seen, exact = objective.pass_at(_predict(objective, inner, W, Wk, True)), True
+            primal, gap = survey.measure(seen, working, Wk)
+        history.append(primal)
         if verbose:
-            print(
-                f"round {n_iter}: {working.size} features, objective {certificate.objective:.9g}, "
-                f"gap {gap:.3g}"
-            )
+            print(f"round {n_iter}: {working.size} features, objective {primal:.9g}, gap {gap:.3g}")
         if gap <= target or n_iter >= max_iter:
             break
         violators, complete = 0, True
         if not everything:
-            active = np.asarray(W.any(axis=1))
-            if inner is not None and inner.trims and 1.2 * active.sum() < working.size:
-                working = working[active[working]]
-            rest = G - quadratic.ridge * W if quadratic.ridge > 0.0 else G
-            score = _row_sizes(structure.row_code, rest) / threshold
+            active = Wk.any(axis=1)
+            n_active = int(np.count_nonzero(active))
+            if inner is not None and inner.trims and 1.2 * n_active < working.size:
+                working = working[active]
+            score = survey.sizes.copy()
             score[working] = -1.0
-            violators = int((score > 1.0).sum())
+            violators = int(np.count_nonzero(score > 1.0))
             if violators:
-                wanted = max(size, 2 * int(active.sum())) - working.size
-                wanted = min(max(wanted, size // 2), violators + _FIRST_SET)
+                spare = inner_spare(objective)
+                wanted = max(size, 2 * n_active) - working.size
+                wanted = min(max(wanted, size // 2), violators + spare)
+                if known is not None:
+                    # Sequential strong rule: those that may become active at this strength.
+                    bound = 2.0 - known.threshold / threshold
+                    wanted = max(wanted, int((score >= np.minimum(bound, 1.0)).sum()))
                 wanted = min(wanted, n_features - working.size)
                 complete = wanted >= violators
+                if n_active + wanted <= most < working.size + wanted:
+                    working = working[active]  # without the zeros, Gram matrices still pay
                 fresh = np.argpartition(score, -wanted)[-wanted:]
                 working = np.concatenate([working, np.sort(fresh)])
                 size *= 2
+        known = None
         if not violators and reached and gap > 0.3 * last_gap:
             # The inner problem was solved and the gap did not follow: solve it better.
             patience *= 0.1
@@ -87,7 +110,7 @@ def solve_active_set(
         if patience < _STALLED or idle == _MOST_IDLE:
             break  # rounding allows no more
         last_gap = gap
-        inner = inner_solver(objective, working, inner, gap)
+        inner = inner_solver(objective, working, inner or workspace.inner, gap)
         if everything:
             goal = 0.5 * patience * target
         else:
@@ -95,24 +118,82 @@ def solve_active_set(
             share = inner.last_share if complete else inner.share
             goal = max(share * patience * gap, 0.3 * target)
             rough = goal > _ROUGH * target
-        W[working], reached = inner.solve(W[working], G[working], threshold[working], goal)
-    if gap <= target and tol <= _TIGHT and inner is not None:
+        W[working], reached = inner.solve(W[working], seen.G[:, working], threshold[working], goal)
+    if not exact:
+        seen = objective.pass_at(_predict(objective, inner, W, W[working], True))
+    certificate = objective.certificate_of(W, seen)
+    history[-1] = certificate.objective
+    if certificate.gap <= target and tol <= _TIGHT and inner is not None:
         # The gap is quadratic in the error of W: at tight tolerances let W come to rest, too.
         inner.epochs = _POLISH_EPOCHS
         polished = W.copy()
-        polished[working] = inner.solve(W[working], G[working], threshold[working], -np.inf)[0]
-        better, _ = objective.full_pass(polished)
+        G = seen.G[:, working]
+        polished[working] = inner.solve(W[working], G, threshold[working], -np.inf)[0]
+        found = objective.pass_at(objective.design.predict(polished))
+        better = objective.certificate_of(polished, found)
         if better.gap <= target:
-            W, certificate = polished, better
+            W, certificate, seen = polished, better, found
             history.append(certificate.objective)
+    workspace.known = Known(W, seen, threshold)
+    workspace.inner = inner or workspace.inner
     return Result(W, certificate, history, n_iter, certificate.gap <= target)
+
+
+def _look(
+    objective: Objective, inner: Inner | None, W: FloatArray, Wk: FloatArray, rough: bool
+) -> tuple[Pass, bool]:
+    """What is to be seen over all features at W, and whether it is exact."""
+    looked = None if inner is None else inner.look(Wk)
+    if looked is not None:
+        return looked
+    rough = rough and objective.design.has_rough
+    exact = not rough and not (inner is not None and inner.single)
+    return objective.pass_at(_predict(objective, inner, W, Wk, exact), rough), exact
+
+
+def _predict(
+    objective: Objective, inner: Inner | None, W: FloatArray, Wk: FloatArray, exact: bool
+) -> FloatArray | None:
+    if not Wk.any():
+        return None
+    z = None if inner is None or (exact and inner.single) else inner.predict(Wk)
+    return objective.design.predict(W) if z is None else z
+
+
+class Survey:
+    """Objective and gap from a pass over all features, in few operations on those outside the set.
+
+    What ``Objective.certificate_of`` says for any penalty, for row-separable ones plus a ridge.
+    """
+
+    def __init__(self, objective: Objective, threshold: FloatArray):
+        self.objective = objective
+        self.code, self.ridge = kernel_terms(objective)
+        self.threshold = threshold
+        # Dual norm of each feature's gradients over its threshold, as of the last measure.
+        self.sizes = np.empty(objective.shape[0])
+
+    def measure(self, seen: Pass, working: IntArray, Wk: FloatArray) -> tuple[float, float]:
+        """Objective and duality gap at W, whose nonzero rows are among ``Wk``."""
+        code, ridge, threshold = self.code, self.ridge, self.threshold
+        inside = np.zeros(self.sizes.shape[0], dtype=np.bool_)
+        inside[working] = True
+        G = np.ascontiguousarray(seen.G[:, working].T)
+        value, squares, dot, worst, excess = _kernels.features.penalty_terms(
+            code, threshold[working], ridge, Wk, G
+        )
+        outside, more = _kernels.features.survey(code, seen.G, threshold, inside, self.sizes)
+        dual = self.objective.dual_of(seen, dot)
+        alpha = 1.0 / max(1.0, worst, outside)
+        quadratic = 0.5 * ridge * squares
+        bound = dual(alpha) - alpha * alpha * quadratic
+        if ridge > 0.0:
+            bound = max(bound, dual(1.0) - 0.5 * (excess + more) / ridge)
+        primal = seen.loss + value + quadratic
+        return primal, primal - bound
 
 
 def active_set_fits(objective: Objective) -> bool:
     """Whether the penalty separates over the rows of W, up to a ridge."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     return structure is not None and structure.row_code is not None and quadratic.matrix is None
-
-
-def _row_sizes(code: int, G: FloatArray) -> FloatArray:
-    return np.abs(G).max(axis=1) if code == 1 else np.sqrt(np.einsum("jt,jt->j", G, G))
