@@ -281,13 +281,16 @@ class QuadraticObjective(Objective):
         super().__init__(design, loss, y, c, penalty, fit_intercept)
         # Best intercepts at W = 0.
         self.b0 = self.b.copy()
-        self._gram: FloatArray | None = None
+        # Computed when first asked for, once for all objectives on these data.
+        self._kept: dict[str, FloatArray] = {}
         self._by_gram = design.prefers_gram()
 
-    @cached_property
+    @property
     def rhs_rows(self) -> FloatArray:
         """``theta' X`` at W = 0 (T, d)."""
-        return self.design.adjoint_rows(self.theta0)
+        if "rhs_rows" not in self._kept:
+            self._kept["rhs_rows"] = self.design.adjoint_rows(self.theta0)
+        return self._kept["rhs_rows"]
 
     @cached_property
     def rhs(self) -> FloatArray:
@@ -297,7 +300,7 @@ class QuadraticObjective(Objective):
     def pass_at(self, z: FloatArray | None, rough: bool = False) -> Pass:
         if z is not None:
             return super().pass_at(z, rough)
-        known = "rhs_rows" in self.__dict__ or not (rough and self.design.has_rough)
+        known = "rhs_rows" in self._kept or not (rough and self.design.has_rough)
         G = self.rhs_rows if known else self.design.adjoint_rows(self.theta0, rough)
         return Pass(self.scale, G, self.b0)
 
@@ -316,9 +319,9 @@ class QuadraticObjective(Objective):
 
     def gram(self) -> FloatArray:
         """Per-task Gram matrices, (T, d, d) or (1, d, d) when all tasks have the same."""
-        if self._gram is None:
-            self._gram = self.design.gram(self.c, self.fit_intercept)
-        return self._gram
+        if "gram" not in self._kept:
+            self._kept["gram"] = self.design.gram(self.c, self.fit_intercept)
+        return self._kept["gram"]
 
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         G = lifted - self.rhs

@@ -21,6 +21,7 @@ from malsar_py.objective import RotatedObjective, make_objective
 from malsar_py.penalties import L1, Ridge, RowL2, TraceNorm
 from malsar_py.solvers import (
     Workspace,
+    _inner_quadratic,
     accelerated,
     active_set,
     closed_form,
@@ -263,3 +264,16 @@ def test_a_workspace_serves_closed_forms():
         assert kept.converged
         gram = X.T @ X / len(X) + lambda2 * np.eye(X.shape[1])
         assert_allclose(kept.W, np.linalg.solve(gram, X.T @ Y / len(X)), rtol=1e-9, atol=1e-12)
+
+
+def test_gram_matrices_follow_their_features():
+    """Rows that were there before are found again in whatever order they come."""
+    X, Y = shared(n=80, d=30)
+    c = np.full(Y.size, 1.0 / len(X))
+    objective = make_objective(Shared(X, 5), Squared(), Y.T.ravel(), c, RowL2(0.1), True)
+    before = _inner_quadratic.Gram(objective, np.array([7, 2, 9, 4]), None)
+    for working in ([2, 7, 9, 4], [7, 2, 9, 4, 1, 0], [4, 3, 2], [9, 8, 7, 2, 4]):
+        now = _inner_quadratic.Gram(objective, np.array(working), before)
+        alone = _inner_quadratic.Gram(objective, np.array(working), None)
+        assert_allclose(now.H, alone.H, atol=1e-14)
+        assert_allclose(now.rhs, alone.rhs, atol=1e-14)

@@ -9,6 +9,7 @@ from ..design import Masked, Ragged, Shared
 from ..objective import Objective, QuadraticObjective
 from ._inner_base import Inner
 from ._inner_quadratic import (
+    WHOLE_GRAM,
     BlockGram,
     BlockResidual,
     Columns,
@@ -21,7 +22,6 @@ from ._inner_smooth import Accelerated, Newton
 
 _LOOP_SAMPLES = 50
 _LOOP_GRAM = 128
-_FULL_GRAM = 1500
 _SINGLE = 3e-7
 _SPARE = 10
 
@@ -62,7 +62,7 @@ def whole_gram(objective: Objective) -> bool:
         # A Gram matrix costs as much as d / (4 T) passes over the features; a working set needs
         # few.
         few = design.n_features <= 8 * design.n_tasks
-        return few and design.X.shape[0] >= design.n_features <= _FULL_GRAM
+        return few and design.X.shape[0] >= design.n_features <= WHOLE_GRAM
     return isinstance(design, Ragged) and design.prefers_gram()
 
 

@@ -17,6 +17,8 @@ from .._typing import FloatArray, IntArray
 from ..objective import Pass, QuadraticObjective
 from ._inner_base import Inner, kernel_terms, segments, starts
 
+# Gram matrices of all of so many features are soon made.
+WHOLE_GRAM = 1500
 _ROUND_EPOCHS = 40
 _BLOCK = 64
 _MEMORY = 5
@@ -107,8 +109,7 @@ class Gram(Columns):
         fresh: slice | IntArray = slice(None)
         if isinstance(last, Gram):
             old, where, fresh = _same(last.working, working, objective.shape[0])
-            prefix = old.size and old[-1] == where[-1] == old.size - 1
-            if prefix and old.size == last.working.size:
+            if np.array_equal(last.working, working[: last.working.size]):
                 fresh = slice(old.size, None)
                 self.H[:, : old.size, : old.size] = last.H
             else:
@@ -158,21 +159,30 @@ class GramRows(Inner):
         super().__init__(objective, working)
         n_features = objective.shape[0]
         X, c = objective.design.X, objective.c[: objective.design.X.shape[0]]
+        self.rows: FloatArray
+        self.means: FloatArray
+        self.held: IntArray
         held: IntArray = last.held if last is not None else np.empty(0, dtype=np.intp)
         fresh = np.setdiff1d(working, held)
-        self.held: IntArray = np.concatenate([held, fresh])
-        self.rows = np.empty((self.held.size, n_features))
-        self.means = np.zeros(self.held.size)
-        if last is not None:
-            self.rows[: held.size], self.means[: held.size] = last.rows, last.means
-        if fresh.size:
+        if last is not None and not fresh.size:
+            self.held = held
+            self.rows, self.means = last.rows, last.means
+        elif 2 * working.size > n_features or (last is not None and n_features <= WHOLE_GRAM):
+            # A few rows at a time cost as much as all of them at once.
+            self.held = np.arange(n_features)
+            self.rows = objective.gram()[0]
+            self.means = c @ X / c.sum() if objective.fit_intercept else np.zeros(n_features)
+        else:
             A = np.ascontiguousarray(X[:, fresh].T)
-            if objective.fit_intercept:
-                mean = A @ c / c.sum()
-                A -= mean[:, None]
-                self.means[held.size :] = mean
+            means = A @ c / c.sum() if objective.fit_intercept else np.zeros(fresh.size)
+            A -= means[:, None]
             A *= c
-            np.dot(A, X, out=self.rows[held.size :])
+            self.held = np.concatenate([held, fresh])
+            rows, self.means = np.dot(A, X), means
+            if last is not None:
+                rows = np.concatenate([last.rows, rows])
+                self.means = np.concatenate([last.means, means])
+            self.rows = rows
         where = np.empty(n_features, dtype=np.intp)
         where[self.held] = np.arange(self.held.size)
         self.where = where[working]

@@ -91,9 +91,10 @@ def solve_active_set(
                 wanted = max(size, 2 * n_active) - working.size
                 wanted = min(max(wanted, size // 2), violators + spare)
                 if known is not None:
-                    # Sequential strong rule: those that may become active at this strength.
-                    bound = 2.0 - known.threshold / threshold
-                    wanted = max(wanted, int((score >= np.minimum(bound, 1.0)).sum()))
+                    # On a path not all that exceed the new threshold at the old coefficients will
+                    # be active: where rows cost most, some are left for the next round.
+                    few = max(spare, n_active // 8)
+                    wanted = violators if working.size + violators <= most else min(violators, few)
                 wanted = min(wanted, n_features - working.size)
                 complete = wanted >= violators
                 if n_active + wanted <= most < working.size + wanted:
