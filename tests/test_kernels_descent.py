@@ -48,10 +48,11 @@ def stacked(each):
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("a", [[2.0, 2.0, 2.0], [0.1, 1.0, 50.0], [1e-6, 1.0, 1e6]])
 @pytest.mark.parametrize("tau", [0.0, 0.3, 2.9, 100.0])
-def test_solve_row(code, a, tau):
+@pytest.mark.parametrize("length", [0.0, 1.0, 1e6])
+def test_solve_row(code, a, tau, length):
     """descent._solve_row is the minimiser: its optimality condition holds."""
     a, q = np.array(a), np.array([1.5, -2.5, 0.5])
-    _, (_, _, w) = same(descent._solve_row, code, q, a, tau, np.empty(3))
+    _, (_, _, w) = same(descent._solve_row, code, q, a, tau, length, np.empty(3))
     gradient = a * w - q
     if not w.any():
         dual = np.abs(gradient).max() if code == separable.L1 else np.linalg.norm(gradient)
@@ -125,7 +126,7 @@ def test_restricted_gap(code, ridge):
         W = scale * np.random.default_rng(1).standard_normal(rhs.shape)
         G = rhs - np.einsum("tij,tj->ti", H, W)
         (primal, gap), _ = same(
-            descent.restricted_gap, code, threshold, ridge, base, rhs, W, G, rtol=1e-10
+            descent.restricted_gap, code, threshold, ridge, base, False, rhs, W, G, rtol=1e-10
         )
         assert_allclose(primal, objective(code, each, y, threshold, ridge, W), rtol=1e-10)
         assert primal - gap <= best * (1 + 1e-10)
@@ -135,7 +136,8 @@ def solved(code, ridge, **kwargs):
     """descent.gram_descent to the end."""
     _each, _y, H, rhs, base, threshold, _ = problem(**kwargs)
     W, G = np.zeros_like(rhs), rhs.copy()
-    gap, _ = descent.gram_descent(code, H, rhs, base, threshold, ridge, 1e-13 * base, 5000, W, G)
+    goal = 1e-13 * base
+    gap, _ = descent.gram_descent(code, H, rhs, base, threshold, ridge, goal, 5000, False, W, G)
     assert gap <= 1e-13 * base
     return W
 
@@ -167,7 +169,8 @@ def test_descents_reach_the_minimum(code, ridge, shared):
 def test_descents_in_plain_python():
     """The whole loops, jitted and not: descent.gram_descent, descent.residual_descent."""
     each, y, H, rhs, base, threshold, ridge = problem(n=5)
-    args = (2, H, rhs, base, threshold, ridge, 1e-10 * base, 30, np.zeros_like(rhs), rhs.copy())
+    W, G = np.zeros_like(rhs), rhs.copy()
+    args = (2, H, rhs, base, threshold, ridge, 1e-10 * base, 30, False, W, G)
     same(descent.gram_descent, *args, rtol=1e-6)
     A, starts, offsets = stacked(each)
     h = np.einsum("tnk,tnk->tk", each, each)
@@ -238,3 +241,33 @@ def test_newton_descent(fit_intercept):
 
 def test_plain_python_is_reachable():
     assert python(descent.gram_epoch).__name__ == "gram_epoch"
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_row_major_descent_is_the_same(code, ridge):
+    """descent.row_epoch, and gram_descent and restricted_gap in its layout."""
+    _, _, H, rhs, base, threshold, _ = problem()
+    across = np.ascontiguousarray(H.transpose(1, 2, 0))
+    scratch = np.zeros((3, rhs.shape[0]))
+    W, G = np.zeros_like(rhs), rhs.copy()
+    _, arrays = same(descent.gram_epoch, code, H, threshold, ridge, W, G, *scratch)
+    W, G = np.zeros(rhs.T.shape), np.ascontiguousarray(rhs.T)
+    (changed,), (_, _, after, left, *_) = same(
+        descent.row_epoch, code, across, threshold, ridge, W, G, *scratch
+    )
+    assert changed
+    assert_allclose(after.T, arrays[2], atol=1e-12)
+    assert_allclose(left.T, arrays[3], atol=1e-12)
+    rows = np.ascontiguousarray(rhs.T)
+    args = (code, threshold, ridge, base)
+    expected = descent.restricted_gap(*args, False, rhs, arrays[2], arrays[3])
+    found, _ = same(descent.restricted_gap, *args, True, rows, after, left, rtol=1e-10)
+    assert_allclose(found, expected, rtol=1e-10)
+    W, G = np.zeros(rhs.T.shape), rows.copy()
+    goal = 1e-13 * base
+    gap, _ = descent.gram_descent(
+        code, across, rows, base, threshold, ridge, goal, 5000, True, W, G
+    )
+    assert gap <= goal
+    assert_allclose(W.T, solved(code, ridge), atol=1e-5)

@@ -1,7 +1,8 @@
 """Block coordinate descent on the rows of W, for the squared loss and row-separable penalties.
 
 Task-major layout: ``W, G, rhs`` are (T, k) and ``H`` is (T, k, k), or (1, k, k) when all tasks
-share it; ``G = rhs - H W`` is kept up to date. The row norms are those of ``separable``: 1 is L1, 2
+share it; row-major layout, for many tasks with few features: (k, T) and (k, k, T). ``G = rhs - H
+W`` is kept up to date. The row norms are those of ``separable``: 1 is L1, 2
 is the row's 2-norm.
 """
 
@@ -16,8 +17,11 @@ _SECULAR_STEPS = 50
 
 
 @jit
-def _solve_row(code, q, a, tau, out):
-    """``argmin_w sum_t (a_t/2 w_t^2 - q_t w_t) + tau N(w)``, with q_t = 0 wherever a_t = 0."""
+def _solve_row(code, q, a, tau, length, out):
+    """``argmin_w sum_t (a_t/2 w_t^2 - q_t w_t) + tau N(w)``, with q_t = 0 wherever a_t = 0.
+
+    ``length``: a guess of the 2-norm of the solution.
+    """
     n = q.shape[0]
     if code == 1:
         for t in range(n):
@@ -39,9 +43,12 @@ def _solve_row(code, q, a, tau, out):
             out[t] = 0.0
         return
     # The length rho of w solves sum (q_t / (a_t rho + tau))^2 = 1. As a function of rho the
-    # reciprocal root of the left side is concave and nearly linear: Newton from the left end.
-    rho = (norm - tau) / high
+    # reciprocal root of the left side is concave and nearly linear: Newton's steps end on the left
+    # of the solution, and never below this bound.
+    least = (norm - tau) / high
+    rho = least
     if high > low:
+        rho = max(length, least)
         for _ in range(_SECULAR_STEPS):
             phi = 0.0
             slope = 0.0
@@ -53,8 +60,9 @@ def _solve_row(code, q, a, tau, out):
             # f(rho) = phi^(-1/2) - 1, f' = phi^(-3/2) * slope
             root = np.sqrt(phi)
             change = (root - 1.0) * phi / slope if slope > 0.0 else 0.0
-            rho += change
-            if not change > 1e-15 * rho:
+            rho = max(rho + change, least)
+            # Steps shrink quadratically: the next one would be lost in rounding.
+            if not abs(change) > 1e-10 * rho:
                 break
     for t in range(n):
         out[t] = q[t] * rho / (a[t] * rho + tau)
@@ -67,14 +75,16 @@ def gram_epoch(code, H, threshold, ridge, W, G, q, a, new):
     own = H.shape[0] > 1
     changed = False
     for j in range(k):
+        square = 0.0
         for t in range(n_tasks):
             h = H[t if own else 0, j, j]
             a[t] = h + ridge
             q[t] = h * W[t, j] + G[t, j]
+            square += W[t, j] * W[t, j]
             if a[t] <= 0.0:
                 a[t] = 1.0
                 q[t] = 0.0
-        _solve_row(code, q, a, threshold[j], new)
+        _solve_row(code, q, a, threshold[j], np.sqrt(square), new)
         for t in range(n_tasks):
             delta = new[t] - W[t, j]
             if delta != 0.0:
@@ -88,12 +98,47 @@ def gram_epoch(code, H, threshold, ridge, W, G, q, a, new):
 
 
 @jit
-def restricted_gap(code, threshold, ridge, base, rhs, W, G):
+def row_epoch(code, H, threshold, ridge, W, G, q, a, new):
+    """:func:`gram_epoch` in row-major layout: H (k, k, T), W and G (k, T)."""
+    k, n_tasks = W.shape
+    changed = False
+    for j in range(k):
+        h = H[j, j]
+        w = W[j]
+        g = G[j]
+        square = 0.0
+        for t in range(n_tasks):
+            square += w[t] * w[t]
+            a[t] = h[t] + ridge
+            q[t] = h[t] * w[t] + g[t]
+        for t in range(n_tasks):
+            if a[t] <= 0.0:
+                a[t] = 1.0
+                q[t] = 0.0
+        _solve_row(code, q, a, threshold[j], np.sqrt(square), new)
+        moved = False
+        for t in range(n_tasks):
+            new[t] -= w[t]
+            w[t] += new[t]
+            moved = moved or new[t] != 0.0
+        if moved:
+            changed = True
+            for i in range(k):
+                row = H[j, i]
+                g = G[i]
+                for t in range(n_tasks):
+                    g[t] -= row[t] * new[t]
+    return changed
+
+
+@jit
+def restricted_gap(code, threshold, ridge, base, row_major, rhs, W, G):
     """Objective and duality gap of the problem over these rows alone.
 
     ``base`` is the loss at W = 0. With G = rhs - H W: loss = base - (<W, rhs> + <W, G>) / 2.
     """
-    n_tasks, k = W.shape
+    k = threshold.shape[0]
+    n_tasks = W.size // k
     with_rhs = 0.0
     with_g = 0.0
     squares = 0.0
@@ -109,8 +154,11 @@ def restricted_gap(code, threshold, ridge, base, rhs, W, G):
         r_max = 0.0
         over = 0.0
         for t in range(n_tasks):
-            w, g = W[t, j], G[t, j]
-            with_rhs += w * rhs[t, j]
+            if row_major:
+                w, g, b = W[j, t], G[j, t], rhs[j, t]
+            else:
+                w, g, b = W[t, j], G[t, j], rhs[t, j]
+            with_rhs += w * b
             with_g += w * g
             w_square += w * w
             w_abs += abs(w)
@@ -210,16 +258,17 @@ def _copy(source, target):
 
 
 @jit
-def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, W, G):
+def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, row_major, W, G):
     """Descend until the gap over these rows is at most ``target``; returns it and the epochs."""
-    n_tasks, k = W.shape
+    n_tasks = W.shape[1 if row_major else 0]
+    k = W.size // n_tasks
     q = np.empty(n_tasks)
     a = np.empty(n_tasks)
     new = np.empty(n_tasks)
     past_W = np.empty((_MEMORY + 1, n_tasks * k))
     past_G = np.empty((_MEMORY + 1, n_tasks * k))
-    try_W = np.empty((n_tasks, k))
-    try_G = np.empty((n_tasks, k))
+    try_W = np.empty(W.shape)
+    try_G = np.empty(W.shape)
     flat_W = W.ravel()
     flat_G = G.ravel()
     flat_try_W = try_W.ravel()
@@ -233,7 +282,7 @@ def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, W, G)
     epoch = 0
     while True:
         at_W, at_G = (try_W, try_G) if trying else (W, G)
-        value, here = restricted_gap(code, threshold, ridge, base, rhs, at_W, at_G)
+        value, here = restricted_gap(code, threshold, ridge, base, row_major, rhs, at_W, at_G)
         if not trying or value < primal:
             primal = value
             gap = here
@@ -248,7 +297,10 @@ def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, W, G)
         for m in range(_MEMORY):
             _copy(flat_W, past_W[m])
             _copy(flat_G, past_G[m])
-            changed = gram_epoch(code, H, threshold, ridge, W, G, q, a, new)
+            if row_major:
+                changed = row_epoch(code, H, threshold, ridge, W, G, q, a, new)
+            else:
+                changed = gram_epoch(code, H, threshold, ridge, W, G, q, a, new)
         _copy(flat_W, past_W[_MEMORY])
         _copy(flat_G, past_G[_MEMORY])
         epoch += _MEMORY
@@ -262,6 +314,7 @@ def residual_epoch(code, A, starts, offsets, rows, n_rows, h, threshold, ridge, 
     changed = False
     for index in range(n_rows):
         j = rows[index]
+        square = 0.0
         for t in range(n_tasks):
             start = starts[t]
             residual = R[offsets[t] : offsets[t + 1]]
@@ -269,12 +322,13 @@ def residual_epoch(code, A, starts, offsets, rows, n_rows, h, threshold, ridge, 
             total = 0.0
             for i in range(residual.shape[0]):
                 total += column[i] * residual[i]
+            square += W[t, j] * W[t, j]
             a[t] = h[t, j] + ridge
             q[t] = h[t, j] * W[t, j] + total
             if a[t] <= 0.0:
                 a[t] = 1.0
                 q[t] = 0.0
-        _solve_row(code, q, a, threshold[j], new)
+        _solve_row(code, q, a, threshold[j], np.sqrt(square), new)
         for t in range(n_tasks):
             delta = new[t] - W[t, j]
             if delta != 0.0:
@@ -331,7 +385,7 @@ def residual_descent(
     while True:
         at_W, at_R = (try_W, try_R) if trying else (W, R)
         residual_gradient(A, starts, offsets, at_R, G)
-        value, here = restricted_gap(code, threshold, ridge, base, rhs, at_W, G)
+        value, here = restricted_gap(code, threshold, ridge, base, False, rhs, at_W, G)
         if not trying or value < primal:
             primal = value
             gap = here
@@ -435,7 +489,7 @@ def newton_descent(
                 if a[t] <= 0.0:
                     a[t] = 1.0
                     q[t] = 0.0
-            _solve_row(code, q, a, threshold[j], new)
+            _solve_row(code, q, a, threshold[j], 0.0, new)
             for t in range(n_tasks):
                 delta = new[t] - W[t, j]
                 if delta != 0.0:

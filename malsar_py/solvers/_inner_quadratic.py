@@ -130,8 +130,12 @@ class WholeGram(Inner):
 
     def __init__(self, objective: QuadraticObjective, working: IntArray):
         super().__init__(objective, working)
-        self.rhs = objective.rhs_rows
-        self.H = objective.gram()
+        self.rhs, self.H = objective.rhs_rows, objective.gram()
+        # Loops over the tasks are the long ones.
+        self.row_major = self.H.shape[0] >= self.H.shape[1]
+        if self.row_major:
+            self.rhs = np.ascontiguousarray(self.rhs.T)
+            self.H = np.ascontiguousarray(self.H.transpose(1, 2, 0))
 
     def rebind(self, objective: Any) -> bool:
         self.objective = objective
@@ -226,12 +230,14 @@ def _descend(
     goal: float,
 ) -> tuple[FloatArray, bool]:
     code, ridge = kernel_terms(inner.objective)
-    W, G = np.ascontiguousarray(W.T), np.ascontiguousarray(G)
+    row_major = isinstance(inner, WholeGram) and inner.row_major
+    W, G = (W, G.T) if row_major else (W.T, G)
+    W, G = np.array(W, order="C"), np.ascontiguousarray(G)
     scale = inner.objective.scale
     gap, epochs = _kernels.descent.gram_descent(
-        code, inner.H, inner.rhs, scale, threshold, ridge, goal, inner.epochs, W, G
+        code, inner.H, inner.rhs, scale, threshold, ridge, goal, inner.epochs, row_major, W, G
     )
-    return W.T, gap <= goal or epochs < inner.epochs
+    return W if row_major else W.T, gap <= goal or epochs < inner.epochs
 
 
 class Residual(Columns):
@@ -339,9 +345,10 @@ class Blocks(Columns):
             threshold,
             ridge,
             scale,
-            self.rhs,
-            np.ascontiguousarray(W.T),
-            np.ascontiguousarray(G.T),
+            True,
+            np.ascontiguousarray(self.rhs.T),
+            W,
+            G,
         )[1]
 
 
