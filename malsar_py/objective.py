@@ -422,7 +422,7 @@ class RotatedObjective(QuadraticObjective):
             rows = X - c @ X / c.sum() if original.fit_intercept else X
             self._rows = rows * np.sqrt(c)[:, None]
             values, V = scipy.linalg.eigh(self._rows @ self._rows.T, check_finite=False)
-            kept = values > values[-1] * n_samples * np.finfo(float).eps
+            kept = values > max(values[-1], 0.0) * n_samples * np.finfo(float).eps
             values = values[kept]
             self._U = V[:, kept] / np.sqrt(values)
         self.h = np.maximum(values, 0.0)[:, None]
@@ -451,7 +451,7 @@ class RotatedObjective(QuadraticObjective):
         return self.original.full_pass(self.back(W))
 
     def loss_lipschitz(self) -> float:
-        return float(self.h[-1, 0])
+        return float(self.h.max(initial=0.0))
 
 
 def _solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:

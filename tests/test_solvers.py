@@ -22,9 +22,9 @@ from malsar_py.penalties import L1, Ridge, RowL2, TraceNorm
 from malsar_py.solvers import (
     Workspace,
     _inner_quadratic,
+    _systems,
     accelerated,
     active_set,
-    closed_form,
     solve_accelerated,
     solve_active_set,
     solve_closed_form,
@@ -149,9 +149,9 @@ def test_rotation_changes_nothing(monkeypatch, shape, fit_intercept):
 def test_conjugate_gradients(monkeypatch, gram):
     """More coefficients than a dense system holds."""
     X, y, tasks = ragged(T=12, d=20, low=25, high=40)
-    monkeypatch.setattr(closed_form, "_DENSE_SIZE", 100)
+    monkeypatch.setattr(_systems, "_DENSE_SIZE", 100)
     if not gram:
-        monkeypatch.setattr(closed_form, "_GRAM_NUMBERS", 100)
+        monkeypatch.setattr(_systems, "_FACTOR_NUMBERS", 100)
     model = GraphRegressor(graph="chain", lambda1=0.7, lambda2=0.05, tol=1e-10)
     direct = model.set_params(solver="closed-form").fit(X, y, tasks=tasks)
     assert direct.relative_gap_ <= 1e-10

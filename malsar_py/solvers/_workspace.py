@@ -33,8 +33,6 @@ class Workspace:
     lipschitz: float | None = None
     # A shared X in its own eigenbasis.
     rotated: RotatedObjective | None = None
-    # Eigenvalues and eigenvectors of the Gram matrix that all tasks have.
-    eigen: tuple[FloatArray, FloatArray] | None = None
     # Where the last working set ended, and its solver with columns or Gram matrices.
     known: Known | None = None
     inner: Any = None
