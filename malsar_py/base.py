@@ -31,6 +31,8 @@ from .solvers import (
     solve_accelerated,
     solve_active_set,
     solve_closed_form,
+    solve_splitting,
+    splitting_fits,
 )
 
 # In sklearn's parameter validation: a strength.
@@ -176,6 +178,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
                     return result
                 W0 = result.W
         solve = solve_active_set if sparse and self.solver != "apg" else solve_accelerated
+        if self.solver == "auto" and not sparse and splitting_fits(objective):
+            solve = solve_splitting
         return solve(objective, W0, tol=self.tol, max_iter=self.max_iter, verbose=int(self.verbose))
 
     def _start(self, rows: TaskRows) -> FloatArray:

@@ -38,6 +38,7 @@ class Quadratic(Protocol):
     def largest(self) -> float: ...
     @property
     def smallest(self) -> float: ...
+    def with_ridge(self, ridge: float) -> Quadratic: ...
     def apply(self, W: FloatArray) -> FloatArray: ...
     def coupling(self, W: FloatArray) -> float: ...
     def dense(self, n_tasks: int) -> FloatArray: ...
@@ -323,6 +324,12 @@ class QuadraticObjective(Objective):
             self._kept["gram"] = self.design.gram(self.c, self.fit_intercept)
         return self._kept["gram"]
 
+    def mean_curvature(self) -> float:
+        """Mean eigenvalue of the tasks' Gram matrices, intercepts left in."""
+        squares = np.einsum("ij,ij->i", self.design.X, self.design.X)
+        rows = self.c.reshape(-1, squares.shape[0]).sum(axis=0)
+        return float(rows @ squares) / (self.shape[0] * self.shape[1])
+
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         G = lifted - self.rhs
         if self.quadratic.matrix is not None:
@@ -449,6 +456,9 @@ class RotatedObjective(QuadraticObjective):
 
     def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
         return self.original.full_pass(self.back(W))
+
+    def mean_curvature(self) -> float:
+        return float(self.h.mean()) if self.h.size else 0.0
 
     def loss_lipschitz(self) -> float:
         return float(self.h.max(initial=0.0))

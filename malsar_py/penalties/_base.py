@@ -135,6 +135,10 @@ class TaskQuadratic(Penalty):
             matrix = self.matrix + other.matrix
         return TaskQuadratic(matrix, self.ridge + other.ridge)
 
+    def with_ridge(self, ridge: float) -> TaskQuadratic:
+        """The same matrix with another ridge."""
+        return TaskQuadratic(self.matrix, ridge)
+
     def apply(self, W: FloatArray) -> FloatArray:
         """``W Q``."""
         product = self.ridge * W

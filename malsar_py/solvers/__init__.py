@@ -7,6 +7,7 @@ from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
+from .splitting import solve_splitting, splitting_fits
 
 __all__ = [
     "Result",
@@ -16,4 +17,6 @@ __all__ = [
     "solve_accelerated",
     "solve_active_set",
     "solve_closed_form",
+    "solve_splitting",
+    "splitting_fits",
 ]

@@ -1,0 +1,144 @@
+"""Douglas-Rachford splitting for the squared loss: exact steps on the loss, exact prox of the rest.
+
+The loss is a quadratic whose resolvent costs no more than its gradient once the tasks' systems are
+factorised. Its conditioning then does not count any more: what is left is how the step matches the
+penalty's curvature, and that is read off the iterates.
+
+P.-L. Lions, B. Mercier (1979), "Splitting algorithms for the sum of two nonlinear operators"; rates
+by P. Giselsson, S. Boyd (2017), "Linear convergence and metric selection for Douglas-Rachford
+splitting and ADMM".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._typing import FloatArray
+from ..design import Shared
+from ..objective import Objective, QuadraticObjective, RotatedObjective
+from ._result import Result
+from ._systems import direct_size, factorize
+from ._workspace import Workspace
+from .accelerated import solve_accelerated
+
+_RELAXATION = 1.8
+_CHECK_EVERY = 5
+# The step is matched to the penalty at these iterations, if it is off by more than the factor.
+_MATCH_AT = (3, 5, 10, 20, 40, 80, 160)
+_MATCH = 1.5
+# As many certificates without a smaller gap: rounding allows no more, or the step is a bad one.
+_PATIENCE = 20
+# W must have come to rest, too: see ``accelerated``.
+_REST = 1e3
+_REST_FLOOR = 1e-13
+
+
+def splitting_fits(objective: Objective) -> bool:
+    """Whether systems with the loss's curvature are cheap, and the penalty has a prox."""
+    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
+    if structure is None or type(objective) is not QuadraticObjective:
+        return False
+    if quadratic.matrix is not None or not np.isfinite(direct_size(objective)):
+        return False
+    return structure.rotation_invariant or type(objective.design) is not Shared
+
+
+def solve_splitting(
+    objective: Objective,
+    W0: FloatArray,
+    *,
+    tol: float,
+    max_iter: int,
+    verbose: int = 0,
+    workspace: Workspace | None = None,
+) -> Result:
+    """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``."""
+    assert isinstance(objective, QuadraticObjective)
+    workspace = Workspace() if workspace is None else workspace
+    workspace.open(objective)
+    if type(objective.design) is Shared:
+        if workspace.rotated is None:
+            workspace.rotated = RotatedObjective(objective)
+        rotated = workspace.rotated.beside(objective)
+        found = _iterate(rotated, rotated.into(W0), workspace, tol, max_iter, verbose)
+        found = replace(found, W=rotated.back(found.W))
+    else:
+        found = _iterate(objective, W0, workspace, tol, max_iter, verbose)
+    left = max_iter - found.n_iter
+    if found.converged or left <= 0:
+        return found
+    rest = solve_accelerated(
+        objective, found.W, tol=tol, max_iter=left, verbose=verbose, workspace=workspace
+    )
+    return replace(rest, history=found.history + rest.history, n_iter=found.n_iter + rest.n_iter)
+
+
+def _iterate(
+    objective: QuadraticObjective,
+    W0: FloatArray,
+    workspace: Workspace,
+    tol: float,
+    max_iter: int,
+    verbose: int,
+) -> Result:
+    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
+    assert structure is not None
+    target = tol * objective.scale
+    Z = np.array(W0, dtype=np.float64, order="C")
+    lifted = objective.lift(Z)
+    certificate = objective.certificate(Z, lifted)
+    history = [certificate.objective]
+    if certificate.gap <= target:
+        final = objective.final_certificate(Z)
+        if final.gap <= target:
+            return Result(Z, final, [final.objective], 1, True)
+    # The dual variable is rho U, at the solution a subgradient of the penalty.
+    pull = objective.rhs - lifted - quadratic.apply(Z)
+    rho = _ratio(pull, Z) or objective.mean_curvature() or 1.0
+    U = pull / rho if Z.any() else np.zeros_like(Z)
+    solve = factorize(objective, quadratic.with_ridge(quadratic.ridge + rho), workspace)
+    assert solve is not None
+    best, idle, n_iter = np.inf, 0, 0
+    for n_iter in range(1, max_iter + 1):
+        W = solve(objective.rhs + rho * (Z - U))
+        V = U + _RELAXATION * W + (1.0 - _RELAXATION) * Z
+        new = structure.prox(V, 1.0 / rho)
+        U = V - new
+        moved = max(float(np.linalg.norm(new - Z)), float(np.linalg.norm(new - W)))
+        Z = new
+        if n_iter % _CHECK_EVERY == 0 or n_iter == max_iter:
+            certificate = objective.certificate(Z, objective.lift(Z))
+            history.append(certificate.objective)
+            if verbose:
+                print(
+                    f"iteration {n_iter}: objective {certificate.objective:.9g}, "
+                    f"gap {certificate.gap:.3g}"
+                )
+            at_rest = moved <= max(_REST * tol, _REST_FLOOR) * float(np.linalg.norm(Z))
+            if certificate.gap <= target and at_rest:
+                final = objective.final_certificate(Z)
+                history[-1] = final.objective
+                if final.gap <= target:
+                    return Result(Z, final, history, n_iter, True)
+            idle = 0 if certificate.gap < 0.5 * best else idle + 1
+            best = min(best, certificate.gap)
+            if idle == _PATIENCE:
+                break
+        if n_iter in _MATCH_AT:
+            matched = rho * _ratio(U, Z)
+            if matched > 0.0 and not 1.0 / _MATCH <= matched / rho <= _MATCH:
+                U *= rho / matched
+                rho = matched
+                solve = factorize(objective, quadratic.with_ridge(quadratic.ridge + rho), workspace)
+                assert solve is not None
+    final = objective.final_certificate(Z)
+    history[-1] = final.objective
+    return Result(Z, final, history, n_iter, final.gap <= target)
+
+
+def _ratio(U: FloatArray, Z: FloatArray) -> float:
+    """Sizes of the two compared; 0 where there is nothing to compare yet."""
+    above, below = float(np.linalg.norm(U)), float(np.linalg.norm(Z))
+    return above / below if below > 0.0 and np.isfinite(above / below) else 0.0
