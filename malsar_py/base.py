@@ -28,9 +28,11 @@ from .solvers import (
     Result,
     active_set_fits,
     closed_form_fits,
+    newton_fits,
     solve_accelerated,
     solve_active_set,
     solve_closed_form,
+    solve_newton,
     solve_splitting,
     splitting_fits,
 )
@@ -180,6 +182,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         solve = solve_active_set if sparse and self.solver != "apg" else solve_accelerated
         if self.solver == "auto" and not sparse and splitting_fits(objective):
             solve = solve_splitting
+        elif self.solver == "auto" and not sparse and newton_fits(objective):
+            solve = solve_newton
         return solve(objective, W0, tol=self.tol, max_iter=self.max_iter, verbose=int(self.verbose))
 
     def _start(self, rows: TaskRows) -> FloatArray:

@@ -19,12 +19,14 @@ import scipy.linalg
 from . import _kernels
 from ._linalg import solve_psd
 from ._typing import FloatArray, IntArray
-from .design import Design
-from .losses import Loss
+from .design import Design, Masked, Shared
+from .losses import Loss, Squared
 
 _POWER_STEPS = 20
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
 _EXACT_EIGEN = 2e7
+# In a quadratic model: curvature of a sample at least this share of its slope.
+_LEAST_CURVATURE = 1e-3
 
 
 class Quadratic(Protocol):
@@ -401,6 +403,26 @@ class GeneralObjective(Objective):
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
         return self._point(W, value, theta)
+
+    def model(self, W: FloatArray, z: FloatArray) -> QuadraticObjective:
+        """The loss to second order at W with predictions z: least squares on working responses.
+
+        Intercepts are eliminated from the model as from the loss. Up to a constant its value is the
+        loss's, to second order in the distance from W.
+        """
+        _, theta = self._evaluate(z)
+        weight = self.loss.second_derivative(self.y, theta, self.c)
+        # Where the loss is nearly linear the response would run away: a little curvature more is
+        # still a model, if not the second-order one.
+        weight = np.maximum(weight, _LEAST_CURVATURE * np.abs(theta))
+        response = z + np.repeat(self.b, np.diff(self.design.offsets))
+        response += np.divide(theta, weight, out=np.zeros_like(theta), where=weight > 0.0)
+        design = self.design
+        if type(design) is Shared:
+            design = Masked(design.X, design.n_tasks)
+        return QuadraticObjective(
+            design, Squared(), response, weight, self.penalty, self.fit_intercept
+        )
 
 
 class RotatedObjective(QuadraticObjective):

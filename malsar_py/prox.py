@@ -116,16 +116,18 @@ def _spectral_map(V: FloatArray, factors, threshold: float) -> FloatArray:  # ty
 
     With ``V'V = Q diag(s^2) Q'`` it is ``V Q diag(factors(s)) Q'``. Squaring costs half of the
     digits: when a singular value above ``threshold`` but below 1e-6 of the largest takes part, a
-    thin SVD is used, unless one positive factor serves all that are so small.
+    thin SVD is used, unless the factor is the same for all values as small as that.
     """
     wide = V.shape[0] < V.shape[1]
     small = V @ V.T if wide else V.T @ V
     squares, Q = scipy.linalg.eigh(small, check_finite=False)
     s = np.sqrt(np.maximum(squares, 0.0))
     f = factors(s)
-    if threshold < _GRAM_FLOOR * s[-1] and s[0] < _GRAM_FLOOR * s[-1]:
-        small = f[s < _GRAM_FLOOR * s[-1]]
-        if small[0] == 0.0 or (small != small[0]).any():
+    floor = _GRAM_FLOOR * s[-1]
+    if threshold < floor and s[0] < floor:
+        small = s < floor
+        ends = [factors(np.where(small, end, s))[small] for end in (0.0, floor)]
+        if (ends[0] != ends[1]).any():
             U, s, Vt = scipy.linalg.svd(V, full_matrices=False, check_finite=False)
             return np.ascontiguousarray((U * (s * factors(s))) @ Vt)
     if wide:

@@ -7,6 +7,7 @@ from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
+from .newton import newton_fits, solve_newton
 from .splitting import solve_splitting, splitting_fits
 
 __all__ = [
@@ -14,9 +15,11 @@ __all__ = [
     "Workspace",
     "active_set_fits",
     "closed_form_fits",
+    "newton_fits",
     "solve_accelerated",
     "solve_active_set",
     "solve_closed_form",
+    "solve_newton",
     "solve_splitting",
     "splitting_fits",
 ]

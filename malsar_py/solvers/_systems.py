@@ -7,7 +7,7 @@ elimination is cheapest depends on what the tasks share:
 * tasks that do not meet in Q: one factorisation each, of n_features or n_samples equations,
   whichever are fewer;
 * exchangeable tasks (mean regularisation, complete graph): the same and one system for their sum;
-* few coefficients or samples: one dense system; else conjugate gradients preconditioned by the
+* very few coefficients or samples: one dense system; else conjugate gradients preconditioned by the
   tasks' own factors.
 """
 
@@ -24,14 +24,14 @@ from .. import _kernels
 from .._linalg import solve_psd
 from .._typing import FloatArray
 from ..design import Ragged, Shared
-from ..objective import Quadratic, QuadraticObjective, RotatedObjective
+from ..objective import Objective, Quadratic, QuadraticObjective, RotatedObjective
 from ._workspace import Workspace
 
 Solve = Callable[[FloatArray], FloatArray]
 
 # Eigenbasis of a shared X up to this size.
 _EIGEN_SIZE = 3000
-_DENSE_SIZE = 400
+_DENSE_SIZE = 200
 _KERNEL_SIZE = 600
 # Numbers in all tasks' factors: this many, or as many as X has.
 _FACTOR_NUMBERS = 2.5e7
@@ -39,13 +39,13 @@ _CG_TOL = 1e-12
 _CG_STEPS = 2000
 
 
-def direct_size(objective: QuadraticObjective) -> float:
+def direct_size(objective: Objective) -> float:
     """Numbers to be kept by :func:`factorize`; inf where it would not pay."""
-    if type(objective.design) is Shared:
-        side = min(objective.design.X.shape)
-        return float(side**2) if side <= _EIGEN_SIZE else np.inf
+    X = objective.design.X
+    if type(objective.design) is Shared and isinstance(objective, QuadraticObjective):
+        return float(min(X.shape) ** 2) if min(X.shape) <= _EIGEN_SIZE else np.inf
     size = _factor_numbers(objective)
-    return size if size <= max(_FACTOR_NUMBERS, objective.design.X.size) else np.inf
+    return size if size <= max(_FACTOR_NUMBERS, X.size) else np.inf
 
 
 def factorize(
@@ -73,23 +73,23 @@ def factorize(
             return _least_norm(objective)
         return _own_factors(objective, np.full(n_tasks, quadratic.ridge)).solve
     Q = quadratic.dense(n_tasks)
-    if n_features * n_tasks <= _DENSE_SIZE:
-        return _dense(objective.gram(), Q)
     exchange = _exchangeable(Q)
     if exchange is not None and exchange[0] > 0.0 and (iterate or not _few_samples(objective)):
         return _mean(objective, *exchange, rest=quadratic.smallest)
+    if n_features * n_tasks <= _DENSE_SIZE:
+        return _dense(_grams(objective), Q)
     few = objective.design.offsets[-1] <= _KERNEL_SIZE
     if few and _few_samples(objective) and quadratic.null_basis(n_tasks) is None:
         return _kernel(objective, Q)
     return _conjugate_gradients(objective, quadratic, Q) if iterate else None
 
 
-def _few_samples(objective: QuadraticObjective) -> bool:
+def _few_samples(objective: Objective) -> bool:
     """Whether tasks with rows of their own have fewer of them than there are features."""
     return isinstance(objective.design, Ragged) and not objective.design.prefers_gram()
 
 
-def _factor_numbers(objective: QuadraticObjective) -> float:
+def _factor_numbers(objective: Objective) -> float:
     if _few_samples(objective):
         return float(np.square(np.diff(objective.design.offsets).astype(float)).sum())
     return float(objective.shape[1]) * objective.shape[0] ** 2
@@ -110,8 +110,14 @@ def _diagonal(rotated: RotatedObjective, quadratic: Quadratic) -> Solve:
     return lambda R: (weight * (R @ P)) @ P.T
 
 
-def _least_norm(objective: QuadraticObjective) -> Solve:
+def _grams(objective: QuadraticObjective) -> FloatArray:
+    """One Gram matrix per task, be they the same."""
     gram = objective.gram()
+    return np.broadcast_to(gram, (objective.shape[1], *gram.shape[1:]))
+
+
+def _least_norm(objective: QuadraticObjective) -> Solve:
+    gram = _grams(objective)
     return lambda R: np.stack([solve_psd(H, r) for H, r in zip(gram, R.T, strict=True)], axis=1)
 
 
@@ -119,8 +125,8 @@ class _GramFactors:
     """``(H_t + shift_t I)^-1`` of each task."""
 
     def __init__(self, objective: QuadraticObjective, shifts: FloatArray):
-        self.gram = objective.gram()
-        self.inverses = np.empty_like(self.gram)
+        self.gram = _grams(objective)
+        self.inverses = np.empty(self.gram.shape)
         diagonal = np.diag_indices(self.gram.shape[1])
         for H, shift, out in zip(self.gram, shifts, self.inverses, strict=True):
             out[...] = H

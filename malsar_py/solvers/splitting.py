@@ -17,7 +17,7 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..design import Shared
-from ..objective import Objective, QuadraticObjective, RotatedObjective
+from ..objective import Certificate, Objective, QuadraticObjective, RotatedObjective
 from ._result import Result
 from ._systems import direct_size, factorize
 from ._workspace import Workspace
@@ -90,6 +90,8 @@ def _iterate(
     lifted = objective.lift(Z)
     certificate = objective.certificate(Z, lifted)
     history = [certificate.objective]
+    if verbose:
+        _report(0, certificate)
     if certificate.gap <= target:
         final = objective.final_certificate(Z)
         if final.gap <= target:
@@ -112,10 +114,7 @@ def _iterate(
             certificate = objective.certificate(Z, objective.lift(Z))
             history.append(certificate.objective)
             if verbose:
-                print(
-                    f"iteration {n_iter}: objective {certificate.objective:.9g}, "
-                    f"gap {certificate.gap:.3g}"
-                )
+                _report(n_iter, certificate)
             at_rest = moved <= max(_REST * tol, _REST_FLOOR) * float(np.linalg.norm(Z))
             if certificate.gap <= target and at_rest:
                 final = objective.final_certificate(Z)
@@ -136,6 +135,10 @@ def _iterate(
     final = objective.final_certificate(Z)
     history[-1] = final.objective
     return Result(Z, final, history, n_iter, final.gap <= target)
+
+
+def _report(n_iter: int, certificate: Certificate) -> None:
+    print(f"iteration {n_iter}: objective {certificate.objective:.9g}, gap {certificate.gap:.3g}")
 
 
 def _ratio(U: FloatArray, Z: FloatArray) -> float:

@@ -1,0 +1,118 @@
+"""Proximal Newton for smooth losses that are not quadratic: a least squares problem each round.
+
+The quadratic model keeps the penalty, so that it is solved as a fit with the squared loss is:
+directly where the penalty is quadratic, by splitting otherwise.
+
+J. D. Lee, Y. Sun, M. A. Saunders (2014), "Proximal Newton-type methods for minimizing composite
+functions".
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._typing import FloatArray
+from ..objective import GeneralObjective, Objective
+from ._result import Result
+from ._systems import direct_size
+from ._workspace import Workspace
+from .accelerated import solve_accelerated
+from .closed_form import solve_closed_form
+from .splitting import solve_splitting
+
+_MOST_ROUNDS = 60
+_SHORTEST = 1e-6
+# A step must win this share of what the model promises.
+_SUFFICIENT = 0.1
+# The model is solved to this share of the gap.
+_SHARE = 0.05
+_INNER_ITERATIONS = 2000
+_VANISHED = 1e-3
+_ROUNDING = 4.0 * np.finfo(float).eps
+_REST = 1e3
+_REST_FLOOR = 1e-13
+
+
+def solve_newton(
+    objective: Objective,
+    W0: FloatArray,
+    *,
+    tol: float,
+    max_iter: int,
+    verbose: int = 0,
+    workspace: Workspace | None = None,
+) -> Result:
+    """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``."""
+    assert isinstance(objective, GeneralObjective)
+    workspace = Workspace() if workspace is None else workspace
+    workspace.open(objective)
+    structure = objective.penalty.structure
+    target = tol * objective.scale
+    W = np.array(W0, dtype=np.float64, order="C")
+    z = objective.lift(W)
+    certificate, _ = objective.full_pass(W, z)
+    history = [certificate.objective]
+    moved, lost = np.inf, False
+    n_iter = 0
+    for n_iter in range(min(max_iter, _MOST_ROUNDS) + 1):
+        if verbose:
+            print(
+                f"iteration {n_iter}: objective {certificate.objective:.9g}, "
+                f"gap {certificate.gap:.3g}"
+            )
+        at_rest = moved <= max(_REST * tol, _REST_FLOOR) * float(np.linalg.norm(W))
+        if certificate.gap <= target and (n_iter == 0 or at_rest):
+            final = objective.final_certificate(W)
+            if final.gap <= target:
+                history[-1] = final.objective
+                return Result(W, final, history, max(n_iter, 1), True)
+        # Loss and penalty vanish together: W is on its way to infinity.
+        lost = certificate.objective < _VANISHED * min(target, _VANISHED * objective.scale)
+        if lost or n_iter == min(max_iter, _MOST_ROUNDS):
+            break
+        model = objective.model(W, z)
+        goal = _SHARE * min(certificate.gap, certificate.objective)
+        inner_tol = max(goal, 0.2 * target) / max(model.scale, np.finfo(float).tiny)
+        if structure is None:
+            found = solve_closed_form(model, tol=inner_tol)
+        else:
+            found = solve_splitting(model, W, tol=inner_tol, max_iter=_INNER_ITERATIONS)
+        D = found.W - W
+        Dz = objective.lift(D)
+        promised = model.value_at(W, z) - found.certificate.objective
+        slack = _ROUNDING * history[-1]
+        length = 1.0
+        while objective.value_at(W + length * D, z + length * Dz) > (
+            history[-1] - _SUFFICIENT * length * promised + slack
+        ):
+            length *= 0.5
+            if length < _SHORTEST:
+                break
+        if length < _SHORTEST:
+            break
+        W = W + length * D
+        z = z + length * Dz
+        moved = length * float(np.linalg.norm(D))
+        certificate, _ = objective.full_pass(W, z)
+        history.append(certificate.objective)
+    final = objective.final_certificate(W)
+    history[-1] = final.objective
+    left = max_iter - n_iter
+    if final.gap <= target or lost or not np.isfinite(final.gap) or left <= 0:
+        return Result(W, final, history, max(n_iter, 1), final.gap <= target)
+    rest = solve_accelerated(
+        objective, W, tol=tol, max_iter=left, verbose=verbose, workspace=workspace
+    )
+    return replace(rest, history=history + rest.history, n_iter=n_iter + rest.n_iter)
+
+
+def newton_fits(objective: Objective) -> bool:
+    """Whether the systems of the quadratic models are cheap."""
+    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
+    if not isinstance(objective, GeneralObjective) or not np.isfinite(direct_size(objective)):
+        return False
+    if structure is None:
+        return True
+    return quadratic.matrix is None and structure.row_code is None
