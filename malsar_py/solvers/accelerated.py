@@ -20,6 +20,7 @@ from ._result import Result
 from ._workspace import Workspace
 
 _GROW = 1.5
+_REGAIN = 1.1
 # The gap is quadratic in the error of W where the objective curves: at tight tolerances it is lost
 # in rounding while W has half of its digits yet. So W must have come to rest, too; at tol >= 1e-6
 # this costs no step.
@@ -114,6 +115,8 @@ def _iterate(
             ):
                 break
             length /= _GROW
+        if curvature * length < 0.5 * moved:
+            length *= _REGAIN
         if uphill > 0.0:
             momentum = 1.0
         following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum * momentum))
