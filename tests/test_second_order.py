@@ -1,0 +1,207 @@
+"""Splitting, proximal Newton and the linear systems below them, against plain gradient steps."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
+
+from malsar_py import (
+    ClusteredClassifier,
+    ClusteredRegressor,
+    GraphClassifier,
+    MeanRegularizedClassifier,
+    TraceNormClassifier,
+    TraceNormRegressor,
+    base,
+    prox,
+)
+from malsar_py.design import Ragged, Shared
+from malsar_py.losses import Squared
+from malsar_py.objective import make_objective
+from malsar_py.penalties import Coupling, Ridge
+from malsar_py.solvers import Workspace, _systems, solve_closed_form
+
+
+def ragged(d, low, high, T=6, seed=0, classes=False):
+    rng = np.random.default_rng(seed)
+    tasks = np.repeat(np.arange(T), rng.integers(low, high, T))
+    X = rng.standard_normal((len(tasks), d)) * np.geomspace(1.0, 0.1, d) + 0.5
+    W = rng.standard_normal((d, 2)) @ rng.standard_normal((2, T))
+    z = np.einsum("ij,ji->i", X, W[:, tasks])
+    y = z - z.mean() + rng.logistic(size=len(z))
+    return X, (y > 0 if classes else y), tasks
+
+
+SPECTRAL = [
+    dict(lambda1=0.1),
+    dict(lambda1=0.1, lambda2=0.05),
+    dict(lambda1=0.5, lambda2=0.05, n_clusters=2, random_state=0),
+]
+
+
+def used(monkeypatch, name):
+    """Count of the calls of a solver."""
+    calls, original = [], getattr(base, name)
+
+    def counting(*args, **kwargs):
+        calls.append(1)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(base, name, counting)
+    return calls
+
+
+def same_optimum(model, *args, tol=1e-10, **kwargs):
+    values = []
+    for solver in ("auto", "apg"):
+        model.set_params(solver=solver, tol=tol, max_iter=100_000).fit(*args, **kwargs)
+        assert model.relative_gap_ <= tol
+        values.append(model.objective_[-1])
+    assert_allclose(values[0], values[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("parameters", SPECTRAL)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("shape", [(8, 20, 30), (40, 8, 14)])
+def test_splitting(monkeypatch, parameters, fit_intercept, shape):
+    calls = used(monkeypatch, "solve_splitting")
+    cls = ClusteredRegressor if "n_clusters" in parameters else TraceNormRegressor
+    X, y, tasks = ragged(*shape)
+    weight = np.random.default_rng(1).uniform(0.2, 2.0, len(y))
+    model = cls(**parameters, fit_intercept=fit_intercept)
+    same_optimum(model, X, y, tasks=tasks, sample_weight=weight)
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((20, shape[0]))
+    Y = X[:, :3] @ rng.standard_normal((3, 5)) + rng.standard_normal((20, 5))
+    same_optimum(model, X, Y)
+    Y[rng.random(Y.shape) < 0.2] = np.nan
+    same_optimum(model, X, Y)
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("shape", [(6, 30, 40), (40, 8, 14)])
+@pytest.mark.parametrize(
+    "model",
+    [
+        TraceNormClassifier(lambda1=0.05),
+        TraceNormClassifier(lambda1=0.05, lambda2=0.02),
+        ClusteredClassifier(lambda1=0.2, lambda2=0.05, n_clusters=2, random_state=0),
+        MeanRegularizedClassifier(lambda1=0.1, lambda2=0.02),
+        GraphClassifier(graph="chain", lambda1=0.1, lambda2=0.02),
+    ],
+)
+def test_newton(monkeypatch, model, shape, fit_intercept):
+    calls = used(monkeypatch, "solve_newton")
+    X, y, tasks = ragged(*shape, classes=True)
+    same_optimum(model.set_params(fit_intercept=fit_intercept), X, y, tasks=tasks)
+    assert len(calls) == 1
+    assert model.set_params(solver="auto").fit(X, y, tasks=tasks).n_iter_ <= 30
+
+
+def test_newton_on_a_shared_x():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4))
+    Y = np.where(X[:, :3] + rng.logistic(size=(60, 3)) > 0.0, 1.0, 0.0)
+    for lambda2 in (0.0, 0.01):
+        same_optimum(MeanRegularizedClassifier(lambda1=0.1, lambda2=lambda2), X, Y)
+        same_optimum(TraceNormClassifier(lambda1=0.02, lambda2=lambda2), X, Y)
+
+
+def test_separable_classes_end_soon_with_a_warning():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 5))
+    tasks = np.repeat([0, 1, 2], 20)
+    with pytest.warns(ConvergenceWarning, match="no finite minimiser"):
+        model = MeanRegularizedClassifier(lambda1=0.1).fit(X, X[:, 0] > 0, tasks=tasks)
+    assert model.n_iter_ <= 60
+    assert np.isfinite(model.coef_).all()
+
+
+def test_tight_tolerances_are_reached_on_badly_scaled_data():
+    X, y, tasks = ragged(6, 60, 80, classes=True)
+    X = X * np.geomspace(1e-2, 1e2, 6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        for model in (
+            MeanRegularizedClassifier(lambda1=0.1, lambda2=1e-3, tol=1e-10),
+            TraceNormClassifier(lambda1=0.1, lambda2=1e-3, tol=1e-10),
+            ClusteredClassifier(lambda1=0.1, lambda2=0.01, tol=1e-10, random_state=0),
+        ):
+            assert model.fit(X, y, tasks=tasks).relative_gap_ <= 1e-10
+
+
+CHAIN = 2.0 * np.eye(6) - np.eye(6, k=1) - np.eye(6, k=-1)
+CHAIN[0, 0] = CHAIN[-1, -1] = 1.0
+QUADRATICS = {
+    "ridge": Ridge(0.3),
+    "mean": Coupling(0.7, np.eye(6) - 1.0 / 6) + Ridge(0.05),
+    "chain": Coupling(0.7, CHAIN) + Ridge(0.05),
+}
+
+
+@pytest.mark.parametrize("penalty", QUADRATICS.values(), ids=QUADRATICS)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("shape", [(10, 15, 25), (60, 6, 12), (30, 15, 25)])
+@pytest.mark.parametrize("small", [True, False])
+def test_systems_against_the_dense_one(monkeypatch, penalty, fit_intercept, shape, small):
+    if not small:
+        monkeypatch.setattr(_systems, "_KERNEL_SIZE", 0)
+        monkeypatch.setattr(_systems, "_DENSE_SIZE", 0)
+    X, y, tasks = ragged(*shape)
+    sizes = np.bincount(tasks)
+    offsets = np.append(0, np.cumsum(sizes))
+    c = np.random.default_rng(1).uniform(0.2, 1.0, len(y)) / sizes[tasks]
+    c[::7] = 0.0
+    objective = make_objective(Ragged(X, offsets), Squared(), y, c, penalty, fit_intercept)
+    found = solve_closed_form(objective, tol=1e-12)
+    assert found.converged
+    d = X.shape[1]
+    system = np.kron(objective.quadratic.dense(6), np.eye(d))
+    right = np.empty(6 * d)
+    for t in range(6):
+        rows = slice(offsets[t], offsets[t + 1])
+        A, b, w = X[rows], y[rows], c[rows]
+        if fit_intercept:
+            A, b = A - w @ A / w.sum(), b - w @ b / w.sum()
+        own = slice(t * d, (t + 1) * d)
+        system[own, own] += (A.T * w) @ A
+        right[own] = (A.T * w) @ b
+    assert_allclose(found.W.T.ravel(), np.linalg.solve(system, right), rtol=1e-6, atol=1e-8)
+
+
+def test_a_wide_shared_x_is_solved_by_its_rows():
+    rng = np.random.default_rng(0)
+    X, Y = rng.standard_normal((12, 4000)), rng.standard_normal((12, 6))
+    c = np.full(Y.size, 1.0 / 12)
+    workspace = Workspace()
+    objective = make_objective(Shared(X, 6), Squared(), Y.T.ravel(), c, QUADRATICS["chain"], True)
+    assert solve_closed_form(objective, tol=1e-12, workspace=workspace).converged
+    assert workspace.rotated is not None
+    assert workspace.rotated.shape[0] <= 12
+
+
+def test_gram_route_where_one_factor_serves_the_small_values(monkeypatch):
+    """The squared box norm clips them all: no SVD, and the same result to rounding."""
+    rng = np.random.default_rng(0)
+    U, _ = np.linalg.qr(rng.standard_normal((30, 6)))
+    Q, _ = np.linalg.qr(rng.standard_normal((6, 6)))
+    s = np.array([3.0, 2.0, 1.0, 0.5, 1e-8, 0.0])
+    V = np.ascontiguousarray((U * s) @ Q.T)
+    eta, tau = 0.1, 0.7
+    theta, _ = prox.box_theta(s, 2, eta, tau * 0.1 * (1 + eta))
+    expected = (U * (s * theta / (theta + tau * 0.1 * (1 + eta)))) @ Q.T
+    trace = (U * np.maximum(s - 1e-9, 0.0)) @ Q.T
+    assert_allclose(prox.prox_trace(V, 1e-9), trace, atol=1e-14)
+
+    def refused(*args, **kwargs):
+        raise AssertionError("an SVD")
+
+    monkeypatch.setattr(prox.scipy.linalg, "svd", refused)
+    assert_allclose(prox.prox_spectral_box(V, tau, 1.0, 0.1, 2), expected, atol=1e-14)
+    with pytest.raises(AssertionError, match="an SVD"):
+        prox.prox_trace(V, 1e-9)
