@@ -19,7 +19,7 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 
 # What each part of the package may import from it, directly. A new module gets its line here.
 _PROXIMAL = {"_kernels", "prox", "penalties"}
-_SMOOTH = {"_kernels", "_linalg", "losses", "design", "graphs", "objective", "solvers"}
+_SMOOTH = {"_kernels", "_linalg", "losses", "design", "graphs", "objective", "rotated", "solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_scoring", "_docs", "_threads"}
 MAY_IMPORT = {
     "_typing": set(),
@@ -39,7 +39,8 @@ MAY_IMPORT = {
     "losses": {"_kernels", "_linalg"},
     "design": {"_kernels", "_linalg"},
     "graphs": set(),
-    "objective": _SMOOTH - {"objective", "solvers"},
+    "objective": _SMOOTH - {"objective", "rotated", "solvers"},
+    "rotated": _SMOOTH - {"rotated", "solvers"},
     "solvers": _SMOOTH - {"solvers"},
     # all of them -> estimators
     "base": _CORE,

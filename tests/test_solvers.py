@@ -17,8 +17,9 @@ from malsar_py import (
 )
 from malsar_py.design import Shared
 from malsar_py.losses import Squared
-from malsar_py.objective import RotatedObjective, make_objective
+from malsar_py.objective import make_objective
 from malsar_py.penalties import L1, Ridge, RowL2, TraceNorm
+from malsar_py.rotated import RotatedObjective
 from malsar_py.solvers import (
     Workspace,
     _inner_quadratic,

@@ -24,7 +24,8 @@ from .. import _kernels
 from .._linalg import solve_psd
 from .._typing import FloatArray
 from ..design import Ragged, Shared
-from ..objective import Objective, Quadratic, QuadraticObjective, RotatedObjective
+from ..objective import Objective, Quadratic, QuadraticObjective
+from ..rotated import RotatedObjective
 from ._workspace import Workspace
 
 Solve = Callable[[FloatArray], FloatArray]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .._typing import FloatArray
-from ..objective import Objective, Pass, RotatedObjective
+from ..objective import Objective, Pass
+from ..rotated import RotatedObjective
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import numpy as np
 from .. import _kernels
 from .._typing import FloatArray
 from ..design import Shared
-from ..objective import Certificate, Objective, QuadraticObjective, RotatedObjective
+from ..objective import Certificate, Objective, QuadraticObjective
+from ..rotated import RotatedObjective
 from ._result import Result
 from ._workspace import Workspace
 

@@ -52,7 +52,7 @@ def solve_newton(
     target = tol * objective.scale
     W = np.array(W0, dtype=np.float64, order="C")
     z = objective.lift(W)
-    certificate, _ = objective.full_pass(W, z)
+    certificate = objective.certificate(W, z)
     history = [certificate.objective]
     moved, lost = np.inf, False
     n_iter = 0
@@ -95,7 +95,7 @@ def solve_newton(
         W = W + length * D
         z = z + length * Dz
         moved = length * float(np.linalg.norm(D))
-        certificate, _ = objective.full_pass(W, z)
+        certificate = objective.certificate(W, z)
         history.append(certificate.objective)
     final = objective.final_certificate(W)
     history[-1] = final.objective

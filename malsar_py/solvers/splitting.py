@@ -17,7 +17,8 @@ import numpy as np
 
 from .._typing import FloatArray
 from ..design import Shared
-from ..objective import Certificate, Objective, QuadraticObjective, RotatedObjective
+from ..objective import Certificate, Objective, QuadraticObjective
+from ..rotated import RotatedObjective
 from ._result import Result
 from ._systems import direct_size, factorize
 from ._workspace import Workspace

@@ -1,0 +1,70 @@
+"""A shared X in its own eigenbasis."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+
+from ._typing import FloatArray
+from .objective import Certificate, QuadraticObjective
+
+
+class RotatedObjective(QuadraticObjective):
+    """A shared X in its own eigenbasis: for penalties that see singular values only, H is diagonal.
+
+    With ``H = U diag(h) U'`` and ``W = U Z`` the loss is ``sum_i h_i ||z_i||^2 / 2 - <Z, U'rhs>``
+    and the penalty is that of Z. Where n < d, U spans the rows of X, which hold every minimiser.
+    """
+
+    def __init__(self, original: QuadraticObjective):
+        self.original = original
+        self.loss, self.penalty, self.quadratic = (
+            original.loss,
+            original.penalty,
+            original.quadratic,
+        )
+        self.scale, self.b = original.scale, original.b
+        X = original.design.X
+        n_samples, n_features = X.shape
+        self._rows: FloatArray | None = None
+        if n_samples >= n_features:
+            values, U = scipy.linalg.eigh(original.gram()[0], check_finite=False)
+            self._U = U
+        else:
+            c = original.c[:n_samples]
+            rows = X - c @ X / c.sum() if original.fit_intercept else X
+            self._rows = rows * np.sqrt(c)[:, None]
+            values, V = scipy.linalg.eigh(self._rows @ self._rows.T, check_finite=False)
+            kept = values > max(values[-1], 0.0) * n_samples * np.finfo(float).eps
+            values = values[kept]
+            self._U = V[:, kept] / np.sqrt(values)
+        self.h = np.maximum(values, 0.0)[:, None]
+        self.rhs = self.into(original.rhs)
+        self.shape = self.rhs.shape
+
+    def beside(self, original: QuadraticObjective) -> RotatedObjective:
+        """The rotation of the same data with the penalty of ``original``."""
+        other = self.with_penalty(original.penalty)
+        other.original = original
+        return other
+
+    def into(self, W: FloatArray) -> FloatArray:
+        """``U'W``."""
+        return self._U.T @ (W if self._rows is None else self._rows @ W)
+
+    def back(self, Z: FloatArray) -> FloatArray:
+        """``U Z``."""
+        W = self._U @ Z
+        return np.ascontiguousarray(W if self._rows is None else self._rows.T @ W)
+
+    def lift(self, W: FloatArray) -> FloatArray:
+        return self.h * W
+
+    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+        return self.original.full_pass(self.back(W))
+
+    def mean_curvature(self) -> float:
+        return float(self.h.mean()) if self.h.size else 0.0
+
+    def loss_lipschitz(self) -> float:
+        return float(self.h.max(initial=0.0))
