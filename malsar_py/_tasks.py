@@ -9,7 +9,6 @@ offsets[t + 1]). Everything that is refused about X, y, labels and sample weight
 from __future__ import annotations
 
 import contextlib
-import functools
 import numbers
 import warnings
 from collections.abc import Mapping
@@ -30,14 +29,12 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
     check_non_negative,
-    validate_data,
 )
 
+from ._features import feature_names, features, take_rows
 from ._labels import (
     as_array,
     as_labels,
-    as_table,
-    column_position,
     factorize,
     frame_columns,
     is_missing,
@@ -45,7 +42,6 @@ from ._labels import (
     object_array,
     show_label,
     show_labels,
-    split_column,
     uniform,
 )
 from ._typing import AnyArray, FloatArray, IntArray
@@ -53,10 +49,7 @@ from ._typing import AnyArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class TaskRows:
-    """What a fit needs: rows by task, targets and weights task-major.
-
-    X may be the caller's own array: never write to it.
-    """
+    """What a fit needs: rows by task, targets and weights task-major."""
 
     X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
     y: FloatArray  # (N,) float64; the target, or -1 / +1 for classifiers; 0 where missing
@@ -66,6 +59,7 @@ class TaskRows:
     door: str  # "none" | "column" | "shared" | "keyword"
     classes: AnyArray | None  # (2,) for classifiers; classes[1] is +1
     feature_names: AnyArray  # (d,)
+    own: bool  # X was made for this fit; otherwise it may be the caller's: never write to it
 
     @property
     def n_tasks(self) -> int:
@@ -112,7 +106,7 @@ def resolve_fit(
 
     Sets `n_features_in_` (the label column counts) and `feature_names_in_` on the estimator.
     """
-    X, column = _features(estimator, X, reset=True)
+    X, column, own = features(estimator, X, reset=True)
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, "
@@ -146,17 +140,19 @@ def resolve_fit(
     if values.ndim == 2:
         door = "shared"
         task_labels = _column_labels(names, values.shape[1])
-        X, y, weights, offsets = _shared_blocks(X, values, weights, keep, task_labels)
+        order, y, weights = _shared_blocks(values, weights, keep, task_labels)
+        n_rows = len(X) if order is None else len(order)
+        offsets = np.arange(len(task_labels) + 1, dtype=np.int64) * n_rows
     else:
         door = "none" if labels is None else "keyword" if column is None else "column"
-        X, y, weights, offsets, task_labels = _stacked_blocks(
-            X, values, weights, keep, labels, source
+        order, y, weights, offsets, task_labels = _stacked_blocks(
+            values, weights, keep, labels, source
         )
     if classes is not None and getattr(estimator, "fit_intercept", True):
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
-    return TaskRows(
-        X, y, weights, offsets, task_labels, door, classes, _feature_names(estimator, column)
-    )
+    X, own = take_rows(X, order, own)
+    columns = feature_names(estimator, column)
+    return TaskRows(X, y, weights, offsets, task_labels, door, classes, columns, own)
 
 
 def resolve_predict(estimator: Any, X: Any, *, tasks: Any = None) -> PredictRows:
@@ -238,52 +234,6 @@ def task_weights(rows: TaskRows, task_weight: Any) -> FloatArray:
     return omega
 
 
-def _features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any]:
-    """X without its label column, finite float64 of any memory order; that column as given."""
-    table = as_table(X, estimator)
-    validate_data(estimator, X, reset=reset, skip_check_array=True)
-    column = None
-    if estimator.task_column is not None:
-        position = column_position(table, estimator.task_column)
-        if table.shape[1] == 1:
-            raise ValueError(
-                f"X has n_features=1, the labels of task_column={estimator.task_column!r}: "
-                "no feature is left to fit."
-            )
-        column, table = split_column(table, position)
-    try:
-        table = check_array(table, dtype=np.float64, estimator=estimator, input_name="X")
-    except ValueError as error:
-        if "could not convert string" not in str(error):
-            raise
-        raise ValueError(
-            f"X holds text ({error}): if it is the task label, name its column by `task_column`; "
-            "encode other text columns as numbers."
-        ) from error
-    return table, column
-
-
-@functools.lru_cache(maxsize=4)
-def _numbered(n_features: int) -> AnyArray:
-    """x0, x1, ... as one read-only array: a loop over 10,000 features takes as long as a fit."""
-    names = np.array([f"x{j}" for j in range(n_features)], dtype=object)
-    names.flags.writeable = False
-    return names
-
-
-def _feature_names(estimator: Any, column: Any) -> AnyArray:
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is None:
-        names = _numbered(estimator.n_features_in_)
-    if column is None:
-        return np.array(names)
-    task_column = estimator.task_column
-    position = (
-        names.tolist().index(task_column) if isinstance(task_column, str) else int(task_column)
-    )
-    return np.delete(names, position)
-
-
 def _row_labels(
     estimator: Any, column: Any, tasks: Any, n_rows: int
 ) -> tuple[AnyArray | None, str]:
@@ -319,7 +269,7 @@ def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:
 def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None]:
     """Rows to predict with their positions in `tasks_`, and their labels."""
     check_is_fitted(estimator, "tasks_")
-    X, column = _features(estimator, X, reset=False)
+    X, column, _ = features(estimator, X, reset=False)
     X = np.ascontiguousarray(X)
     labels, source = _row_labels(estimator, column, tasks, len(X))
     fitted = estimator.tasks_
@@ -450,14 +400,9 @@ def _refuse_one_class_tasks(
 
 
 def _stacked_blocks(
-    X: AnyArray,
-    y: AnyArray,
-    weights: AnyArray,
-    keep: AnyArray,
-    labels: AnyArray | None,
-    source: str,
-) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray, AnyArray]:
-    """The kept rows sorted by task, in their order within a task."""
+    y: AnyArray, weights: AnyArray, keep: AnyArray, labels: AnyArray | None, source: str
+) -> tuple[IntArray | None, AnyArray, AnyArray, IntArray, AnyArray]:
+    """The kept rows sorted by task, in their order within a task; None if that is how they are."""
     rows = np.flatnonzero(keep)
     if labels is None:
         tasks, order, sizes = np.array([0]), rows, np.array([len(rows)])
@@ -471,16 +416,19 @@ def _stacked_blocks(
                 UserWarning,
                 stacklevel=4,
             )
-    if len(order) < len(X) or np.any(order[1:] < order[:-1]):
-        X, y, weights = X[order], y[order], weights[order]
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    return np.ascontiguousarray(X), y, weights, offsets, tasks
+    if len(order) == len(y) and not np.any(order[1:] < order[:-1]):
+        return None, y, weights, offsets, tasks
+    return order, y[order], weights[order], offsets, tasks
 
 
 def _shared_blocks(
-    X: AnyArray, y: AnyArray, weights: AnyArray, keep: AnyArray, tasks: AnyArray
-) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-    """One block of all used rows per column of y; missing entries have target and weight 0."""
+    y: AnyArray, weights: AnyArray, keep: AnyArray, tasks: AnyArray
+) -> tuple[IntArray | None, AnyArray, AnyArray]:
+    """The used rows, None if all are; one block of them per column of y.
+
+    Missing entries have target and weight 0.
+    """
     empty = np.flatnonzero(~keep.any(axis=0))
     if len(empty):
         raise ValueError(
@@ -489,7 +437,6 @@ def _shared_blocks(
         )
     y, weights = np.where(keep, y, 0.0), np.where(keep, weights, 0.0)
     used = keep.any(axis=1)
-    if not used.all():
-        X, y, weights = X[used], y[used], weights[used]
-    offsets = np.arange(len(tasks) + 1, dtype=np.int64) * len(X)
-    return np.ascontiguousarray(X), y.T.ravel(), weights.T.ravel(), offsets
+    if used.all():
+        return None, y.T.ravel(), weights.T.ravel()
+    return np.flatnonzero(used), y[used].T.ravel(), weights[used].T.ravel()

@@ -136,14 +136,14 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             self, X, y, tasks=tasks, sample_weight=sample_weight, classifier=self._classifier
         )
         with one_blas_thread():
-            self._fit_rows(rows, in_place=_is_copy(rows.X, X))
+            self._fit_rows(rows)
         return self
 
-    def _fit_rows(self, rows: TaskRows, *, in_place: bool) -> None:
+    def _fit_rows(self, rows: TaskRows) -> None:
         problem = Problem(rows.tasks, rows.X.shape[1])
         penalty = self._penalty(problem)
         c = _sample_shares(rows, task_weights(rows, self.task_weight))
-        design, means = _make_design(rows, c, self.fit_intercept, in_place)
+        design, means = _make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
@@ -388,15 +388,8 @@ def _sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
     return rows.sample_weight * np.repeat(omega / total, np.diff(rows.offsets))
 
 
-def _is_copy(X: FloatArray, given: Any) -> bool:
-    """Whether X is ours to write to: converted or sorted, and certainly not the caller's memory."""
-    if isinstance(given, np.ndarray):
-        return not np.may_share_memory(X, given)
-    return isinstance(given, list)
-
-
 def _make_design(
-    rows: TaskRows, c: FloatArray, fit_intercept: bool, in_place: bool
+    rows: TaskRows, c: FloatArray, fit_intercept: bool
 ) -> tuple[Design, FloatArray | None]:
     """The design, centred when there are intercepts, and the means (n_tasks, n_features) taken out.
 
@@ -405,7 +398,7 @@ def _make_design(
     X, n_tasks = rows.X, rows.n_tasks
     means = None
     if fit_intercept:
-        target = X if in_place else np.empty_like(X)
+        target = X if rows.own else np.empty_like(X)
         if rows.shared:
             total = c.reshape(n_tasks, -1).sum(axis=0)
             mean = total @ X / total.sum()

@@ -76,19 +76,48 @@ def _two_dimensional(X: np.ndarray, *, missing: bool = False, **settings: Any) -
     return lambda: make(0.5).fit(X, Y)
 
 
-def _column(mixed: bool, frame: bool = False) -> tuple[Any, Callable[[], Any]]:
+def _column(mixed: bool) -> tuple[Any, Callable[[], Any]]:
     X = np.empty((_N, _D + 1))
     X[:, 1:] = _features()
     X[:, 0] = _labels(mixed)
-    y = _target(X[:, 1:])
-    if not frame:
-        make = _model(task_column=0)
-        return X, lambda: make(0.5).fit(X, y)
+    y, make = _target(X[:, 1:]), _model(task_column=0)
+    return X[:, 1:], lambda: make(0.5).fit(X, y)
+
+
+def _frame(
+    label: str | None = None, order: str = "C", dtype: type = np.float64, **settings: Any
+) -> tuple[Any, Callable[[], Any]]:
+    """A DataFrame; with a column of numbers or strings as labels, in mixed order."""
     import pandas as pd
 
-    table = pd.DataFrame(X, columns=["task", *(f"x{j}" for j in range(_D))], copy=False)
-    make = _model(task_column="task")
+    X = _features(order, dtype)
+    table = pd.DataFrame(X, columns=[f"x{j}" for j in range(_D)], copy=False)
+    if label is None:
+        y, make = _target(X, _T), _model(**settings)
+        return X, lambda: make(0.5).fit(table, y)
+    tasks = _labels(True)
+    table.insert(_D // 2, "task", tasks if label == "numbers" else [f"site {t}" for t in tasks])
+    y, make = _target(X), _model(task_column="task", **settings)
     return X, lambda: make(0.5).fit(table, y)
+
+
+def _one_block() -> tuple[Any, Callable[[], Any]]:
+    """Labels and features in one array, under a DataFrame."""
+    import pandas as pd
+
+    X = np.empty((_N, _D + 1))
+    X[:, 1:] = _features()
+    X[:, 0] = _labels(True)
+    table = pd.DataFrame(X, columns=["task", *(f"x{j}" for j in range(_D))], copy=False)
+    y, make = _target(X[:, 1:]), _model(task_column="task")
+    return X[:, 1:], lambda: make(0.5).fit(table, y)
+
+
+def _classes(X: np.ndarray, mixed: bool) -> Callable[[], Any]:
+    import malsar_py
+
+    y, tasks = np.where(_target(X) > 0.0, "yes", "no"), _labels(mixed)
+    return lambda: malsar_py.JointFeatureClassifier(lambda1=0.1).fit(X, y, tasks=tasks)
 
 
 def _gdsc() -> tuple[Any, Callable[[], Any]]:
@@ -113,14 +142,28 @@ _CASES: dict[str, Callable[[], tuple[Any, Callable[[], Any]]]] = {
     "keyword, sorted, no intercept": lambda: _with(_features(), _keyword, fit_intercept=False),
     "keyword, mixed rows": lambda: _with(_features(), _keyword, mixed=True),
     "keyword, Fortran order": lambda: _with(_features("F"), _keyword),
+    "keyword, Fortran order, mixed rows": lambda: _with(_features("F"), _keyword, mixed=True),
     "keyword, float32": lambda: _with(_features(dtype=np.float32), _keyword),
+    "keyword, float32, mixed rows": lambda: _with(
+        _features(dtype=np.float32), _keyword, mixed=True
+    ),
+    "keyword, classes": lambda: _with(_features(), _classes, mixed=False),
+    "keyword, classes, mixed rows": lambda: _with(_features(), _classes, mixed=True),
     "column, sorted": lambda: _column(False),
     "column, mixed rows": lambda: _column(True),
-    "column, DataFrame, mixed rows": lambda: _column(True, frame=True),
+    "column, DataFrame of one block, mixed rows": _one_block,
+    "column, DataFrame, mixed rows": lambda: _frame("numbers"),
+    "column, DataFrame, string labels, mixed rows": lambda: _frame("strings"),
+    "column, DataFrame, Fortran order, mixed rows": lambda: _frame("strings", order="F"),
+    "column, DataFrame, float32, mixed rows": lambda: _frame("strings", dtype=np.float32),
     "2-D y": lambda: _with(_features(), _two_dimensional),
     "2-D y, no intercept": lambda: _with(_features(), _two_dimensional, fit_intercept=False),
     "2-D y with NaN": lambda: _with(_features(), _two_dimensional, missing=True),
     "2-D y, float32": lambda: _with(_features(dtype=np.float32), _two_dimensional),
+    "2-D y, DataFrame": _frame,
+    "2-D y, DataFrame, no intercept": lambda: _frame(fit_intercept=False),
+    "2-D y, DataFrame, Fortran order": lambda: _frame(order="F"),
+    "2-D y, DataFrame, float32": lambda: _frame(dtype=np.float32),
     "GDSC: 2-D y with NaN": _gdsc,
 }
 
