@@ -21,6 +21,8 @@ from ._inner_base import Inner, kernel_terms, segments, starts
 WHOLE_GRAM = 1500
 _ROUND_EPOCHS = 40
 _BLOCK = 64
+# Numbers gathered at a time: temporaries of the size of the working set would count.
+_PIECE = 1 << 18
 _MEMORY = 5
 # Look at the gap when so much of the last progress is less than what is aimed for.
 _HOPE = 0.1
@@ -56,12 +58,19 @@ class Columns(Inner):
         if last is not None and (dtype == np.float32 or last.A.dtype == np.float64):
             # The same rows as before are copied, not gathered from the columns of X.
             old, where, fresh = _same(last.working, working, objective.shape[0])
-            self.A[old], self.means[old] = last.A[where], last.means[where]
-            self.rhs[:, old] = last.rhs[:, where]
+            self.means[old], self.rhs[:, old] = last.means[where], last.rhs[:, where]
+            for piece in _pieces(old.size, stop):
+                self.A[old[piece]] = last.A[where[piece]]
         fresh = fresh[np.argsort(working[fresh])]
-        A = np.ascontiguousarray(objective.design.X[:, working[fresh]].T)
+        for piece in _pieces(fresh.size, stop):
+            self._gather(fresh[piece], root, c)
+
+    def _gather(self, fresh: IntArray, root: FloatArray, c: FloatArray) -> None:
+        """Rows ``fresh`` of A, with their means and products with y."""
+        A = np.ascontiguousarray(self.objective.design.X[:, self.working[fresh]].T)
+        n_tasks = self.objective.shape[1]
         for t, own in enumerate(self.segments):
-            if objective.fit_intercept:
+            if self.objective.fit_intercept:
                 mean = A[:, own] @ c[own] / c[own].sum()
                 A[:, own] -= mean[:, None]
                 self.means[fresh, t] = mean
@@ -409,6 +418,12 @@ class BlockResidual(Blocks):
 
     def _loss(self, W: FloatArray, state: FloatArray) -> float:
         return 0.5 * float(np.vdot(state, state))
+
+
+def _pieces(n_rows: int, width: int) -> list[slice]:
+    """Rows of a matrix in parts of ``_PIECE`` numbers, or one block if that is more."""
+    step = max(_BLOCK, _PIECE // width)
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
 
 
 def _blocks(working: IntArray) -> list[slice]:
