@@ -107,7 +107,7 @@ class Ragged(Design):
         return self.X.shape[0] >= self.n_features * self.n_tasks
 
     def restrict(self, features: IntArray) -> Ragged:
-        return Ragged(np.ascontiguousarray(self.X[:, features]), self.offsets)
+        return Ragged(np.take(self.X, features, axis=1), self.offsets)
 
     def _bounds(self) -> list[tuple[int, int]]:
         return list(pairwise(self.offsets.tolist()))
@@ -150,7 +150,7 @@ class Shared(Design):
         return self.X.shape[0] >= self.n_features
 
     def restrict(self, features: IntArray) -> Design:
-        return type(self)(np.ascontiguousarray(self.X[:, features]), self.n_tasks)
+        return type(self)(np.take(self.X, features, axis=1), self.n_tasks)
 
 
 class Masked(Shared):

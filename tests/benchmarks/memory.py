@@ -64,16 +64,32 @@ def _model(**settings: Any) -> Callable[[float], Any]:
     return make
 
 
-def _keyword(X: np.ndarray, *, mixed: bool = False, **settings: Any) -> Callable[[], Any]:
+def _lambda_max(X: np.ndarray, y: np.ndarray, tasks: np.ndarray | None = None) -> float:
+    """Smallest lambda1 of JointFeature that makes all coefficients zero."""
+    columns = y.T if tasks is None else [np.where(tasks == t, y, np.nan) for t in range(_T)]
+    pulls = []
+    for column in columns:
+        r = np.nan_to_num(column - np.nanmean(column))
+        pulls.append(r @ X / np.isfinite(column).sum())
+    return float(np.linalg.norm(pulls, axis=0).max())
+
+
+def _keyword(
+    X: np.ndarray, *, mixed: bool = False, share: float | None = None, **settings: Any
+) -> Callable[[], Any]:
     y, tasks, make = _target(X), _labels(mixed), _model(**settings)
-    return lambda: make(0.5).fit(X, y, tasks=tasks)
+    lambda1 = 0.5 if share is None else share * _lambda_max(X, y, tasks)
+    return lambda: make(lambda1).fit(X, y, tasks=tasks)
 
 
-def _two_dimensional(X: np.ndarray, *, missing: bool = False, **settings: Any) -> Callable[[], Any]:
+def _two_dimensional(
+    X: np.ndarray, *, missing: bool = False, share: float | None = None, **settings: Any
+) -> Callable[[], Any]:
     Y, make = _target(X, _T), _model(**settings)
     if missing:
         Y[np.random.default_rng(3).random(Y.shape) < 0.2] = np.nan
-    return lambda: make(0.5).fit(X, Y)
+    lambda1 = 0.5 if share is None else share * _lambda_max(X, Y)
+    return lambda: make(lambda1).fit(X, Y)
 
 
 def _column(mixed: bool) -> tuple[Any, Callable[[], Any]]:
@@ -140,6 +156,7 @@ def _with(X: np.ndarray, build: Callable[..., Any], **settings: Any) -> tuple[An
 _CASES: dict[str, Callable[[], tuple[Any, Callable[[], Any]]]] = {
     "keyword, sorted": lambda: _with(_features(), _keyword),
     "keyword, sorted, no intercept": lambda: _with(_features(), _keyword, fit_intercept=False),
+    "keyword, sorted, lambda_max / 50": lambda: _with(_features(), _keyword, share=0.02),
     "keyword, mixed rows": lambda: _with(_features(), _keyword, mixed=True),
     "keyword, Fortran order": lambda: _with(_features("F"), _keyword),
     "keyword, Fortran order, mixed rows": lambda: _with(_features("F"), _keyword, mixed=True),
@@ -158,7 +175,11 @@ _CASES: dict[str, Callable[[], tuple[Any, Callable[[], Any]]]] = {
     "column, DataFrame, float32, mixed rows": lambda: _frame("strings", dtype=np.float32),
     "2-D y": lambda: _with(_features(), _two_dimensional),
     "2-D y, no intercept": lambda: _with(_features(), _two_dimensional, fit_intercept=False),
+    "2-D y, lambda_max / 50": lambda: _with(_features(), _two_dimensional, share=0.02),
     "2-D y with NaN": lambda: _with(_features(), _two_dimensional, missing=True),
+    "2-D y with NaN, lambda_max / 50": lambda: _with(
+        _features(), _two_dimensional, missing=True, share=0.02
+    ),
     "2-D y, float32": lambda: _with(_features(dtype=np.float32), _two_dimensional),
     "2-D y, DataFrame": _frame,
     "2-D y, DataFrame, no intercept": lambda: _frame(fit_intercept=False),
