@@ -85,7 +85,9 @@ def fit(i):
 def run(script, package=PACKAGE.parent, **environment):
     """Run the script after the prelude in a fresh interpreter; its standard output."""
     own = {"PYTHONPATH": str(package), "PYTHONWARNINGS": "ignore", **environment}
-    base = {k: v for k, v in os.environ.items() if k not in ("NUMBA_CACHE_DIR", "PYTHONPATH")}
+    own = {k: v for k, v in own.items() if v is not None}
+    dropped = ("NUMBA_CACHE_DIR", "PYTHONPATH", *environment)
+    base = {k: v for k, v in os.environ.items() if k not in dropped}
     done = subprocess.run(
         [sys.executable, "-B", "-P", "-c", PRELUDE + textwrap.dedent(script)],
         env=base | own,
@@ -179,6 +181,81 @@ def test_fit_then_fit_in_forked_processes():
         """
     )
     assert out.split() == ["True", "True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_fork_while_other_threads_fit():
+    """The child starts without the parent's other threads, their lock and their limit on BLAS."""
+    out = run(
+        """
+        import multiprocessing, threading
+        from threadpoolctl import threadpool_info, threadpool_limits
+        from malsar_py._threads import one_blas_thread
+
+        def blas(_=None):
+            return {x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"}
+
+        threadpool_limits(2, user_api="blas")
+        expected = [fit(i) for i in range(5)]
+        inside, leave = threading.Event(), threading.Event()
+
+        def hold():
+            with one_blas_thread():
+                inside.set()
+                leave.wait(120)
+
+        other = threading.Thread(target=hold)
+        other.start()
+        inside.wait(120)
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            found = pool.map_async(fit, range(5)).get(timeout=120)
+            print(max(np.abs(found[i] - expected[i]).max() for i in range(5)) < 1e-12)
+            print(pool.map_async(blas, [0]).get(timeout=120) == [{2}], blas() == {1})
+        leave.set()
+        other.join()
+        print(blas() == {2})
+        """
+    )
+    assert out.split() == ["True"] * 4
+
+
+@pytest.mark.parametrize("blas", ["1", "2", None])
+def test_threads_change_no_digit_that_counts(blas):
+    """1, 2 and 4 threads, whatever BLAS is told: here products are large enough for its threads."""
+    out = run(
+        """
+        import os
+        from concurrent.futures import ThreadPoolExecutor
+        from joblib import Parallel, delayed
+
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((300, 2000))
+        Y = X[:, :20] @ rng.standard_normal((20, 8)) + rng.standard_normal((300, 8))
+        tasks = np.repeat(np.arange(6), 50)
+        MODELS = [
+            JointFeatureRegressor(lambda1=0.2),
+            LassoRegressor(lambda1=0.1),
+            TraceNormRegressor(lambda1=0.5, max_iter=30, tol=1e-3),
+        ]
+
+        def fit(i):
+            from sklearn.base import clone
+            model = clone(MODELS[i % 3])
+            if i % 2:
+                return model.fit(X, Y).coef_
+            return model.fit(X, Y[:, 0], tasks=tasks).coef_
+
+        expected = [fit(i) for i in range(6)]
+        for n in (2, 4):
+            with ThreadPoolExecutor(n) as pool:
+                found = list(pool.map(fit, range(6)))
+            print(max(np.abs(a - b).max() for a, b in zip(found, expected)) < 1e-10)
+            found = Parallel(n_jobs=n, backend="threading")(delayed(fit)(i) for i in range(6))
+            print(max(np.abs(a - b).max() for a, b in zip(found, expected)) < 1e-10)
+        """,
+        OMP_NUM_THREADS=blas,
+    )
+    assert out.split() == ["True"] * 4
 
 
 def test_four_threads_make_their_first_fits_at_once(tmp_path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from malsar_py import JointFeatureRegressor, TraceNormClassifier
-from malsar_py._threads import one_blas_thread
+from malsar_py._threads import _OneThread, one_blas_thread
 
 
 def blas_threads():
@@ -23,6 +26,96 @@ def test_one_thread_inside_and_restored():
                 assert blas_threads() == {1}
             assert blas_threads() == {1}
         assert blas_threads() == before
+
+
+def in_a_thread(function):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+def limited_threads():
+    with one_blas_thread():
+        return blas_threads()
+
+
+def test_limited_in_every_thread():
+    """threadpoolctl 3.8 ignores other threads once one has set OpenBLAS's limit."""
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        assert limited_threads() == {1}
+        assert in_a_thread(limited_threads) == {1}
+        assert blas_threads() == before
+    assert in_a_thread(limited_threads) == {1}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_last_of_two_threads_restores(first):
+    """Whoever leaves first: the other one keeps its limit."""
+    entered = [threading.Event(), threading.Event()]
+    leave = [threading.Event(), threading.Event()]
+
+    def work(i):
+        with one_blas_thread():
+            entered[i].set()
+            assert leave[i].wait(60)
+            return blas_threads()
+
+    with threadpool_limits(2, user_api="blas"), ThreadPoolExecutor(2) as pool:
+        before = blas_threads()
+        futures = []
+        for i in (0, 1):
+            futures.append(pool.submit(work, i))
+            assert entered[i].wait(60)
+        for i in (first, 1 - first):
+            leave[i].set()
+            assert futures[i].result() == {1}
+            assert blas_threads() == before if i != first else blas_threads() == {1}
+
+
+def test_a_limit_lifted_meanwhile_is_set_again():
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        with one_blas_thread():
+            threadpool_limits(2, user_api="blas")  # by somebody else
+            assert in_a_thread(limited_threads) == {1}
+        assert blas_threads() == before
+
+
+class Library:
+    """A BLAS with a limit for each thread."""
+
+    internal_api = "mkl"
+
+    def __init__(self):
+        self.own = threading.local()
+
+    def get_num_threads(self):
+        return getattr(self.own, "number", 4)
+
+    def set_num_threads(self, number):
+        self.own.number = number
+
+
+def test_limits_of_each_thread():
+    one, library = _OneThread(), Library()
+    one._for_all, one._for_each = [], [library]
+    one.enter()
+    assert library.get_num_threads() == 1
+
+    def other():
+        found = [library.get_num_threads()]
+        one.enter()
+        one.enter()
+        found.append(library.get_num_threads())
+        one.leave()
+        found.append(library.get_num_threads())
+        one.leave()
+        return [*found, library.get_num_threads()]
+
+    assert in_a_thread(other) == [4, 1, 1, 4]
+    assert library.get_num_threads() == 1
+    one.leave()
+    assert library.get_num_threads() == 4
 
 
 def test_restored_after_an_error():
