@@ -1,4 +1,4 @@
-"""BLAS held at one thread while we compute.
+"""BLAS held at one thread while we compute; large work spread over threads by task.
 
 Products here are many and small: threads cost more than they bring, and under joblib they fight. It
 also makes results the same whatever the number of threads.
@@ -6,13 +6,21 @@ also makes results the same whatever the number of threads.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
+
+from ._typing import IntArray
+
+# Numbers to be read from memory that are worth starting threads for.
+_WORTH = 10_000_000
 
 
 class _OneThread:
@@ -57,6 +65,18 @@ class _OneThread:
             self._inside -= 1
             if self._inside == 0:
                 _restore(self._for_all or [], self._found)
+
+    def allowed(self) -> int:
+        """Threads that this fit may use: as many as BLAS might have, if it is alone.
+
+        That heeds OMP_NUM_THREADS and its like, threadpoolctl and joblib's processes. Threads other
+        than the main one and child processes are taken for somebody's workers: one each.
+        """
+        alone = self._inside == 1 and getattr(self._thread, "depth", 0) > 0
+        main = threading.current_thread() is threading.main_thread()
+        if not (alone and main) or multiprocessing.parent_process() is not None:
+            return 1
+        return max(1, min([*self._found, *self._thread.found], default=1))
 
     def forked(self) -> None:
         """In a child process only the thread that forked is left."""
@@ -111,3 +131,25 @@ def one_blas_thread() -> Iterator[None]:
         yield
     finally:
         _one_thread.leave()
+
+
+def spread(work: Callable[[int, int], None], offsets: IntArray, cost: float) -> None:
+    """Call ``work(first, last)`` for runs of tasks that are all of them together.
+
+    In threads of their own where ``cost``, in numbers to be read, is worth it. ``work`` should
+    leave Python for most of its time and write to places of its own; what it computes for a task
+    must not depend on the run. Threads end with the call: there is nothing for a fork to break.
+    """
+    n_tasks = offsets.shape[0] - 1
+    parts = min(_one_thread.allowed(), n_tasks) if cost >= _WORTH else 1
+    if parts < 2:
+        work(0, n_tasks)
+        return
+    even = np.arange(1, parts) * (offsets[-1] / parts)
+    # Runs of about as many rows each.
+    cuts = [0, *np.searchsorted(offsets, even).tolist(), n_tasks]
+    with ThreadPoolExecutor(parts - 1) as pool:
+        others = [pool.submit(work, *cuts[i : i + 2]) for i in range(1, parts)]
+        work(*cuts[:2])
+        for other in others:
+            other.result()

@@ -18,8 +18,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._scoring import score_rows
 from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
-from ._threads import one_blas_thread
-from ._typing import AnyArray, FloatArray
+from ._threads import one_blas_thread, spread
+from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design, Masked, Ragged, Shared
 from .losses import Logistic, Loss, Squared
 from .objective import Objective, QuadraticObjective, make_objective
@@ -388,6 +388,21 @@ def _sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
     return rows.sample_weight * np.repeat(omega / total, np.diff(rows.offsets))
 
 
+def _centre(X: FloatArray, c: FloatArray, offsets: IntArray, out: FloatArray) -> FloatArray:
+    """X less the weighted means of its tasks, which are returned."""
+    means = np.empty((offsets.shape[0] - 1, X.shape[1]))
+
+    def work(first: int, last: int) -> None:
+        bounds = offsets[first : last + 1].tolist()
+        for t, (start, stop) in enumerate(pairwise(bounds), first):
+            own = slice(start, stop)
+            means[t] = c[own] @ X[own] / c[own].sum()
+            np.subtract(X[own], means[t], out=out[own])
+
+    spread(work, offsets, X.size)
+    return means
+
+
 def _make_design(
     rows: TaskRows, c: FloatArray, fit_intercept: bool
 ) -> tuple[Design, FloatArray | None]:
@@ -405,11 +420,7 @@ def _make_design(
             means = np.broadcast_to(mean, (n_tasks, X.shape[1]))
             X = np.subtract(X, mean, out=target)
         else:
-            means = np.empty((n_tasks, X.shape[1]))
-            for t, (start, stop) in enumerate(pairwise(rows.offsets.tolist())):
-                own = slice(start, stop)
-                means[t] = c[own] @ X[own] / c[own].sum()
-                np.subtract(X[own], means[t], out=target[own])
+            means = _centre(X, c, rows.offsets, target)
             X = target
     if not rows.shared:
         return Ragged(X, rows.offsets), means

@@ -8,15 +8,19 @@ makes the per-task means of X irrelevant everywhere but in ``gram``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 
 from . import _kernels
+from ._threads import spread
 from ._typing import FloatArray, IntArray
 
 # A BLAS call per task pays off above this many numbers in a task's block.
 _BLAS_BLOCK = 20_000
+# A multiply-add in a product of matrices, beside reading a number from memory.
+_PER_PRODUCT = 1 / 16
 # Rough products use a copy of X in single precision: not below the first number of elements, where
 # it gains nothing, and not above the second, where memory counts.
 _SINGLE_FROM, _SINGLE_BELOW = 500_000, 10_000_000
@@ -83,24 +87,36 @@ class Ragged(Design):
         rows = np.ascontiguousarray(W.T)
         if self._small:
             _kernels.blocks.predict(self.X, rows, self.offsets, out)
-        else:
-            for t, (start, stop) in enumerate(self._bounds()):
-                np.dot(self.X[start:stop], rows[t], out=out[start:stop])
+            return out
+
+        def work(first: int, last: int) -> None:
+            for t, own in self._tasks(first, last):
+                np.dot(self.X[own], rows[t], out=out[own])
+
+        spread(work, self.offsets, self.X.size)
         return out
 
     def adjoint_rows(self, theta: FloatArray, rough: bool = False) -> FloatArray:
         out = np.empty((self.n_tasks, self.n_features))
         if self._small:
             _kernels.blocks.adjoint(self.X, theta, self.offsets, out)
-        else:
-            for t, (start, stop) in enumerate(self._bounds()):
-                np.dot(theta[start:stop], self.X[start:stop], out=out[t])
+            return out
+
+        def work(first: int, last: int) -> None:
+            for t, own in self._tasks(first, last):
+                np.dot(theta[own], self.X[own], out=out[t])
+
+        spread(work, self.offsets, self.X.size)
         return out
 
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
         H = np.empty((self.n_tasks, self.n_features, self.n_features))
-        for t, (start, stop) in enumerate(self._bounds()):
-            H[t] = _weighted_gram(self.X[start:stop], curvature[start:stop], centered)
+
+        def work(first: int, last: int) -> None:
+            for t, own in self._tasks(first, last):
+                H[t] = _weighted_gram(self.X[own], curvature[own], centered)
+
+        spread(work, self.offsets, self.X.size * self.n_features * _PER_PRODUCT)
         return H
 
     def prefers_gram(self) -> bool:
@@ -109,8 +125,10 @@ class Ragged(Design):
     def restrict(self, features: IntArray) -> Ragged:
         return Ragged(np.take(self.X, features, axis=1), self.offsets)
 
-    def _bounds(self) -> list[tuple[int, int]]:
-        return list(pairwise(self.offsets.tolist()))
+    def _tasks(self, first: int, last: int) -> Iterator[tuple[int, slice]]:
+        bounds = self.offsets[first : last + 1].tolist()
+        for t, (start, stop) in enumerate(pairwise(bounds), first):
+            yield t, slice(start, stop)
 
 
 class Shared(Design):

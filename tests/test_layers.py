@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "penalties": {"_kernels", "prox"},
     # loss, design and task graph -> objective -> solvers
     "losses": {"_kernels", "_linalg"},
-    "design": {"_kernels", "_linalg"},
+    "design": {"_kernels", "_linalg", "_threads"},
     "graphs": set(),
     "objective": _SMOOTH - {"objective", "rotated", "solvers"},
     "rotated": _SMOOTH - {"rotated", "solvers"},

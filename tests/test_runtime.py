@@ -184,6 +184,37 @@ def test_fit_then_fit_in_forked_processes():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_fork_after_a_fit_in_threads():
+    """Threads end with the call they are for; children use one."""
+    out = run(
+        """
+        import multiprocessing
+        from malsar_py import _threads
+        _threads._WORTH = 1.0
+        allowed, seen = _threads._OneThread.allowed, []
+        _threads._OneThread.allowed = lambda self: seen.append(allowed(self)) or 2
+
+        rng = np.random.default_rng(0)
+        tasks = np.repeat([0, 1, 2], 200)
+        X = rng.standard_normal((600, 150))
+        y = X[:, 0] + rng.standard_normal(600)
+
+        def fit(_):
+            coef = JointFeatureRegressor(lambda1=0.1).fit(X, y, tasks=tasks).coef_
+            return coef, max(seen)
+
+        expected, _ = fit(0)
+        seen.clear()
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            found = pool.map_async(fit, range(4)).get(timeout=120)
+        print(max(np.abs(coef - expected).max() for coef, _ in found) < 1e-12)
+        print({allowed for _, allowed in found} == {1})
+        """
+    )
+    assert out.split() == ["True", "True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_fork_while_other_threads_fit():
     """The child starts without the parent's other threads, their lock and their limit on BLAS."""
     out = run(
