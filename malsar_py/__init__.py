@@ -7,6 +7,8 @@ from ._stack import stack_tasks
 from .models import (
     ClusteredClassifier,
     ClusteredRegressor,
+    FusedSparseGroupClassifier,
+    FusedSparseGroupRegressor,
     GraphClassifier,
     GraphRegressor,
     JointFeatureClassifier,
@@ -15,6 +17,8 @@ from .models import (
     LassoRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
+    TemporalGroupClassifier,
+    TemporalGroupRegressor,
     TraceNormClassifier,
     TraceNormRegressor,
 )
@@ -24,6 +28,8 @@ __version__ = "0.1.0"
 __all__ = [
     "ClusteredClassifier",
     "ClusteredRegressor",
+    "FusedSparseGroupClassifier",
+    "FusedSparseGroupRegressor",
     "GraphClassifier",
     "GraphRegressor",
     "JointFeatureClassifier",
@@ -32,6 +38,8 @@ __all__ = [
     "LassoRegressor",
     "MeanRegularizedClassifier",
     "MeanRegularizedRegressor",
+    "TemporalGroupClassifier",
+    "TemporalGroupRegressor",
     "TraceNormClassifier",
     "TraceNormRegressor",
     "keep_tasks",

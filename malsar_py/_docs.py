@@ -12,7 +12,7 @@ _PARAMETERS = """\
 lambda1 : float, default=0.1
     Strength of the term that couples the tasks, in [0, inf); see the objective above.
 lambda2 : float, default={lambda2}
-    Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in {lambda2_range}.
+    Strength of {lambda2_term}, in {lambda2_range}.
 {own_parameters}fit_intercept : bool, default=True
     Whether every task has an unpenalised intercept.
 task_column : int or str, default=None
@@ -86,6 +86,7 @@ def document(
     own_attributes: str = "",
     lambda2: str = "0.0",
     lambda2_range: str = "[0, inf)",
+    lambda2_term: str = "the second term, the ridge ``lambda2/2 ||W||_F^2``",
 ) -> Callable[[Class], Class]:
     """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``."""
 
@@ -99,6 +100,7 @@ def document(
                 own_parameters=inspect.cleandoc(own_parameters) + "\n" if own_parameters else "",
                 lambda2=lambda2,
                 lambda2_range=lambda2_range,
+                lambda2_term=lambda2_term,
             ),
             "<attributes>": _ATTRIBUTES.format(
                 own_attributes=(_CLASSES if kind == "classifier" else "") + attributes

@@ -28,6 +28,10 @@ _EXACT_EIGEN = 2e7
 _LEAST_CURVATURE = 1e-3
 
 
+# Some rows of W: all of them, or their positions.
+Rows = slice | IntArray
+
+
 class Quadratic(Protocol):
     """``1/2 tr(W Q W')`` with ``Q = matrix + ridge I``, as objectives and solvers need it."""
 
@@ -66,6 +70,8 @@ class Penalty(Protocol):
     def quadratic(self) -> Quadratic: ...
     def value(self, W: FloatArray) -> float: ...
     def dual_bounds(self, W: FloatArray, G: FloatArray) -> list[tuple[float, float]]: ...
+    def free_part(self, n_tasks: int) -> tuple[Rows, FloatArray] | None: ...
+    def restrict(self, features: IntArray) -> Self: ...
 
 
 @dataclass(frozen=True)
@@ -149,9 +155,9 @@ class Objective(ABC):
 
     @abstractmethod
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
     ) -> DualPoint | None:
-        """A dual point with ``G @ basis = 0``: directions free of penalty must not be pulled on."""
+        """A dual point with ``G[rows] @ basis = 0``: what is free of penalty must not be pulled."""
 
     def certificate(self, W: FloatArray, lifted: FloatArray) -> Certificate:
         """Objective at W and a duality gap that holds for this very W."""
@@ -201,7 +207,8 @@ class Objective(ABC):
     def restrict(self, features: IntArray) -> Objective:
         """The problem over some features alone."""
         design = self.design.restrict(features)
-        return type(self)(design, self.loss, self.y, self.c, self.penalty, self.fit_intercept)
+        penalty = self.penalty.restrict(features)
+        return type(self)(design, self.loss, self.y, self.c, penalty, self.fit_intercept)
 
     def with_penalty(self, penalty: Penalty) -> Self:
         """The same loss on the same data with another penalty; what was computed is kept."""
@@ -212,14 +219,13 @@ class Objective(ABC):
 
     def _certify(self, W: FloatArray, lifted: FloatArray | None, point: DualPoint) -> Certificate:
         primal = point.loss + self.penalty.value(W)
-        if self.penalty.structure is None:
-            basis = self.quadratic.null_basis(self.shape[1])
-            if basis is not None:
-                lifted = self.lift(W) if lifted is None else lifted
-                shifted = self._shifted(W, lifted, point, basis)
-                if shifted is None:
-                    return Certificate(primal, np.inf)
-                point = shifted
+        free = self.penalty.free_part(self.shape[1])
+        if free is not None:
+            lifted = self.lift(W) if lifted is None else lifted
+            shifted = self._shifted(W, lifted, point, *free)
+            if shifted is None:
+                return Certificate(primal, np.inf)
+            point = shifted
         bounds = self.penalty.dual_bounds(W, point.G)
         return Certificate(primal, primal - max(point.dual(alpha) - conj for alpha, conj in bounds))
 
@@ -285,6 +291,7 @@ class QuadraticObjective(Objective):
         self.b0 = self.b.copy()
         # Computed when first asked for, once for all objectives on these data.
         self._kept: dict[str, FloatArray] = {}
+        self._gram_rows: tuple[IntArray, FloatArray] | None = None
         self._by_gram = design.prefers_gram()
 
     @property
@@ -331,6 +338,17 @@ class QuadraticObjective(Objective):
         rows = self.c.reshape(-1, squares.shape[0]).sum(axis=0)
         return float(rows @ squares) / (self.shape[0] * self.shape[1])
 
+    def _gram_of(self, rows: Rows) -> FloatArray:
+        """The Gram matrices of some features; the last ones asked for are kept."""
+        if isinstance(rows, slice):
+            return self.gram()
+        if "gram" in self._kept:
+            return self._kept["gram"][:, rows][:, :, rows]
+        if self._gram_rows is None or not np.array_equal(self._gram_rows[0], rows):
+            gram = self.design.restrict(rows).gram(self.c, self.fit_intercept)
+            self._gram_rows = rows, gram
+        return self._gram_rows[1]
+
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         G = lifted - self.rhs
         if self.quadratic.matrix is not None:
@@ -358,10 +376,11 @@ class QuadraticObjective(Objective):
         return super().loss_lipschitz()
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
     ) -> DualPoint | None:
-        # Minimise the loss over the free directions: there the shifted W does not pull any more.
-        shift = _solve_free(self.gram(), point.G, basis) @ basis.T
+        # Minimise the loss over what is free: there the shifted W does not pull any more.
+        shift = np.zeros(self.shape)
+        shift[rows] = _solve_free(self._gram_of(rows), point.G[rows], basis) @ basis.T
         moved = self.dual_point(W + shift, lifted + self.lift(shift))
         return DualPoint(moved.loss, moved.G, moved.dual)
 
@@ -389,13 +408,14 @@ class GeneralObjective(Objective):
         return self._point(W, *self._evaluate(lifted))
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
     ) -> DualPoint | None:
         value, theta = self._evaluate(lifted)
         self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
         weight = self.loss.second_derivative(self.y, theta, self.c)
-        gram = self.design.gram(weight, self.fit_intercept)
-        z = self.design.predict(_solve_free(gram, point.G, basis) @ basis.T)
+        design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
+        gram = design.gram(weight, self.fit_intercept)
+        z = design.predict(_solve_free(gram, point.G[rows], basis) @ basis.T)
         if self.fit_intercept:
             self._center(z, weight)
         theta -= weight * z

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.linalg
 
 from . import _kernels
-from ._typing import FloatArray
+from ._typing import FloatArray, IntArray
 
 # Below this share of the largest singular value the Gram route loses digits (its square is 1e-12).
 _GRAM_FLOOR = 1e-6
@@ -30,6 +30,24 @@ def _row_prox(code: int, V: FloatArray, tau: float | FloatArray) -> FloatArray:
     out = np.empty_like(V)
     threshold = np.full(V.shape[0], tau) if np.ndim(tau) == 0 else np.asarray(tau)
     _kernels.separable.prox(code, V, threshold, out)
+    return out
+
+
+def prox_fused_rows(
+    V: FloatArray,
+    tau: float,
+    order: IntArray,
+    group: FloatArray,
+    fused: FloatArray,
+    sparse: FloatArray,
+) -> FloatArray:
+    """Prox of ``tau sum_j (group_j ||w^j||_2 + fused_j sum |differences| + sparse_j ||w^j||_1)``.
+
+    Differences are between columns that follow each other in ``order``; the strengths are one
+    number a row.
+    """
+    out = np.empty_like(V)
+    _kernels.fused.prox(V, order, group, fused, sparse, tau, out)
     return out
 
 

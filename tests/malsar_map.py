@@ -67,6 +67,18 @@ TERMS = {
             "k": ("n_clusters", whole),
         },
     ),
+    "TGL": Terms(
+        "TemporalGroup",
+        {
+            "rho1": ("lambda2", quadratic),
+            "rho2": ("lambda3", quadratic),
+            "rho3": ("lambda1", norm),
+        },
+    ),
+    "CFGLasso": Terms(
+        "FusedSparseGroup",
+        {"rho1": ("lambda3", norm), "rho2": ("lambda2", norm), "rho3": ("lambda1", norm)},
+    ),
 }
 
 # Loss prefix -> (suffix of the estimator, f(T, N), what else the scaling asks for). Functions whose

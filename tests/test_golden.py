@@ -71,6 +71,11 @@ def penalty(function, W, a):
         return ridge + a["rho1"] * np.linalg.norm(W, "nuc")
     if kind == "SRMTL":
         return ridge + a["rho1"] * np.sum((W @ a["R"]) ** 2) + a["rho2"] * np.abs(W).sum()
+    if kind in ("TGL", "CFGLasso"):
+        jumps, groups = np.diff(W, axis=1), np.linalg.norm(W, axis=1).sum()
+        if kind == "TGL":
+            return a["rho1"] * np.sum(W**2) + a["rho2"] * np.sum(jumps**2) + a["rho3"] * groups
+        return a["rho1"] * np.abs(W).sum() + a["rho2"] * np.abs(jumps).sum() + a["rho3"] * groups
     assert kind == "CMTL"
     assert ridge == 0.0
     return cluster_penalty(W, a["rho1"], a["rho2"], int(a["k"]))

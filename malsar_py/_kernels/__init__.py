@@ -10,9 +10,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import block_descent, blocks, descent, features, losses, separable, spectral
+    from . import block_descent, blocks, descent, features, fused, losses, separable, spectral
 
-__all__ = ["block_descent", "blocks", "descent", "features", "losses", "separable", "spectral"]
+__all__ = [
+    "block_descent",
+    "blocks",
+    "descent",
+    "features",
+    "fused",
+    "losses",
+    "separable",
+    "spectral",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,10 +16,18 @@ from .sparse import (
     LassoClassifier,
     LassoRegressor,
 )
+from .temporal import (
+    FusedSparseGroupClassifier,
+    FusedSparseGroupRegressor,
+    TemporalGroupClassifier,
+    TemporalGroupRegressor,
+)
 
 __all__ = [
     "ClusteredClassifier",
     "ClusteredRegressor",
+    "FusedSparseGroupClassifier",
+    "FusedSparseGroupRegressor",
     "GraphClassifier",
     "GraphRegressor",
     "JointFeatureClassifier",
@@ -28,6 +36,8 @@ __all__ = [
     "LassoRegressor",
     "MeanRegularizedClassifier",
     "MeanRegularizedRegressor",
+    "TemporalGroupClassifier",
+    "TemporalGroupRegressor",
     "TraceNormClassifier",
     "TraceNormRegressor",
 ]

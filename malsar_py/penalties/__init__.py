@@ -8,13 +8,15 @@ n_tasks).
 from __future__ import annotations
 
 from ._base import Composite, Coupling, Norm, Penalty, Ridge, Structure, TaskQuadratic
-from ._rows import L1, RowL2
+from ._fused import FusedRows, fused_rows
+from ._rows import L1, RowL2, WeightedL1
 from ._spectral import SpectralBox, TraceNorm
 
 __all__ = [
     "L1",
     "Composite",
     "Coupling",
+    "FusedRows",
     "Norm",
     "Penalty",
     "Ridge",
@@ -23,4 +25,6 @@ __all__ = [
     "Structure",
     "TaskQuadratic",
     "TraceNorm",
+    "WeightedL1",
+    "fused_rows",
 ]

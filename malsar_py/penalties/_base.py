@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.linalg
 
-from .._typing import FloatArray
+from .._typing import FloatArray, IntArray
+
+# Rows of W, and orthonormal task directions (n_tasks, r) that cost nothing there.
+FreePart = tuple[slice | IntArray, FloatArray]
 
 # Eigenvalues of a task quadratic below this share of its largest one are zero: directions it leaves
 # free.
@@ -37,14 +40,25 @@ class Penalty(ABC):
     def dual_bounds(self, W: FloatArray, G: FloatArray) -> list[tuple[float, float]]:
         """Pairs (alpha, conj): ``-sum conj_loss(-alpha theta) - conj`` is below the optimum.
 
-        ``G = X' theta`` for a dual feasible theta. Where the quadratic leaves task directions free
-        and there is no structure, G must vanish on them (the objective sees to that). Every pair is
-        valid; the best one counts.
+        ``G = X' theta`` for a dual feasible theta, which must vanish on the :meth:`free_part` (the
+        objective sees to that). Every pair is valid; the best one counts.
         """
         structure, quadratic = self.structure, self.quadratic
         if structure is None:
             return [(1.0, quadratic.conjugate(G))]
         return structure.bounds_beside(quadratic, W, G)
+
+    def free_part(self, n_tasks: int) -> FreePart | None:
+        """The part of W that costs nothing, None without one."""
+        structure, quadratic = self.structure, self.quadratic
+        if structure is not None:
+            return structure.leaves_free(n_tasks) if quadratic.ridge == 0.0 else None
+        basis = quadratic.null_basis(n_tasks)
+        return None if basis is None else (slice(None), basis)
+
+    def restrict(self, features: IntArray) -> Self:
+        """The penalty of some rows of W alone."""
+        return self
 
     def __add__(self, other: Penalty) -> Penalty:
         structures = [p for p in (self.structure, other.structure) if p is not None]
@@ -75,6 +89,10 @@ class Structure(Penalty):
         self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
     ) -> list[tuple[float, float]]:
         """The pairs of :meth:`dual_bounds`: Fenchel with the quadratic linearised at W."""
+
+    def leaves_free(self, n_tasks: int) -> FreePart | None:
+        """The part of W that this structure does not penalise, None without one."""
+        return None
 
     def row_thresholds(self, n_features: int) -> FloatArray:
         """Lambda times the weight of each row, for row-separable penalties."""
@@ -222,6 +240,11 @@ class Composite(Penalty):
     @property
     def quadratic(self) -> TaskQuadratic:
         return self.quadratic_
+
+    def restrict(self, features: IntArray) -> Self:
+        if self.structure_ is None:
+            return self
+        return replace(self, structure_=self.structure_.restrict(features))
 
     def value(self, W: FloatArray) -> float:
         structured = 0.0 if self.structure_ is None else self.structure_.value(W)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 
 from .. import prox
-from .._typing import FloatArray
-from ._base import Norm
+from .._typing import FloatArray, IntArray
+from ._base import FreePart, Norm, TaskQuadratic
 
 
 class L1(Norm):
@@ -45,3 +46,39 @@ class RowL2(Norm):
 
     def row_thresholds(self, n_features: int) -> FloatArray:
         return np.full(n_features, self.lambda1)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightedL1(Norm):
+    """``lambda1 sum_j weights_j ||w^j||_1``; rows of weight 0 are free."""
+
+    weights: FloatArray
+
+    row_code: ClassVar[int | None] = 1
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(self.weights @ np.abs(W).sum(axis=1))
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_l1(V, step * self.lambda1 * self.weights)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        used = self.weights > 0.0
+        return float((np.abs(G[used]).max(axis=1) / self.weights[used]).max(initial=0.0))
+
+    def row_thresholds(self, n_features: int) -> FloatArray:
+        return self.lambda1 * self.weights
+
+    def bounds_beside(
+        self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
+    ) -> list[tuple[float, float]]:
+        bounds = super().bounds_beside(quadratic, W, G)
+        # Scaling cannot make feasible what pulls on a free row; a ridge pays for it.
+        return bounds[:1] if quadratic.ridge > 0.0 and not self.weights.all() else bounds
+
+    def restrict(self, features: IntArray) -> Self:
+        return replace(self, weights=self.weights[features])
+
+    def leaves_free(self, n_tasks: int) -> FreePart | None:
+        rows = np.flatnonzero(self.weights == 0.0)
+        return (rows, np.eye(n_tasks)) if rows.size else None
