@@ -24,6 +24,15 @@ task_weight : "equal", "size" or mapping, default="equal"
 unseen : "error" or "mean", default="error"
     What predict does with a task label that was not fitted: refuse it, or use the mean of the
     tasks' models.
+{solving}max_iter : int, default=10000
+    Largest number of accelerated steps{per_stage}; of outer rounds, at most 1000, with working
+    sets.
+warm_start : bool, default=False
+    Start from the last coefficients, if tasks and features are the same.
+verbose : int, default=0
+    Print the objective and the gap while fitting, if positive."""
+
+_CONVEX = """\
 solver : "auto", "apg", "active-set" or "closed-form", default="auto"
     Accelerated proximal gradient (any model); working sets around block coordinate descent
     (penalties that separate over the features); a direct solution (squared loss with quadratic
@@ -31,12 +40,17 @@ solver : "auto", "apg", "active-set" or "closed-form", default="auto"
 tol : float, default=1e-6
     The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the best
     intercepts.
-max_iter : int, default=10000
-    Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
-warm_start : bool, default=False
-    Start from the last coefficients, if tasks and features are the same.
-verbose : int, default=0
-    Print the objective and the gap while fitting, if positive."""
+"""
+
+_STAGED = """\
+solver : {solvers}, default="auto"
+    How a stage is solved: by accelerated proximal gradient, or by working sets where the penalty
+    separates over the features. "auto" takes the fastest that applies.
+tol : float, default=1e-6
+    The fit stops when `optimality_` is at most `tol`; each stage is solved to a tenth of it.
+max_stages : int, default=100
+    Largest number of stages, each a convex problem.
+"""
 
 _ATTRIBUTES = """\
 coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
@@ -47,20 +61,33 @@ tasks_ : ndarray of shape (n_tasks,)
     Task labels as given, in the order of `coef_`: sorted, or the columns of a 2-D y in their order.
 n_tasks_ : int
     Number of tasks.
-{own_attributes}dual_gap_ : float
-    Duality gap at `coef_`: the objective is at most this far above the optimum.
-relative_gap_ : float
-    The gap divided by the objective at W = 0, comparable with `tol`.
-objective_ : ndarray
-    Objective at each certificate; the last entry is the fit's.
-n_iter_ : int
-    Number of steps.
+{own_attributes}{certificate}n_iter_ : int
+    Number of steps{all_stages}.
 n_features_in_ : int
     Number of columns of X seen during fit, the label column included.
 feature_names_in_ : ndarray of shape (n_features_in_,)
     Names of these columns, if X was a DataFrame with string names.
 coef_feature_names_ : ndarray of shape (n_features,)
     Names of the features that `coef_` belongs to."""
+
+_GAP = """\
+dual_gap_ : float
+    Duality gap at `coef_`: the objective is at most this far above the optimum.
+relative_gap_ : float
+    The gap divided by the objective at W = 0, comparable with `tol`.
+objective_ : ndarray
+    Objective at each certificate; the last entry is the fit's.
+"""
+
+_STATIONARITY = """\
+optimality_ : float
+    How far `coef_` is from a stationary point: its duality gap as a solution of the convex problem
+    that would be the next stage, divided by the objective at W = 0. Zero at a stationary point.
+n_stages_ : int
+    Number of convex problems solved.
+objective_ : ndarray
+    Objective after each stage, which never rises{smoothed}; the last entry is the fit's.
+"""
 
 _CLASSES = """\
 classes_ : ndarray of shape (2,)
@@ -87,8 +114,13 @@ def document(
     lambda2: str = "0.0",
     lambda2_range: str = "[0, inf)",
     lambda2_term: str = "the second term, the ridge ``lambda2/2 ||W||_F^2``",
+    stages: str = "",
+    smoothed: str = "",
 ) -> Callable[[Class], Class]:
-    """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``."""
+    """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``.
+
+    ``stages``: the values of `solver`, for a model that is fitted in stages.
+    """
 
     def fill(cls: Class) -> Class:
         if cls.__doc__ is None:  # python -OO
@@ -101,9 +133,13 @@ def document(
                 lambda2=lambda2,
                 lambda2_range=lambda2_range,
                 lambda2_term=lambda2_term,
+                solving=_STAGED.format(solvers=stages) if stages else _CONVEX,
+                per_stage=" in each stage" if stages else "",
             ),
             "<attributes>": _ATTRIBUTES.format(
-                own_attributes=(_CLASSES if kind == "classifier" else "") + attributes
+                own_attributes=(_CLASSES if kind == "classifier" else "") + attributes,
+                certificate=_STATIONARITY.format(smoothed=smoothed) if stages else _GAP,
+                all_stages=" of all stages" if stages else "",
             ),
         }
         text = inspect.cleandoc(cls.__doc__)

@@ -222,6 +222,9 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             self.classes_ = rows.classes
         self.n_iter_ = result.n_iter
         self.objective_ = np.array(result.history)
+        self._set_certificate(result, objective)
+
+    def _set_certificate(self, result: Result, objective: Objective) -> None:
         self.dual_gap_ = float(result.gap)
         scale = objective.scale
         self.relative_gap_ = float(result.gap / scale) if scale > 0.0 else float(result.gap)

@@ -24,6 +24,11 @@ def norm(rho, f):
     return f * rho
 
 
+def halved(rho, f):
+    """For a squared loss without 1/2."""
+    return 0.5 * f * rho
+
+
 def quadratic(rho, f):
     return 2.0 * f * rho
 
@@ -81,6 +86,22 @@ TERMS = {
     ),
 }
 
+# Non-convex: what is compared are stationary points, from the same start.
+NONCONVEX = {
+    "NCFGLassoF1": Terms(
+        "NonconvexFused",
+        {"formulation": ("formulation", whole), "lam": ("lambda1", norm)}
+        | {"gamma": ("lambda2", norm)},
+    ),
+    "NCFGLassoF2": Terms(
+        "NonconvexFused",
+        {"formulation": ("formulation", whole), "lam": ("lambda1", norm), "beta": ("beta", as_is)},
+    ),
+    "msmtfl_capL1": Terms(
+        "MultiStage", {"lam": ("lambda1", halved), "theta": ("threshold", as_is)}
+    ),
+}
+
 # Loss prefix -> (suffix of the estimator, f(T, N), what else the scaling asks for). Functions whose
 # squared loss has no 1/2 (Dirty, RMTL, rMTFL, SparseTrace, msmtfl) are to halve their multipliers
 # before all this.
@@ -105,7 +126,7 @@ def estimator(
     """
     loss, kind = function.split("_", 1)
     suffix, factor, fixed = LOSSES[loss]
-    terms = TERMS[kind]
+    terms = (TERMS | NONCONVEX)[kind]
     f = factor(n_tasks, n_samples)
     parameters = dict(fixed)
     for name, value in arguments.items():

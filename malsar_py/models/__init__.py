@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from .cluster import ClusteredClassifier, ClusteredRegressor
 from .low_rank import TraceNormClassifier, TraceNormRegressor
+from .nonconvex import (
+    MultiLevelLassoClassifier,
+    MultiLevelLassoRegressor,
+    MultiStageClassifier,
+    MultiStageRegressor,
+    NonconvexFusedClassifier,
+    NonconvexFusedRegressor,
+)
 from .relation import (
     GraphClassifier,
     GraphRegressor,
@@ -36,6 +44,12 @@ __all__ = [
     "LassoRegressor",
     "MeanRegularizedClassifier",
     "MeanRegularizedRegressor",
+    "MultiLevelLassoClassifier",
+    "MultiLevelLassoRegressor",
+    "MultiStageClassifier",
+    "MultiStageRegressor",
+    "NonconvexFusedClassifier",
+    "NonconvexFusedRegressor",
     "TemporalGroupClassifier",
     "TemporalGroupRegressor",
     "TraceNormClassifier",

@@ -170,16 +170,8 @@ class _FusedSparseGroup(OrderedTasks):
     }
 
     def _penalty(self, problem: Problem) -> Penalty:
-        order = self._order(problem)
-        if self.lambda1 == self.lambda3 == 0.0 and (self.lambda2 == 0.0 or problem.n_tasks == 1):
-            return Ridge(0.0)  # there is no term left
-        return fused_rows(
-            problem.n_features,
-            order,
-            group=self.lambda1,
-            fused=self.lambda2,
-            sparse=self.lambda3,
-        )
+        strengths = {"group": self.lambda1, "fused": self.lambda2, "sparse": self.lambda3}
+        return fused_rows(problem.n_features, self._order(problem), **strengths)
 
 
 _FUSED_PARAMETERS = f"""\

@@ -8,18 +8,24 @@ n_tasks).
 from __future__ import annotations
 
 from ._base import Composite, Coupling, Norm, Penalty, Ridge, Structure, TaskQuadratic
+from ._concave import CappedRows, Concave, FirstStage, FusedRoots, RootRows
 from ._fused import FusedRows, fused_rows
 from ._rows import L1, RowL2, WeightedL1
 from ._spectral import SpectralBox, TraceNorm
 
 __all__ = [
     "L1",
+    "CappedRows",
     "Composite",
+    "Concave",
     "Coupling",
+    "FirstStage",
+    "FusedRoots",
     "FusedRows",
     "Norm",
     "Penalty",
     "Ridge",
+    "RootRows",
     "RowL2",
     "SpectralBox",
     "Structure",

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _kernels, prox
 from .._typing import FloatArray, IntArray
-from ._base import FreePart, Norm
+from ._base import FreePart, Norm, Penalty, Ridge
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +54,8 @@ class FusedRows(Norm):
 
 def fused_rows(
     n_features: int, order: IntArray, *, group: float, fused: float, sparse: float
-) -> FusedRows:
-    """The same strengths for every row."""
+) -> Penalty:
+    """The same strengths for every row; no penalty at all if nothing is left of it."""
+    if group == sparse == 0.0 and (fused == 0.0 or order.size == 1):
+        return Ridge(0.0)
     return FusedRows(1.0, order, *(np.full(n_features, s) for s in (group, fused, sparse)))

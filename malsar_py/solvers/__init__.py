@@ -8,10 +8,12 @@ from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
 from .newton import newton_fits, solve_newton
+from .reweighted import StagedResult, solve_reweighted
 from .splitting import solve_splitting, splitting_fits
 
 __all__ = [
     "Result",
+    "StagedResult",
     "Workspace",
     "active_set_fits",
     "closed_form_fits",
@@ -20,6 +22,7 @@ __all__ = [
     "solve_active_set",
     "solve_closed_form",
     "solve_newton",
+    "solve_reweighted",
     "solve_splitting",
     "splitting_fits",
 ]

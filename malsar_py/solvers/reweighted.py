@@ -1,0 +1,86 @@
+"""Majorise and minimise: a penalty that is concave in the rows' sizes, by convex stages.
+
+Each stage minimises the objective with the concave penalty replaced by a weighted norm that touches
+it at the last W and lies above it elsewhere, so that the objective never rises (Hunter, Lange 2004;
+T. Zhang 2010, "Analysis of multi-stage convex relaxation for sparse regularization"). W minimises
+its own majorant if and only if it is a stationary point: the duality gap of W as a solution of the
+stage that would follow measures stationarity, and stops the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from .._typing import FloatArray
+from ..objective import Objective, Penalty
+from ._result import Result
+
+# Accuracy of a stage, as shares of tol: the first that does not make the objective rise.
+_STAGE_TOL = (0.1, 1e-3, 1e-5)
+# Near a stationary point the objective is flat to rounding before the gap has closed.
+_ROUNDING = 1e-13
+
+
+class Concave(Protocol):
+    """What the loop knows of the penalty; ``malsar_py.penalties`` has the classes."""
+
+    def value(self, W: FloatArray) -> float: ...
+    def majorant(self, W: FloatArray) -> Penalty: ...
+    def smoothed(self, W: FloatArray) -> Self: ...
+
+
+@dataclass(frozen=True)
+class StagedResult(Result):
+    """``certificate`` is of the stage that would follow, ``history`` has one value a stage."""
+
+    n_stages: int
+
+
+def solve_reweighted(
+    objective: Objective,
+    concave: Concave,
+    W0: FloatArray,
+    solve: Callable[[Objective, FloatArray, float], Result],
+    *,
+    tol: float,
+    max_stages: int,
+    verbose: int = 0,
+) -> StagedResult:
+    """Descend to a stationary point, relative gap at most ``tol`` there.
+
+    ``objective`` has the penalty of the first stage, which is passed over if ``W0`` is not zero.
+    ``solve(objective, start, tol)`` solves a stage.
+    """
+    W, n_stages, n_iter, history = W0, 0, 0, []
+    solved = True
+    if not W.any():
+        first = solve(objective, W, _STAGE_TOL[0] * tol)
+        W, n_stages, n_iter, solved = first.W, 1, first.n_iter, first.converged
+    concave = concave.smoothed(W)
+    while True:
+        majorant = concave.majorant(W)
+        stage = objective.with_penalty(majorant)
+        certificate = stage.final_certificate(W)
+        loss = certificate.objective - majorant.value(W)
+        value = loss + concave.value(W)
+        highest = value + _ROUNDING * abs(value)
+        history.append(min([value, *history[-1:]]))
+        if verbose:
+            print(f"stage {n_stages}: objective {value:.9g}, gap {certificate.gap:.3g}")
+        converged = certificate.gap <= tol * objective.scale
+        if converged or not solved or n_stages >= max_stages:
+            break
+        for share in _STAGE_TOL:
+            found = solve(stage, W, share * tol)
+            n_iter += found.n_iter
+            loss = found.certificate.objective - majorant.value(found.W)
+            fine, solved = loss + concave.value(found.W) <= highest, found.converged
+            if fine or not solved:
+                break
+        if not fine:
+            break
+        W = found.W
+        n_stages += 1
+    return StagedResult(W, certificate, history, max(n_iter, 1), converged, n_stages)
