@@ -1,4 +1,4 @@
-"""The six models under both losses, and data for them: what several test files fit."""
+"""Convex models under both losses, and data for them: what several test files fit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from sklearn.base import clone
 from malsar_py import (
     ClusteredClassifier,
     ClusteredRegressor,
+    FusedSparseGroupClassifier,
+    FusedSparseGroupRegressor,
     GraphClassifier,
     GraphRegressor,
     JointFeatureClassifier,
@@ -18,6 +20,8 @@ from malsar_py import (
     LassoRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
+    TemporalGroupClassifier,
+    TemporalGroupRegressor,
     TraceNormClassifier,
     TraceNormRegressor,
 )
@@ -26,6 +30,8 @@ from malsar_py import (
 REGRESSORS = [
     LassoRegressor(lambda1=0.05, lambda2=0.02),
     JointFeatureRegressor(lambda1=0.1, lambda2=0.02),
+    TemporalGroupRegressor(lambda1=0.1, lambda2=0.02, lambda3=0.2),
+    FusedSparseGroupRegressor(lambda1=0.05, lambda2=0.1, lambda3=0.02),
     TraceNormRegressor(lambda1=0.1, lambda2=0.02),
     MeanRegularizedRegressor(lambda1=0.7, lambda2=0.02),
     GraphRegressor(graph="complete", lambda1=0.7, lambda2=0.02, lambda3=0.05),
@@ -34,6 +40,8 @@ REGRESSORS = [
 CLASSIFIERS = [
     LassoClassifier(lambda1=0.02, lambda2=0.02),
     JointFeatureClassifier(lambda1=0.03, lambda2=0.02),
+    TemporalGroupClassifier(lambda1=0.03, lambda2=0.02, lambda3=0.05),
+    FusedSparseGroupClassifier(lambda1=0.02, lambda2=0.03, lambda3=0.01),
     TraceNormClassifier(lambda1=0.03, lambda2=0.02),
     MeanRegularizedClassifier(lambda1=0.2, lambda2=0.02),
     GraphClassifier(graph="complete", lambda1=0.2, lambda2=0.02, lambda3=0.01),

@@ -66,11 +66,30 @@ def box_conjugate(G, l1, l2, k):
 BOXES = [(1.0, 1.0, 1), (10.0, 1e-3, 2), (1e-3, 10.0, 1), (0.3, 0.7, 3), (100.0, 1.0, 2)]
 
 
+def fused_strengths(shape):
+    """Strengths of the rows and an order of the columns, for any shape."""
+    rng = np.random.default_rng(shape)
+    strengths = rng.choice([0.0, 0.3, 1.0, 2.0], (3, shape[0]))
+    return rng.permutation(shape[1]), *strengths
+
+
+def fused_value(W):
+    order, group, fuse, sparse = fused_strengths(W.shape)
+    jumps = np.abs(np.diff(W[:, order], axis=1)).sum(axis=1)
+    sizes = np.abs(W).sum(axis=1)
+    return group @ np.linalg.norm(W, axis=1) + fuse @ jumps + sparse @ sizes
+
+
+def fused_prox(V, tau):
+    return prox.prox_fused_rows(V, tau, *fused_strengths(V.shape))
+
+
 def cases():
     """(value, prox(V, tau)) by name."""
     named = {
         "l1": (l1_value, prox.prox_l1),
         "row_l2": (row_value, prox.prox_row_l2),
+        "fused_rows": (fused_value, fused_prox),
         "trace": (trace_value, prox.prox_trace),
     }
     for box in BOXES:

@@ -62,11 +62,12 @@ class _Staged(MultiTaskEstimator):
         )
 
     def _solve_stage(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
-        # Working sets rank rows by gradient over threshold: none may be free.
-        free = objective.penalty.free_part(W0.shape[1]) is not None
-        sparse = active_set_fits(objective) and not free and self.solver != "apg"
-        solve = solve_active_set if sparse else solve_accelerated
-        return solve(objective, W0, tol=tol, max_iter=self.max_iter)
+        structure = objective.penalty.structure
+        if structure is not None and active_set_fits(objective) and self.solver != "apg":
+            # Working sets rank rows by gradient over threshold: none may be zero.
+            if structure.row_thresholds(W0.shape[0]).all():
+                return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
+        return solve_accelerated(objective, W0, tol=tol, max_iter=self.max_iter)
 
     def _set_certificate(self, result: Result, objective: Objective) -> None:
         assert isinstance(result, StagedResult)

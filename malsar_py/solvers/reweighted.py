@@ -53,8 +53,8 @@ def solve_reweighted(
     ``objective`` has the penalty of the first stage, which is passed over if ``W0`` is not zero.
     ``solve(objective, start, tol)`` solves a stage.
     """
-    W, n_stages, n_iter, history = W0, 0, 0, []
-    solved = True
+    W, n_stages, n_iter, solved = W0, 0, 0, True
+    history: list[float] = []
     if not W.any():
         first = solve(objective, W, _STAGE_TOL[0] * tol)
         W, n_stages, n_iter, solved = first.W, 1, first.n_iter, first.converged
