@@ -415,10 +415,11 @@ class GeneralObjective(Objective):
         weight = self.loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         gram = design.gram(weight, self.fit_intercept)
-        z = design.predict(_solve_free(gram, point.G[rows], basis) @ basis.T)
-        if self.fit_intercept:
-            self._center(z, weight)
-        theta -= weight * z
+        with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
+            z = design.predict(_solve_free(gram, point.G[rows], basis) @ basis.T)
+            if self.fit_intercept:
+                self._center(z, weight)
+            theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
         return self._point(W, value, theta)

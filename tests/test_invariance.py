@@ -109,7 +109,8 @@ def test_order_of_rows_and_names_of_tasks(model):
     assert_same_fit(tight(model).fit(X[mixed], y[mixed], tasks=tasks[mixed]), first, atol=2e-6)
     # The labels' order changes with their names.
     renamed = {"a": 30, "b": -2, "c": 7, "d": 0}
-    other = tight(model).fit(X, y, tasks=[renamed[t] for t in tasks])
+    own = {"task_order": list(renamed.values())} if "task_order" in model.get_params() else {}
+    other = tight(model, **own).fit(X, y, tasks=[renamed[t] for t in tasks])
     order = [list(other.tasks_).index(renamed[t]) for t in first.tasks_]
     assert_allclose(other.coef_[order], first.coef_, atol=2e-6)
     assert_allclose(other.intercept_[order], first.intercept_, atol=2e-6)
@@ -127,6 +128,8 @@ NORMS = {
     "JointFeature": ["lambda1"],
     "TraceNorm": ["lambda1"],
     "Graph": ["lambda3"],
+    "TemporalGroup": ["lambda1"],
+    "FusedSparseGroup": ["lambda1", "lambda2", "lambda3"],
 }
 
 

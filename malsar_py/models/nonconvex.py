@@ -63,11 +63,14 @@ class _Staged(MultiTaskEstimator):
 
     def _solve_stage(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
         structure = objective.penalty.structure
-        if structure is not None and active_set_fits(objective) and self.solver != "apg":
-            # Working sets rank rows by gradient over threshold: none may be zero.
-            if structure.row_thresholds(W0.shape[0]).all():
-                return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
-        return solve_accelerated(objective, W0, tol=tol, max_iter=self.max_iter)
+        # Working sets rank rows by gradient over threshold: none may be zero.
+        sparse = (
+            structure is not None
+            and active_set_fits(objective)
+            and bool(structure.row_thresholds(W0.shape[0]).all())
+        )
+        solve = solve_active_set if sparse and self.solver != "apg" else solve_accelerated
+        return solve(objective, W0, tol=tol, max_iter=self.max_iter)
 
     def _set_certificate(self, result: Result, objective: Objective) -> None:
         assert isinstance(result, StagedResult)

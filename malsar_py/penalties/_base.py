@@ -126,6 +126,8 @@ class Norm(Structure):
             excess = self.prox(rest, 1.0)
             conj = 0.5 * float(np.vdot(excess, excess)) / quadratic.ridge
             bounds.append((1.0, 0.5 * quadratic.coupling(W) + conj))
+            if self.leaves_free(W.shape[1]) is not None:
+                return bounds  # scaling cannot bring what is free into the ball
             rest = rest - quadratic.ridge * W
         # ... so scale everything into it.
         size = self.dual_norm(rest)

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import prox
 from .._typing import FloatArray, IntArray
-from ._base import FreePart, Norm, TaskQuadratic
+from ._base import FreePart, Norm
 
 
 class L1(Norm):
@@ -68,13 +68,6 @@ class WeightedL1(Norm):
 
     def row_thresholds(self, n_features: int) -> FloatArray:
         return self.lambda1 * self.weights
-
-    def bounds_beside(
-        self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
-    ) -> list[tuple[float, float]]:
-        bounds = super().bounds_beside(quadratic, W, G)
-        # Scaling cannot make feasible what pulls on a free row; a ridge pays for it.
-        return bounds[:1] if quadratic.ridge > 0.0 and not self.weights.all() else bounds
 
     def restrict(self, features: IntArray) -> Self:
         return replace(self, weights=self.weights[features])
