@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from ..penalties import CappedRows, Concave, FirstStage, FusedRoots, Penalty, Ro
 from ..solvers import (
     Result,
     StagedResult,
+    Workspace,
     active_set_fits,
     solve_accelerated,
     solve_active_set,
@@ -55,13 +57,15 @@ class _Staged(MultiTaskEstimator):
             objective,
             objective.penalty.concave,
             W0,
-            self._solve_stage,
+            partial(self._solve_stage, Workspace()),
             tol=self.tol,
             max_stages=self.max_stages,
             verbose=int(self.verbose),
         )
 
-    def _solve_stage(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
+    def _solve_stage(
+        self, workspace: Workspace, objective: Objective, W0: FloatArray, tol: float
+    ) -> Result:
         structure = objective.penalty.structure
         # Working sets rank rows by gradient over threshold: none may be zero.
         sparse = (
@@ -69,8 +73,11 @@ class _Staged(MultiTaskEstimator):
             and active_set_fits(objective)
             and bool(structure.row_thresholds(W0.shape[0]).all())
         )
-        solve = solve_active_set if sparse and self.solver != "apg" else solve_accelerated
-        return solve(objective, W0, tol=tol, max_iter=self.max_iter)
+        if sparse and self.solver != "apg":
+            return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
+        return solve_accelerated(
+            objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace
+        )
 
     def _set_certificate(self, result: Result, objective: Objective) -> None:
         assert isinstance(result, StagedResult)

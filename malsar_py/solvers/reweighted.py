@@ -54,6 +54,7 @@ def solve_reweighted(
     ``solve(objective, start, tol)`` solves a stage.
     """
     W, n_stages, n_iter, solved = W0, 0, 0, True
+    target = tol * objective.scale
     history: list[float] = []
     if not W.any():
         first = solve(objective, W, _STAGE_TOL[0] * tol)
@@ -69,8 +70,10 @@ def solve_reweighted(
         history.append(min([value, *history[-1:]]))
         if verbose:
             print(f"stage {n_stages}: objective {value:.9g}, gap {certificate.gap:.3g}")
-        converged = certificate.gap <= tol * objective.scale
-        if converged or not solved or n_stages >= max_stages:
+        converged = certificate.gap <= target
+        # A stage that ran out of steps is good enough while the objective falls.
+        stuck = not solved and len(history) > 1 and not value < history[-2] - target
+        if converged or stuck or n_stages >= max_stages:
             break
         for share in _STAGE_TOL:
             found = solve(stage, W, share * tol)
