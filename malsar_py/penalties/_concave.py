@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -24,6 +24,9 @@ _SMOOTHING = 1e-12
 
 class Concave(ABC):
     """What the reweighting loop asks of a penalty that is concave in the sizes of the rows."""
+
+    # Accuracy of a stage, as a share of the gap at its start, where nothing jumps between stages.
+    share: ClassVar[float] = 0.0
 
     @abstractmethod
     def value(self, W: FloatArray) -> float:
@@ -83,6 +86,8 @@ class RootRows(Concave):
     strength: float
     start: float
     eps: float = 0.0
+
+    share: ClassVar[float] = 0.01
 
     def sizes(self, W: FloatArray) -> FloatArray:
         """``h_j`` of every row."""

@@ -26,6 +26,8 @@ _ROUNDING = 1e-13
 class Concave(Protocol):
     """What the loop knows of the penalty; ``malsar_py.penalties`` has the classes."""
 
+    @property
+    def share(self) -> float: ...
     def value(self, W: FloatArray) -> float: ...
     def majorant(self, W: FloatArray) -> Penalty: ...
     def smoothed(self, W: FloatArray) -> Self: ...
@@ -76,7 +78,8 @@ def solve_reweighted(
         if converged or stuck or n_stages >= max_stages:
             break
         for share in _STAGE_TOL:
-            found = solve(stage, W, share * tol)
+            accuracy = max(share * tol, concave.share * certificate.gap / objective.scale)
+            found = solve(stage, W, accuracy if share == _STAGE_TOL[0] else share * tol)
             n_iter += found.n_iter
             loss = found.certificate.objective - majorant.value(found.W)
             fine, solved = loss + concave.value(found.W) <= highest, found.converged
