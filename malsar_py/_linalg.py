@@ -16,3 +16,24 @@ def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
         return np.zeros_like(B)
     Q = Q[:, kept]
     return Q @ ((Q.T @ B).T / values[kept]).T
+
+
+def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
+    """D (d x r) with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions."""
+    d, r = G.shape[0], basis.shape[1]
+    n_tasks = basis.shape[0]
+    pull = G @ basis
+    if gram.shape[0] == 1:
+        return solve_psd(gram[0], pull)
+    touched = np.abs(basis) > 1e-12
+    if (touched.sum(axis=1) <= 1).all():
+        # Connected components of a graph: one d x d system each.
+        D = np.empty((d, r))
+        for k in range(r):
+            H = np.einsum("t,tij->ij", basis[touched[:, k], k] ** 2, gram[touched[:, k]])
+            D[:, k] = solve_psd(H, pull[:, k])
+        return D
+    system = np.zeros((r, d, r, d))
+    for t in range(n_tasks):
+        system += np.multiply.outer(np.outer(basis[t], basis[t]), gram[t]).transpose(0, 2, 1, 3)
+    return solve_psd(system.reshape(r * d, r * d), pull.T.ravel()).reshape(r, d).T

@@ -16,7 +16,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from . import _kernels
-from ._linalg import solve_psd
+from ._linalg import solve_free
 from ._typing import FloatArray, IntArray
 from .design import Design, Masked, Shared
 from .losses import Loss, Squared
@@ -380,7 +380,7 @@ class QuadraticObjective(Objective):
     ) -> DualPoint | None:
         # Minimise the loss over what is free: there the shifted W does not pull any more.
         shift = np.zeros(self.shape)
-        shift[rows] = _solve_free(self._gram_of(rows), point.G[rows], basis) @ basis.T
+        shift[rows] = solve_free(self._gram_of(rows), point.G[rows], basis) @ basis.T
         moved = self.dual_point(W + shift, lifted + self.lift(shift))
         return DualPoint(moved.loss, moved.G, moved.dual)
 
@@ -416,7 +416,7 @@ class GeneralObjective(Objective):
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         gram = design.gram(weight, self.fit_intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            z = design.predict(_solve_free(gram, point.G[rows], basis) @ basis.T)
+            z = design.predict(solve_free(gram, point.G[rows], basis) @ basis.T)
             if self.fit_intercept:
                 self._center(z, weight)
             theta -= weight * z
@@ -443,27 +443,6 @@ class GeneralObjective(Objective):
         return QuadraticObjective(
             design, Squared(), response, weight, self.penalty, self.fit_intercept
         )
-
-
-def _solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
-    """D (d x r) with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions."""
-    d, r = G.shape[0], basis.shape[1]
-    n_tasks = basis.shape[0]
-    pull = G @ basis
-    if gram.shape[0] == 1:
-        return solve_psd(gram[0], pull)
-    touched = np.abs(basis) > 1e-12
-    if (touched.sum(axis=1) <= 1).all():
-        # Connected components of a graph: one d x d system each.
-        D = np.empty((d, r))
-        for k in range(r):
-            H = np.einsum("t,tij->ij", basis[touched[:, k], k] ** 2, gram[touched[:, k]])
-            D[:, k] = solve_psd(H, pull[:, k])
-        return D
-    system = np.zeros((r, d, r, d))
-    for t in range(n_tasks):
-        system += np.multiply.outer(np.outer(basis[t], basis[t]), gram[t]).transpose(0, 2, 1, 3)
-    return solve_psd(system.reshape(r * d, r * d), pull.T.ravel()).reshape(r, d).T
 
 
 def make_objective(
