@@ -26,10 +26,26 @@ def prox_row_l2(V: FloatArray, tau: float | FloatArray) -> FloatArray:
     return _row_prox(_kernels.separable.ROW_L2, V, tau)
 
 
+def prox_row_linf(V: FloatArray, tau: float | FloatArray) -> FloatArray:
+    """Prox of ``tau * sum_j max_t |w_jt|``: V less its rows' projections onto l1 balls.
+
+    ``tau`` is a scalar or one value per row.
+    """
+    out = np.empty_like(V)
+    _kernels.levels.row_linf(V, _per_row(V, tau), out)
+    return out
+
+
+def prox_column_l2(V: FloatArray, tau: float) -> FloatArray:
+    """Prox of ``tau * sum_t ||w_t||_2``: shrink every column, one task's coefficients."""
+    lengths = np.sqrt(np.einsum("jt,jt->t", V, V))
+    share = np.divide(tau, lengths, out=np.ones_like(lengths), where=lengths > tau)
+    return V * (1.0 - share)
+
+
 def _row_prox(code: int, V: FloatArray, tau: float | FloatArray) -> FloatArray:
     out = np.empty_like(V)
-    threshold = np.full(V.shape[0], tau) if np.ndim(tau) == 0 else np.asarray(tau)
-    _kernels.separable.prox(code, V, threshold, out)
+    _kernels.separable.prox(code, V, _per_row(V, tau), out)
     return out
 
 
@@ -49,6 +65,10 @@ def prox_fused_rows(
     out = np.empty_like(V)
     _kernels.fused.prox(V, order, group, fused, sparse, tau, out)
     return out
+
+
+def _per_row(V: FloatArray, tau: float | FloatArray) -> FloatArray:
+    return np.full(V.shape[0], tau) if np.ndim(tau) == 0 else np.asarray(tau)
 
 
 def singular_values(V: FloatArray) -> FloatArray:
@@ -77,6 +97,26 @@ def prox_trace(V: FloatArray, tau: float) -> FloatArray:
         return np.divide(np.maximum(s - tau, 0.0), s, out=np.zeros_like(s), where=s > 0.0)
 
     return _spectral_map(V, factors, threshold=tau)
+
+
+def prox_squared_trace(V: FloatArray, tau: float) -> FloatArray:
+    """Prox of ``tau/2 * (sum_i sigma_i(W))^2``: soft threshold at tau times what is left."""
+    return _lower_singular_values(V, 0.0, 1.0 / tau) if tau > 0.0 else V.copy()
+
+
+def project_trace_ball(V: FloatArray, bound: float) -> FloatArray:
+    """The closest matrix whose singular values sum to at most ``bound``."""
+    return _lower_singular_values(V, bound, 0.0)
+
+
+def _lower_singular_values(V: FloatArray, total: float, extra: float) -> FloatArray:
+    """Soft threshold of the singular values at u, until their sum is ``total + extra * u``."""
+
+    def factors(s: FloatArray) -> FloatArray:
+        u = _kernels.levels.level(s, total, extra)
+        return np.divide(np.maximum(s - u, 0.0), s, out=np.zeros_like(s), where=s > 0.0)
+
+    return _spectral_map(V, factors, threshold=0.0)
 
 
 def prox_spectral_box(

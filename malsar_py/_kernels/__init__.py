@@ -10,7 +10,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import block_descent, blocks, descent, features, fused, losses, separable, spectral
+    from . import (
+        block_descent,
+        blocks,
+        descent,
+        features,
+        fused,
+        levels,
+        losses,
+        separable,
+        spectral,
+    )
 
 __all__ = [
     "block_descent",
@@ -18,6 +28,7 @@ __all__ = [
     "descent",
     "features",
     "fused",
+    "levels",
     "losses",
     "separable",
     "spectral",

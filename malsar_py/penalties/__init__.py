@@ -10,12 +10,14 @@ from __future__ import annotations
 from ._base import Composite, Coupling, Norm, Penalty, Ridge, Structure, TaskQuadratic
 from ._concave import CappedRows, Concave, FirstStage, FusedRoots, RootRows
 from ._fused import FusedRows, fused_rows
-from ._rows import L1, RowL2, WeightedL1
-from ._spectral import SpectralBox, TraceNorm
+from ._rows import L1, ColumnL2, RowL2, RowLinf, WeightedL1
+from ._spectral import SpectralBox, SquaredTraceNorm, TraceBall, TraceNorm
+from ._split import Split
 
 __all__ = [
     "L1",
     "CappedRows",
+    "ColumnL2",
     "Composite",
     "Concave",
     "Coupling",
@@ -27,9 +29,13 @@ __all__ = [
     "Ridge",
     "RootRows",
     "RowL2",
+    "RowLinf",
     "SpectralBox",
+    "Split",
+    "SquaredTraceNorm",
     "Structure",
     "TaskQuadratic",
+    "TraceBall",
     "TraceNorm",
     "WeightedL1",
     "fused_rows",

@@ -75,6 +75,8 @@ class Structure(Penalty):
     row_code: ClassVar[int | None] = None
     # A function of the singular values alone.
     rotation_invariant: ClassVar[bool] = False
+    # W is a sum of so many parts, stacked in the solver's variable.
+    n_parts: ClassVar[int] = 1
 
     @property
     def structure(self) -> Structure | None:

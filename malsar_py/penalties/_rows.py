@@ -1,4 +1,4 @@
-"""Norms that are sums over the rows of W."""
+"""Norms that are sums over the rows or the columns of W."""
 
 from __future__ import annotations
 
@@ -75,3 +75,29 @@ class WeightedL1(Norm):
     def leaves_free(self, n_tasks: int) -> FreePart | None:
         rows = np.flatnonzero(self.weights == 0.0)
         return (rows, np.eye(n_tasks)) if rows.size else None
+
+
+class RowLinf(Norm):
+    """``lambda1 sum_j max_t |w_jt|`` (L1,inf): tasks may use a feature as much as any of them."""
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(np.abs(W).max(axis=1).sum())
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_row_linf(V, step * self.lambda1)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        return float(np.abs(G).sum(axis=1).max(initial=0.0))
+
+
+class ColumnL2(Norm):
+    """``lambda1 sum_t ||w_t||_2``: one task is a group."""
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->t", W, W)).sum())
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_column_l2(V, step * self.lambda1)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        return float(np.sqrt(np.einsum("jt,jt->t", G, G).max(initial=0.0)))
