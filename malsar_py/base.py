@@ -23,6 +23,7 @@ from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design, Masked, Ragged, Shared
 from .losses import Logistic, Loss, Squared
 from .objective import Objective, QuadraticObjective, make_objective
+from .parts import by_parts
 from .penalties import Penalty
 from .solvers import (
     Result,
@@ -105,7 +106,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         """The penalty Omega of this model."""
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        """Set fitted attributes of the model's own; W is (n_features, n_tasks)."""
+        """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
 
     def fit(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> Self:
         """Fit the tasks together.
@@ -147,14 +148,14 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
-        objective = make_objective(design, self._loss, y, c, penalty, self.fit_intercept)
+        objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
         W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
         result = self._solve(objective, W0)
         if not result.converged:
             self._warn_gap(result, objective)
         intercept = offset + result.intercepts
         if means is not None:
-            intercept = intercept - np.einsum("tj,jt->t", means, result.W)
+            intercept -= np.einsum("tj,jt->t", means, objective.coefficients(result.W))
         self._set_fitted(rows, result, intercept, objective)
         self._describe(result.W, problem)
 
@@ -214,7 +215,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         self.tasks_ = rows.tasks
         self.n_tasks_ = rows.n_tasks
         self.coef_feature_names_ = rows.feature_names
-        self.coef_: Any = np.ascontiguousarray(result.W.T)
+        self.coef_: Any = np.ascontiguousarray(objective.coefficients(result.W).T)
         self.intercept_: Any = intercept
         if rows.one_task_plain:
             self.coef_, self.intercept_ = self.coef_[0], float(intercept[0])

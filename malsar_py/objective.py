@@ -57,6 +57,8 @@ class Structure(Protocol):
     def row_code(self) -> int | None: ...
     @property
     def rotation_invariant(self) -> bool: ...
+    @property
+    def n_parts(self) -> int: ...
     def prox(self, V: FloatArray, step: float) -> FloatArray: ...
     def row_thresholds(self, n_features: int) -> FloatArray: ...
 
@@ -136,6 +138,10 @@ class Objective(ABC):
     def affine(self) -> bool:
         """Whether the gradient is affine in W."""
         return self.loss.affine
+
+    def coefficients(self, W: FloatArray) -> FloatArray:
+        """Coefficients (n_features, n_tasks) for the variable of a solver: here they are one."""
+        return W
 
     @abstractmethod
     def lift(self, W: FloatArray) -> FloatArray:

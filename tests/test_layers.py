@@ -19,7 +19,8 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 
 # What each part of the package may import from it, directly. A new module gets its line here.
 _PROXIMAL = {"_kernels", "prox", "penalties"}
-_SMOOTH = {"_kernels", "_linalg", "losses", "design", "graphs", "objective", "rotated", "solvers"}
+_DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
+_SMOOTH = _DATA | {"objective", "rotated", "parts", "solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_scoring", "_docs", "_threads"}
 MAY_IMPORT = {
     "_typing": set(),
@@ -40,8 +41,9 @@ MAY_IMPORT = {
     "losses": {"_kernels", "_linalg"},
     "design": {"_kernels", "_linalg", "_threads"},
     "graphs": set(),
-    "objective": _SMOOTH - {"objective", "rotated", "solvers"},
-    "rotated": _SMOOTH - {"rotated", "solvers"},
+    "objective": _DATA,
+    "rotated": _DATA | {"objective"},
+    "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
     # all of them -> estimators
     "base": _CORE,
