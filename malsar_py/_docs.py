@@ -8,12 +8,22 @@ from typing import TypeVar
 
 Class = TypeVar("Class", bound=type)
 
-_PARAMETERS = """\
+_STRENGTHS = """\
 lambda1 : float, default=0.1
     Strength of the term that couples the tasks, in [0, inf); see the objective above.
 lambda2 : float, default={lambda2}
     Strength of {lambda2_term}, in {lambda2_range}.
-{own_parameters}fit_intercept : bool, default=True
+"""
+
+_STRENGTHS_OF_PARTS = """\
+lambda1 : float, default=0.1
+    Strength of the first term, in (0, inf); see the objective above.
+lambda2 : float, default={lambda2}
+    Strength of the second term, in (0, inf). {lambda2_range}
+"""
+
+_PARAMETERS = """\
+{strengths}{own_parameters}fit_intercept : bool, default=True
     Whether every task has an unpenalised intercept.
 task_column : int or str, default=None
     Position or name of the column of X that holds the task labels; it is not a feature. With None,
@@ -114,11 +124,13 @@ def document(
     lambda2: str = "0.0",
     lambda2_range: str = "[0, inf)",
     lambda2_term: str = "the second term, the ridge ``lambda2/2 ||W||_F^2``",
+    two_parts: bool = False,
     stages: str = "",
     smoothed: str = "",
 ) -> Callable[[Class], Class]:
     """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``.
 
+    ``two_parts``: the lambdas belong to the parts of W, and ``lambda2_range`` is a sentence.
     ``stages``: the values of `solver`, for a model that is fitted in stages.
     """
 
@@ -130,9 +142,9 @@ def document(
             "<notation>": _NOTATION.format(loss=_LOSSES[kind]),
             "<parameters>": _PARAMETERS.format(
                 own_parameters=inspect.cleandoc(own_parameters) + "\n" if own_parameters else "",
-                lambda2=lambda2,
-                lambda2_range=lambda2_range,
-                lambda2_term=lambda2_term,
+                strengths=(_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
+                    lambda2=lambda2, lambda2_range=lambda2_range, lambda2_term=lambda2_term
+                ),
                 solving=_STAGED.format(solvers=stages) if stages else _CONVEX,
                 per_stage=" in each stage" if stages else "",
             ),

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from .cluster import ClusteredClassifier, ClusteredRegressor
-from .low_rank import TraceNormClassifier, TraceNormRegressor
+from .cluster import (
+    ClusteredClassifier,
+    ClusteredRegressor,
+)
+from .low_rank import (
+    RobustLowRankClassifier,
+    RobustLowRankRegressor,
+    SparseLowRankClassifier,
+    SparseLowRankRegressor,
+    TraceNormClassifier,
+    TraceNormRegressor,
+)
 from .nonconvex import (
     MultiLevelLassoClassifier,
     MultiLevelLassoRegressor,
@@ -17,6 +27,12 @@ from .relation import (
     GraphRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
+)
+from .robust import (
+    DirtyClassifier,
+    DirtyRegressor,
+    RobustFeatureClassifier,
+    RobustFeatureRegressor,
 )
 from .sparse import (
     JointFeatureClassifier,
@@ -34,6 +50,8 @@ from .temporal import (
 __all__ = [
     "ClusteredClassifier",
     "ClusteredRegressor",
+    "DirtyClassifier",
+    "DirtyRegressor",
     "FusedSparseGroupClassifier",
     "FusedSparseGroupRegressor",
     "GraphClassifier",
@@ -50,6 +68,12 @@ __all__ = [
     "MultiStageRegressor",
     "NonconvexFusedClassifier",
     "NonconvexFusedRegressor",
+    "RobustFeatureClassifier",
+    "RobustFeatureRegressor",
+    "RobustLowRankClassifier",
+    "RobustLowRankRegressor",
+    "SparseLowRankClassifier",
+    "SparseLowRankRegressor",
     "TemporalGroupClassifier",
     "TemporalGroupRegressor",
     "TraceNormClassifier",

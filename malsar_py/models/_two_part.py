@@ -1,0 +1,73 @@
+"""What models with W = P + Q have in common."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from .._tasks import TaskRows
+from .._typing import FloatArray
+from ..base import MultiTaskEstimator, Problem
+from ..penalties import Split, TraceBall
+
+POSITIVE = [Interval(Real, 0, None, closed="neither")]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TwoPart(MultiTaskEstimator):
+    """A penalty for each of two parts; the parts are fitted attributes."""
+
+    lambda2: float = 0.1
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **MultiTaskEstimator._parameter_constraints,
+        "lambda1": POSITIVE,
+        "lambda2": POSITIVE,
+    }
+
+    # Attributes for P and Q.
+    _part_names: ClassVar[tuple[str, str]]
+    # Q has a column for each outlier and zeros elsewhere.
+    _outliers: ClassVar[bool] = False
+
+    @abstractmethod
+    def _penalty(self, problem: Problem) -> Split:
+        """The penalties of the two parts."""
+
+    @abstractmethod
+    def _both_from_to(self, problem: Problem) -> tuple[float, float]:
+        """Below the first value of lambda2 / lambda1 P is zero, above the second Q is."""
+
+    def _start(self, rows: TaskRows) -> FloatArray:
+        W = super()._start(rows)
+        if not W.any():
+            return np.zeros((2 * W.shape[0], W.shape[1]))
+        parts = [getattr(self, name).reshape(W.shape[::-1]).T for name in self._part_names]
+        # Under a constraint that was not there before, the nearest point that meets it.
+        return self._penalty(Problem(rows.tasks, W.shape[0])).prox(np.concatenate(parts), 0.0)
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        for name, part in zip(self._part_names, np.split(W, 2), strict=True):
+            setattr(self, name, np.ascontiguousarray(part.T).reshape(self.coef_.shape))
+        if self._outliers:
+            self.outlier_tasks_ = problem.tasks[np.split(W, 2)[1].any(axis=0)]
+        if problem.n_tasks > 1 and not isinstance(self._penalty(problem).second, TraceBall):
+            self._warn_of_a_part_that_vanishes(*self._both_from_to(problem))
+
+    def _warn_of_a_part_that_vanishes(self, low: float, high: float) -> None:
+        ratio = self.lambda2 / self.lambda1
+        if low <= ratio <= high:
+            return
+        name = self._part_names[0 if ratio < low else 1]
+        warnings.warn(
+            f"{name} of {type(self).__name__} is zero whatever the data, because lambda2 / lambda1 "
+            f"= {ratio:.3g}: both parts can be in use from {low:.3g} to {high:.3g}.",
+            UserWarning,
+            stacklevel=5,
+        )
