@@ -5,6 +5,8 @@ from __future__ import annotations
 from .cluster import (
     ClusteredClassifier,
     ClusteredRegressor,
+    SharedSubspaceClassifier,
+    SharedSubspaceRegressor,
 )
 from .low_rank import (
     RobustLowRankClassifier,
@@ -27,6 +29,8 @@ from .relation import (
     GraphRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
+    TaskRelationshipClassifier,
+    TaskRelationshipRegressor,
 )
 from .robust import (
     DirtyClassifier,
@@ -72,8 +76,12 @@ __all__ = [
     "RobustFeatureRegressor",
     "RobustLowRankClassifier",
     "RobustLowRankRegressor",
+    "SharedSubspaceClassifier",
+    "SharedSubspaceRegressor",
     "SparseLowRankClassifier",
     "SparseLowRankRegressor",
+    "TaskRelationshipClassifier",
+    "TaskRelationshipRegressor",
     "TemporalGroupClassifier",
     "TemporalGroupRegressor",
     "TraceNormClassifier",

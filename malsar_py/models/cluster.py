@@ -1,4 +1,4 @@
-"""Clustered tasks: groups of tasks share a model, and the groups are learnt with the models."""
+"""Groups of tasks, or a subspace of features, learnt with the models: one spectral penalty."""
 
 from __future__ import annotations
 
@@ -31,38 +31,80 @@ _OWN_ATTRIBUTES = """\
         Cluster 0, ..., n_clusters - 1 of each task: k-means on the top k eigenvectors of M."""
 
 
+_SUBSPACE_PARAMETERS = """\
+    n_components : int, default=2
+        Dimension k of the shared subspace, in [1, n_tasks]; with one task it is capped at 1."""
+
+_SUBSPACE_ATTRIBUTES = """\
+    components_ : ndarray of shape (min(n_components, n_features), n_features)
+        Orthonormal basis of the shared subspace: the top eigenvectors of the minimising M, the one
+        that the coefficients use most first."""
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Clustered(MultiTaskEstimator):
+class _SpectralBox(MultiTaskEstimator):
+    """Ridge lambda2 along the best k directions, lambda1 + lambda2 along the others, relaxed."""
+
     lambda2: float = 0.1
-    n_clusters: int = 2
-    random_state: int | np.random.RandomState | None = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "lambda2": [Interval(Real, 0, None, closed="neither")],
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
     }
+    # The parameter that is k.
+    _dimension: ClassVar[str]
 
-    def _n_clusters(self, n_tasks: int) -> int:
+    def _k(self, n_tasks: int) -> int:
+        k: int = getattr(self, self._dimension)
         if n_tasks == 1:
             return 1
-        if self.n_clusters > n_tasks:
+        if k > n_tasks:
             raise ValueError(
-                f"n_clusters={self.n_clusters} must be at most the number of tasks, {n_tasks}."
+                f"{self._dimension}={k} must be at most the number of tasks, {n_tasks}."
             )
-        return self.n_clusters
+        return k
 
     def _penalty(self, problem: Problem) -> Penalty:
-        k = self._n_clusters(problem.n_tasks)
+        k = self._k(problem.n_tasks)
         if self.lambda1 == 0.0 or k >= min(problem.n_features, problem.n_tasks):
             return Ridge(self.lambda2)  # what the penalty is in these limits
         return SpectralBox(self.lambda1, self.lambda2, k)
 
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _Clustered(_SpectralBox):
+    n_clusters: int = 2
+    random_state: int | np.random.RandomState | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_SpectralBox._parameter_constraints,
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+    _dimension: ClassVar[str] = "n_clusters"
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        k = self._n_clusters(problem.n_tasks)
+        k = self._k(problem.n_tasks)
         self.task_membership_, directions = _membership(W, k, self.lambda1, self.lambda2)
         self.task_labels_ = _kmeans(directions, k, self.random_state)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _SharedSubspace(_SpectralBox):
+    n_components: int = 2
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **_SpectralBox._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+    }
+    _dimension: ClassVar[str] = "n_components"
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        # M shares the eigenvectors of WW', in the same order.
+        directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)[0].T
+        top = directions[: self._k(problem.n_tasks)]
+        largest = np.take_along_axis(top, np.abs(top).argmax(axis=1)[:, None], axis=1)
+        self.components_ = np.ascontiguousarray(top * np.where(largest < 0.0, -1.0, 1.0))
 
 
 def _membership(
@@ -197,4 +239,107 @@ class ClusteredClassifier(_Clustered, MultiTaskClassifier):
     >>> model = ClusteredClassifier(lambda1=0.1, lambda2=0.01, n_clusters=2, random_state=0)
     >>> model.fit(X, y, tasks=tasks).task_membership_.shape
     (8, 8)
+    """
+
+
+@document(
+    "regressor",
+    own_parameters=_SUBSPACE_PARAMETERS,
+    own_attributes=_SUBSPACE_ATTRIBUTES,
+    lambda2="0.1",
+    lambda2_range="(0, inf)",
+)
+class SharedSubspaceRegressor(_SharedSubspace, MultiTaskRegressor):
+    """Shared subspace (cASO, convex alternating structure optimisation).
+
+    Minimises over W, b and M::
+
+        F(W, b) + lambda1 eta (1 + eta)/2 tr(W' (eta I + M)^-1 W)
+        subject to 0 <= M <= I, tr M = k
+
+    with ``eta = lambda2 / lambda1`` and M (n_features x n_features): coefficients within the shared
+    subspace pay the ridge lambda2, others lambda1 in addition, up to the relaxation. <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    ClusteredRegressor : The same function of W, with M between tasks.
+    TraceNormRegressor : A shared subspace of no given dimension.
+
+    Notes
+    -----
+    With M minimised out this is the same function of W as in :class:`ClusteredRegressor` with as
+    many clusters: the two models predict alike and differ in what is read off. ``lambda1 = 0`` and
+    ``n_components >= min(n_features, n_tasks)`` are plain ridge.
+
+    References
+    ----------
+    .. [1] J. Chen, L. Tang, J. Liu, J. Ye, "A convex formulation for learning shared structures
+       from multiple tasks", ICML 2009.
+    .. [2] R. K. Ando, T. Zhang, "A framework for learning predictive structures from multiple tasks
+       and unlabeled data", JMLR 6, 2005.
+    .. [3] A. M. McDonald, M. Pontil, D. Stamos, "New perspectives on k-support and cluster norms",
+       JMLR 17, 2016.
+
+    Examples
+    --------
+    >>> from malsar_py import SharedSubspaceRegressor
+    >>> from malsar_py.datasets import make_low_rank
+    >>> X, y, tasks = make_low_rank(n_tasks=6, random_state=0)
+    >>> model = SharedSubspaceRegressor(lambda1=1.0, lambda2=0.1, n_components=2)
+    >>> model.fit(X, y, tasks=tasks).components_.shape
+    (2, 20)
+    """
+
+
+@document(
+    "classifier",
+    own_parameters=_SUBSPACE_PARAMETERS,
+    own_attributes=_SUBSPACE_ATTRIBUTES,
+    lambda2="0.1",
+    lambda2_range="(0, inf)",
+)
+class SharedSubspaceClassifier(_SharedSubspace, MultiTaskClassifier):
+    """Shared subspace logistic regression (cASO).
+
+    Minimises over W, b and M::
+
+        F(W, b) + lambda1 eta (1 + eta)/2 tr(W' (eta I + M)^-1 W)
+        subject to 0 <= M <= I, tr M = k
+
+    with ``eta = lambda2 / lambda1`` and M (n_features x n_features): coefficients within the shared
+    subspace pay the ridge lambda2, others lambda1 in addition, up to the relaxation. <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    SharedSubspaceRegressor : The same penalty with the squared loss.
+
+    References
+    ----------
+    .. [1] J. Chen, L. Tang, J. Liu, J. Ye, "A convex formulation for learning shared structures
+       from multiple tasks", ICML 2009.
+
+    Examples
+    --------
+    >>> from malsar_py import SharedSubspaceClassifier
+    >>> from malsar_py.datasets import make_low_rank
+    >>> X, y, tasks = make_low_rank(n_tasks=6, classification=True, random_state=0)
+    >>> model = SharedSubspaceClassifier(lambda1=0.1, lambda2=0.01, n_components=2)
+    >>> model.fit(X, y, tasks=tasks).components_.shape
+    (2, 20)
     """

@@ -1,4 +1,4 @@
-"""Tasks tied to each other by quadratic terms: to their mean, or along the edges of a graph."""
+"""Tasks tied to each other: to their mean, along a graph, or by a covariance that is learnt."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.linalg
 
 from .._docs import document
+from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
     MultiTaskClassifier,
@@ -16,7 +18,7 @@ from ..base import (
     Problem,
 )
 from ..graphs import to_laplacian
-from ..penalties import L1, Coupling, Penalty, Ridge
+from ..penalties import L1, Coupling, Penalty, Ridge, SquaredTraceNorm
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -229,4 +231,118 @@ class GraphClassifier(_Graph, MultiTaskClassifier):
     >>> model = GraphClassifier(graph="chain", lambda1=0.1, lambda2=0.01).fit(X, y, tasks=tasks)
     >>> model.classes_
     array([0, 1])
+    """
+
+
+_RELATION_ATTRIBUTES = """\
+    task_covariance_ : ndarray of shape (n_tasks, n_tasks)
+        The minimising Omega, ``(W'W)^(1/2)`` divided by its trace; I/n_tasks if W = 0.
+    task_correlation_ : ndarray of shape (n_tasks, n_tasks)
+        The same scaled to ones on the diagonal; a task without coefficients is related to none."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class _TaskRelationship(MultiTaskEstimator):
+    def _penalty(self, problem: Problem) -> Penalty:
+        ridge = Ridge(self.lambda2)
+        return SquaredTraceNorm(self.lambda1) + ridge if self.lambda1 > 0.0 else ridge
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
+        root = (directions.T * s) @ directions
+        total = s.sum()
+        T = problem.n_tasks
+        self.task_covariance_ = root / total if total > 0.0 else np.eye(T) / T
+        spread = np.sqrt(np.diag(self.task_covariance_))
+        spread[spread == 0.0] = 1.0
+        self.task_correlation_ = self.task_covariance_ / np.outer(spread, spread)
+        np.fill_diagonal(self.task_correlation_, 1.0)
+
+
+@document("regressor", own_attributes=_RELATION_ATTRIBUTES)
+class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
+    """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
+
+    Minimises over W, b and Omega::
+
+        F(W, b) + lambda1/2 tr(W Omega^-1 W') + lambda2/2 ||W||_F^2
+        subject to Omega >= 0, tr Omega = 1
+
+    with Omega (n_tasks x n_tasks) the covariance of the tasks' coefficients. <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    GraphRegressor : The relations are given.
+    TraceNormRegressor : The trace norm, not squared.
+
+    Notes
+    -----
+    Omega can be minimised out, at ``(W'W)^(1/2) / tr``: what is left is ``lambda1/2`` times the
+    squared trace norm of W, convex, with an exact prox. It is that of convex multi-task feature
+    learning [2]_ too, where the covariance is between features.
+
+    References
+    ----------
+    .. [1] Y. Zhang, D.-Y. Yeung, "A convex formulation for learning task relationships in
+       multi-task learning", UAI 2010.
+    .. [2] A. Argyriou, T. Evgeniou, M. Pontil, "Convex multi-task feature learning", Machine
+       Learning 73, 2008.
+
+    Examples
+    --------
+    >>> from malsar_py import TaskRelationshipRegressor
+    >>> from malsar_py.datasets import make_clustered
+    >>> X, y, tasks = make_clustered(n_tasks=6, n_clusters=2, random_state=0)
+    >>> model = TaskRelationshipRegressor(lambda1=0.1).fit(X, y, tasks=tasks)
+    >>> model.task_correlation_.shape, model.relative_gap_ <= model.tol
+    ((6, 6), True)
+    """
+
+
+@document("classifier", own_attributes=_RELATION_ATTRIBUTES)
+class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
+    """Task relationship learning (MTRL), logistic: the tasks' covariance is learnt.
+
+    Minimises over W, b and Omega::
+
+        F(W, b) + lambda1/2 tr(W Omega^-1 W') + lambda2/2 ||W||_F^2
+        subject to Omega >= 0, tr Omega = 1
+
+    with Omega (n_tasks x n_tasks) the covariance of the tasks' coefficients. <notation>
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    TaskRelationshipRegressor : The same penalty with the squared loss.
+
+    References
+    ----------
+    .. [1] Y. Zhang, D.-Y. Yeung, "A convex formulation for learning task relationships in
+       multi-task learning", UAI 2010.
+    .. [2] A. Argyriou, T. Evgeniou, M. Pontil, "Convex multi-task feature learning", Machine
+       Learning 73, 2008.
+
+    Examples
+    --------
+    >>> from malsar_py import TaskRelationshipClassifier
+    >>> from malsar_py.datasets import make_clustered
+    >>> X, y, tasks = make_clustered(n_tasks=6, n_clusters=2, classification=True, random_state=0)
+    >>> model = TaskRelationshipClassifier(lambda1=0.01).fit(X, y, tasks=tasks)
+    >>> model.task_correlation_.shape, model.relative_gap_ <= model.tol
+    ((6, 6), True)
     """
