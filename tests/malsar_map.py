@@ -54,6 +54,7 @@ class Terms:
 
 
 RIDGE = {"rho_L2": ("lambda2", quadratic)}
+TWO_NORMS = {"rho1": ("lambda1", norm), "rho2": ("lambda2", norm)}
 
 TERMS = {
     "Lasso": Terms("Lasso", {"rho1": ("lambda1", norm)} | RIDGE),
@@ -71,6 +72,20 @@ TERMS = {
             "rho2": ("lambda2", quadratic),
             "k": ("n_clusters", whole),
         },
+    ),
+    "CASO": Terms(
+        "SharedSubspace",
+        {
+            "rho1": ("lambda1", quadratic),
+            "rho2": ("lambda2", quadratic),
+            "k": ("n_components", whole),
+        },
+    ),
+    "Dirty": Terms("Dirty", TWO_NORMS),
+    "rMTFL": Terms("RobustFeature", TWO_NORMS),
+    "RMTL": Terms("RobustLowRank", TWO_NORMS),
+    "SparseTrace": Terms(
+        "SparseLowRank", {"gamma": ("lambda1", norm), "tau": ("trace_bound", as_is)}
     ),
     "TGL": Terms(
         "TemporalGroup",
@@ -102,18 +117,19 @@ NONCONVEX = {
     ),
 }
 
-# Loss prefix -> (suffix of the estimator, f(T, N), what else the scaling asks for). Functions whose
-# squared loss has no 1/2 (Dirty, RMTL, rMTFL, SparseTrace, msmtfl) are to halve their multipliers
-# before all this.
+# Loss prefix -> (suffix of the estimator, f(T, N), what else the scaling asks for).
 LOSSES: dict[str, tuple[str, Callable[[int, int], float], dict[str, Any]]] = {
     "Least": ("Regressor", lambda T, N: T / N, {"task_weight": "size", "fit_intercept": False}),
     "Logistic": ("Classifier", lambda T, N: 1.0, {"task_weight": "equal", "fit_intercept": True}),
 }
+# Functions whose squared loss has no 1/2: f is half as large.
+WHOLE_SQUARES = ("Least_Dirty", "Least_RMTL", "Least_rMTFL", "Least_SparseTrace")
 
 
 def scaling(function: str, n_tasks: int, n_samples: int) -> float:
     """f: our objective at a point is f times MALSAR's."""
-    return LOSSES[function.split("_")[0]][1](n_tasks, n_samples)
+    f = LOSSES[function.split("_")[0]][1](n_tasks, n_samples)
+    return 0.5 * f if function in WHOLE_SQUARES else f
 
 
 def estimator(
@@ -125,9 +141,9 @@ def estimator(
     must be 0.
     """
     loss, kind = function.split("_", 1)
-    suffix, factor, fixed = LOSSES[loss]
+    suffix, _, fixed = LOSSES[loss]
     terms = (TERMS | NONCONVEX)[kind]
-    f = factor(n_tasks, n_samples)
+    f = scaling(function, n_tasks, n_samples)
     parameters = dict(fixed)
     for name, value in arguments.items():
         if name in terms.arguments:

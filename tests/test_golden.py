@@ -20,7 +20,8 @@ from . import malsar_map
 TOL = 1e-10
 WITHIN = 1e-8
 
-FUNCTIONS = [f"{loss}_{kind}" for loss in ("Least", "Logistic") for kind in malsar_map.TERMS]
+KINDS = ("Lasso", "L21", "Trace", "SRMTL", "CMTL", "TGL", "CFGLasso")
+FUNCTIONS = [f"{loss}_{kind}" for loss in ("Least", "Logistic") for kind in KINDS]
 SHIPPED = sorted((Path(__file__).parent / "data").glob("golden_*.npz"))
 ON_SCHOOL = [f for f in FUNCTIONS if f.startswith("Least") and f != "Least_CFGLasso"]
 ARGUMENTS = ("rho1", "rho2", "rho3", "k", "rho_L2", "R")

@@ -185,12 +185,12 @@ def make_parameters(name, seed, loss, T):
     return p
 
 
-def twin(name, case, p, loss):
-    """Optimum by CVXPY: W, b and the objective it reports."""
+def twin(name, case, p, loss, models=MODELS):
+    """Optimum by CVXPY."""
     T, d = len(case.blocks), case.X.shape[1]
     W = cp.Variable((d, T))
     b = cp.Variable(T) if case.parameters["fit_intercept"] else np.zeros(T)
-    value, constraints = MODELS[name](W, p)
+    value, constraints = models[name](W, p)
     for t, (X, y, c) in enumerate(case.blocks):
         used = c > 0.0
         X, y, c = X[used], y[used], c[used]
