@@ -106,7 +106,12 @@ def prox_squared_trace(V: FloatArray, tau: float) -> FloatArray:
 
 def project_trace_ball(V: FloatArray, bound: float) -> FloatArray:
     """The closest matrix whose singular values sum to at most ``bound``."""
-    return _lower_singular_values(V, bound, 0.0)
+    inside = _lower_singular_values(V, bound, 0.0)
+    if bound < _GRAM_FLOOR * np.sqrt(np.vdot(V, V)):
+        # So little is left that the rounding of V would stick out of the ball.
+        total = singular_values(inside).sum()
+        inside *= min(bound / total, 1.0) if total > 0.0 else 1.0
+    return inside
 
 
 def _lower_singular_values(V: FloatArray, total: float, extra: float) -> FloatArray:

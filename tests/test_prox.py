@@ -31,6 +31,18 @@ def row_value(W):
     return np.linalg.norm(W, axis=1).sum()
 
 
+def row_max_value(W):
+    return np.abs(W).max(axis=1).sum()
+
+
+def column_value(W):
+    return np.linalg.norm(W, axis=0).sum()
+
+
+def squared_trace_value(W):
+    return 0.5 * trace_value(W) ** 2
+
+
 def trace_value(W):
     return np.linalg.svd(W, compute_uv=False).sum()
 
@@ -90,7 +102,10 @@ def cases():
         "l1": (l1_value, prox.prox_l1),
         "row_l2": (row_value, prox.prox_row_l2),
         "fused_rows": (fused_value, fused_prox),
+        "row_linf": (row_max_value, prox.prox_row_linf),
+        "column_l2": (column_value, prox.prox_column_l2),
         "trace": (trace_value, prox.prox_trace),
+        "squared_trace": (squared_trace_value, prox.prox_squared_trace),
     }
     for box in BOXES:
         named[f"box{box}"] = (
@@ -137,7 +152,7 @@ SCALES = st.sampled_from([1.0, 1.0, 1e-8, 1e8, 1e-60, 1e60])
 def test_three_inequality(name, shape, seed, kind, scale, tau):
     value, operator = CASES[name]
     V = matrix(seed, shape, kind) * scale
-    if not name.startswith("box"):
+    if not name.startswith(("box", "squared")):
         tau = tau * scale  # a norm is homogeneous of degree one, the squared box norm of degree two
     before = V.copy()
     p = operator(V, tau)
@@ -153,7 +168,8 @@ def test_three_inequality(name, shape, seed, kind, scale, tau):
     at_p = value(p)
     # V - p carries the rounding of V, for the spectral maps that of the Gram matrix (see the
     # comparison with the SVD).
-    digits = 1e-15 if name in ("l1", "row_l2") else 1e-11
+    exact = name in ("l1", "row_l2", "row_linf", "column_l2")
+    digits = 1e-15 if exact else 1e-11
     for u in points:
         distance = np.linalg.norm(u - p)
         slack = digits * distance * (np.linalg.norm(V) / tau + np.linalg.norm(slope))
@@ -193,7 +209,10 @@ def test_rows_against_the_formula(seed, shape, kind, scale, per_row):
     assert_allclose(prox.prox_row_l2(V, tau), shrunk, rtol=0, atol=1e-14 * scale)
 
 
-@pytest.mark.parametrize("operator", [prox.prox_l1, prox.prox_row_l2, prox.prox_trace])
+@pytest.mark.parametrize(
+    "operator",
+    [prox.prox_l1, prox.prox_row_l2, prox.prox_row_linf, prox.prox_column_l2, prox.prox_trace],
+)
 def test_norms_at_threshold_zero_and_beyond(operator):
     V = matrix(0, (6, 4), "random")
     assert_allclose(operator(V, 0.0), V, rtol=0, atol=1e-14)
@@ -389,7 +408,13 @@ def test_singular_values_and_spectral_norm(seed, shape, kind, scale):
 
 # --- penalties ----------------------------------------------------------------------------------
 
-NORMS = {"l1": penalties.L1, "row_l2": penalties.RowL2, "trace": penalties.TraceNorm}
+NORMS = {
+    "l1": penalties.L1,
+    "row_l2": penalties.RowL2,
+    "row_linf": penalties.RowLinf,
+    "column_l2": penalties.ColumnL2,
+    "trace": penalties.TraceNorm,
+}
 
 
 def attaining(name, G):
@@ -401,6 +426,12 @@ def attaining(name, G):
     elif name == "row_l2":
         j = np.linalg.norm(G, axis=1).argmax()
         W[j] = G[j] / np.linalg.norm(G[j])
+    elif name == "row_linf":
+        j = np.abs(G).sum(axis=1).argmax()
+        W[j] = np.sign(G[j])
+    elif name == "column_l2":
+        t = np.linalg.norm(G, axis=0).argmax()
+        W[:, t] = G[:, t] / np.linalg.norm(G[:, t])
     else:
         U, _, Q = np.linalg.svd(G)
         W = np.outer(U[:, 0], Q[0])

@@ -56,7 +56,7 @@ def shared_subspace(W, p):
 
 
 def task_relationship(W, p):
-    # The covariance minimised out: as a variable it becomes singular, where Clarabel has six digits.
+    # The covariance minimised out: where it is singular, as a variable, Clarabel has six digits.
     value = p["lambda1"] / 2 * cp.square(cp.normNuc(W))
     return value + ridge(W, p["lambda2"]), []
 
