@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ._typing import FloatArray
@@ -19,11 +17,10 @@ class PartsObjective(Objective):
 
     def __init__(self, whole: Objective):
         structure = whole.penalty.structure
-        assert structure is not None and whole.quadratic.matrix is None
+        assert structure is not None and whole.quadratic.largest == 0.0
+        vars(self).update(vars(whole))
         self.whole = whole
         self.n_parts = structure.n_parts
-        self.loss, self.penalty, self.quadratic = whole.loss, whole.penalty, whole.quadratic
-        self.scale, self.b = whole.scale, whole.b
         self.shape = (self.n_parts * whole.shape[0], whole.shape[1])
 
     def coefficients(self, W: FloatArray) -> FloatArray:
@@ -44,19 +41,21 @@ class PartsObjective(Objective):
     def full_pass(
         self, W: FloatArray, z: FloatArray | None = None, *, rough: bool = False
     ) -> tuple[Certificate, FloatArray]:
-        whole, coefficients = self.whole, self.coefficients(W)
-        value, theta = whole._evaluate(whole.design.predict(coefficients) if z is None else z)
-        intercepts = whole.b.copy()
-        point = whole._point(coefficients, value, theta, rough)
-        return replace(self._certify(W, None, point), intercepts=intercepts), point.G
+        z = self.design.predict(self.coefficients(W)) if z is None else z
+        return super().full_pass(W, z, rough=rough)
+
+    def loss_lipschitz(self) -> float:
+        return self.n_parts * self.whole.loss_lipschitz()
+
+    def _point(
+        self, W: FloatArray, value: float, theta: FloatArray, rough: bool = False
+    ) -> DualPoint:
+        return self.whole._point(self.coefficients(W), value, theta, rough)
 
     def _shifted(
         self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
     ) -> DualPoint | None:
-        raise AssertionError("parts have structures: no direction is free of penalty")
-
-    def _loss_lipschitz(self) -> float:
-        return self.n_parts * self.whole._loss_lipschitz()
+        return self.whole._shifted(self.coefficients(W), lifted, point, basis)
 
 
 def by_parts(objective: Objective) -> Objective:

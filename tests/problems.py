@@ -10,6 +10,8 @@ from sklearn.base import clone
 from malsar_py import (
     ClusteredClassifier,
     ClusteredRegressor,
+    DirtyClassifier,
+    DirtyRegressor,
     FusedSparseGroupClassifier,
     FusedSparseGroupRegressor,
     GraphClassifier,
@@ -20,6 +22,16 @@ from malsar_py import (
     LassoRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
+    RobustFeatureClassifier,
+    RobustFeatureRegressor,
+    RobustLowRankClassifier,
+    RobustLowRankRegressor,
+    SharedSubspaceClassifier,
+    SharedSubspaceRegressor,
+    SparseLowRankClassifier,
+    SparseLowRankRegressor,
+    TaskRelationshipClassifier,
+    TaskRelationshipRegressor,
     TemporalGroupClassifier,
     TemporalGroupRegressor,
     TraceNormClassifier,
@@ -36,6 +48,12 @@ REGRESSORS = [
     MeanRegularizedRegressor(lambda1=0.7, lambda2=0.02),
     GraphRegressor(graph="complete", lambda1=0.7, lambda2=0.02, lambda3=0.05),
     ClusteredRegressor(lambda1=0.5, lambda2=0.05, n_clusters=2, random_state=0),
+    SharedSubspaceRegressor(lambda1=0.5, lambda2=0.05, n_components=2),
+    TaskRelationshipRegressor(lambda1=0.1, lambda2=0.02),
+    DirtyRegressor(lambda1=0.2, lambda2=0.1),
+    RobustFeatureRegressor(lambda1=0.2, lambda2=0.2),
+    RobustLowRankRegressor(lambda1=0.2, lambda2=0.15),
+    SparseLowRankRegressor(lambda1=0.1, lambda2=0.2),
 ]
 CLASSIFIERS = [
     LassoClassifier(lambda1=0.02, lambda2=0.02),
@@ -46,6 +64,12 @@ CLASSIFIERS = [
     MeanRegularizedClassifier(lambda1=0.2, lambda2=0.02),
     GraphClassifier(graph="complete", lambda1=0.2, lambda2=0.02, lambda3=0.01),
     ClusteredClassifier(lambda1=0.2, lambda2=0.05, n_clusters=2, random_state=0),
+    SharedSubspaceClassifier(lambda1=0.2, lambda2=0.05, n_components=2),
+    TaskRelationshipClassifier(lambda1=0.02, lambda2=0.02),
+    DirtyClassifier(lambda1=0.04, lambda2=0.02),
+    RobustFeatureClassifier(lambda1=0.04, lambda2=0.04),
+    RobustLowRankClassifier(lambda1=0.04, lambda2=0.03),
+    SparseLowRankClassifier(lambda1=0.02, lambda2=0.04),
 ]
 ESTIMATORS = REGRESSORS + CLASSIFIERS
 

@@ -130,6 +130,10 @@ NORMS = {
     "Graph": ["lambda3"],
     "TemporalGroup": ["lambda1"],
     "FusedSparseGroup": ["lambda1", "lambda2", "lambda3"],
+    "Dirty": ["lambda1", "lambda2"],
+    "RobustFeature": ["lambda1", "lambda2"],
+    "RobustLowRank": ["lambda1", "lambda2"],
+    "SparseLowRank": ["lambda1", "lambda2"],
 }
 
 
