@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ._typing import FloatArray
@@ -38,19 +40,20 @@ class PartsObjective(Objective):
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
         return self.whole.dual_point(self.coefficients(W), lifted)
 
-    def full_pass(
-        self, W: FloatArray, z: FloatArray | None = None, *, rough: bool = False
-    ) -> tuple[Certificate, FloatArray]:
-        z = self.design.predict(self.coefficients(W)) if z is None else z
-        return super().full_pass(W, z, rough=rough)
+    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+        coefficients = self.coefficients(W)
+        z = self.design.predict(coefficients) if coefficients.any() else None
+        found = self.whole.pass_at(z)
+        G = np.ascontiguousarray(found.G.T)
+        dual = self.whole.dual_of(found, float(np.vdot(coefficients, G)))
+        certificate = self._certify(W, None, DualPoint(found.loss, G, dual))
+        return replace(certificate, intercepts=found.intercepts), G
 
     def loss_lipschitz(self) -> float:
         return self.n_parts * self.whole.loss_lipschitz()
 
-    def _point(
-        self, W: FloatArray, value: float, theta: FloatArray, rough: bool = False
-    ) -> DualPoint:
-        return self.whole._point(self.coefficients(W), value, theta, rough)
+    def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
+        return self.whole._point(self.coefficients(W), value, theta)
 
     def _shifted(
         self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
