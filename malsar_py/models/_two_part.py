@@ -49,8 +49,10 @@ class TwoPart(MultiTaskEstimator):
         if not W.any():
             return np.zeros((2 * W.shape[0], W.shape[1]))
         parts = [getattr(self, name).reshape(W.shape[::-1]).T for name in self._part_names]
+        start = np.concatenate(parts)
+        penalty = self._penalty(Problem(rows.tasks, W.shape[0]))
         # Under a constraint that was not there before, the nearest point that meets it.
-        return self._penalty(Problem(rows.tasks, W.shape[0])).prox(np.concatenate(parts), 0.0)
+        return penalty.prox(start, 0.0) if isinstance(penalty.second, TraceBall) else start
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         for name, part in zip(self._part_names, np.split(W, 2), strict=True):
