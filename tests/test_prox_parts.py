@@ -154,6 +154,7 @@ def test_split(name, seed, shape, step):
     G = np.random.default_rng(seed + 1).standard_normal(shape)
     [(alpha, cost)] = split.dual_bounds(V, G)
     assert 0.0 < alpha <= 1.0
+    assert split.lambda1_max(G) == first.dual_norm(G)
     at = split.prox(V, 0.5)
     assert split.value(at) + cost >= alpha * np.vdot(at[:d] + at[d:], G) - 1e-12
     norms = [p for p in (first, second) if isinstance(p, penalties.Norm)]

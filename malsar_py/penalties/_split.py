@@ -33,6 +33,14 @@ class Split(Structure):
         P, Q = np.split(V, 2)
         return np.concatenate([self.first.prox(P, step), self.second.prox(Q, step)])
 
+    def lambda1_max(self, G0: FloatArray) -> float:
+        """The first part's dual norm at W = 0: from here on it is zero wherever W = 0.
+
+        W = 0 if the second part's dual norm is at most its strength, too. A second part in use only
+        explains part of the data away: P vanishes at about this lambda1.
+        """
+        return self.first.dual_norm(G0)
+
     def bounds_beside(
         self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
     ) -> list[tuple[float, float]]:
