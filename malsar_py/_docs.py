@@ -127,11 +127,13 @@ def document(
     two_parts: bool = False,
     stages: str = "",
     smoothed: str = "",
+    without: tuple[str, ...] = (),
 ) -> Callable[[Class], Class]:
     """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``.
 
     ``two_parts``: the lambdas belong to the parts of W, and ``lambda2_range`` is a sentence.
     ``stages``: the values of `solver`, for a model that is fitted in stages.
+    ``without``: shared parameters and attributes that this model has not.
     """
 
     def fill(cls: Class) -> Class:
@@ -156,8 +158,19 @@ def document(
         }
         text = inspect.cleandoc(cls.__doc__)
         for mark, part in parts.items():
-            text = text.replace(mark, part)
+            text = text.replace(mark, _leave_out(part, without))
         cls.__doc__ = text
         return cls
 
     return fill
+
+
+def _leave_out(entries: str, names: tuple[str, ...]) -> str:
+    """The numpydoc entries but those of these names."""
+    lines: list[str] = []
+    for line in entries.splitlines():
+        if not line.startswith(" "):
+            kept = line.partition(" : ")[0] not in names
+        if kept:
+            lines.append(line)
+    return "\n".join(lines)

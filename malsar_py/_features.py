@@ -24,6 +24,8 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
     """
     table = as_table(X, estimator)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if hasattr(estimator, "_split_patterns"):  # what a row lacks is its label
+        return *estimator._split_patterns(table, reset=reset), True
     position = None
     if estimator.task_column is not None:
         position = column_position(table, estimator.task_column)
@@ -57,9 +59,9 @@ def feature_names(estimator: Any, column: Any) -> AnyArray:
     names = getattr(estimator, "feature_names_in_", None)
     if names is None:
         names = _numbered(estimator.n_features_in_)
-    if column is None:
-        return np.array(names)
     task_column = estimator.task_column
+    if column is None or task_column is None:
+        return np.array(names)
     position = (
         names.tolist().index(task_column) if isinstance(task_column, str) else int(task_column)
     )

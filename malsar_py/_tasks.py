@@ -239,7 +239,9 @@ def _row_labels(
 ) -> tuple[AnyArray | None, str]:
     """The rows' labels, from the label column or the keyword, and the words that name the door."""
     if column is not None:
-        source = f"task_column={estimator.task_column!r}"
+        source = getattr(estimator, "_label_source", f"task_column={estimator.task_column!r}")
+        if tasks is not None and estimator.task_column is None:
+            raise ValueError(f"`tasks` cannot be combined with {source}: leave it out.")
         if tasks is not None:
             raise ValueError(
                 f"Task labels were given twice, by {source} and by `tasks`: "

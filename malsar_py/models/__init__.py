@@ -16,6 +16,10 @@ from .low_rank import (
     TraceNormClassifier,
     TraceNormRegressor,
 )
+from .multisource import (
+    IncompleteMultiSourceClassifier,
+    IncompleteMultiSourceRegressor,
+)
 from .nonconvex import (
     MultiLevelLassoClassifier,
     MultiLevelLassoRegressor,
@@ -60,6 +64,8 @@ __all__ = [
     "FusedSparseGroupRegressor",
     "GraphClassifier",
     "GraphRegressor",
+    "IncompleteMultiSourceClassifier",
+    "IncompleteMultiSourceRegressor",
     "JointFeatureClassifier",
     "JointFeatureRegressor",
     "LassoClassifier",
