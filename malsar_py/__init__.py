@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._keep_tasks import keep_tasks
 from ._stack import stack_tasks
 from .models import (
+    CalibratedJointFeatureRegressor,
     ClusteredClassifier,
     ClusteredRegressor,
     DirtyClassifier,
@@ -46,6 +47,7 @@ from .models import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "CalibratedJointFeatureRegressor",
     "ClusteredClassifier",
     "ClusteredRegressor",
     "DirtyClassifier",

@@ -159,7 +159,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         self._set_fitted(rows, result, intercept, objective)
         self._describe(result.W, problem)
 
-    def _solve(self, objective: Objective, W0: FloatArray) -> Result:
+    def _solve(self, objective: Objective, W0: FloatArray, tol: float | None = None) -> Result:
+        tol = self.tol if tol is None else tol
         direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
         sparse = active_set_fits(objective)
         if self.solver == "closed-form" and not direct:
@@ -176,7 +177,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if direct and self.solver in ("auto", "closed-form"):
             assert isinstance(objective, QuadraticObjective)
             if self.solver == "closed-form" or closed_form_fits(objective):
-                result = solve_closed_form(objective, tol=self.tol)
+                result = solve_closed_form(objective, tol=tol)
                 if result.converged or self.solver == "closed-form":
                     return result
                 W0 = result.W
@@ -185,7 +186,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             solve = solve_splitting
         elif self.solver == "auto" and not sparse and newton_fits(objective):
             solve = solve_newton
-        return solve(objective, W0, tol=self.tol, max_iter=self.max_iter, verbose=int(self.verbose))
+        return solve(objective, W0, tol=tol, max_iter=self.max_iter, verbose=int(self.verbose))
 
     def _start(self, rows: TaskRows) -> FloatArray:
         shape = (rows.n_tasks, rows.X.shape[1])

@@ -98,6 +98,37 @@ class Squared(Loss):
         return c
 
 
+class SquareRoot(Squared):
+    """Task by task ``sqrt(omega_t) sqrt(sum_i c_ti (y - z)^2)``, ``omega_t = sum_i c_ti``.
+
+    Not smooth where a task is interpolated; theta is 0 there (the dual ball's centre).
+    """
+
+    curvature = np.inf
+    affine = False
+
+    def evaluate(
+        self,
+        y: FloatArray,
+        z: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        b: FloatArray,
+        fit_intercept: bool,
+    ) -> tuple[float, FloatArray]:
+        _, theta = super().evaluate(y, z, c, offsets, b, fit_intercept)
+        starts = offsets[:-1]
+        squares = np.divide(theta * theta, c, out=np.zeros_like(theta), where=c > 0.0)
+        norms = np.sqrt(np.add.reduceat(squares, starts))
+        radii = np.sqrt(np.add.reduceat(c, starts))
+        slopes = np.divide(radii, norms, out=np.zeros_like(norms), where=norms > 0.0)
+        theta *= np.repeat(slopes, np.diff(offsets))
+        return float(radii @ norms), theta
+
+    def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
+        return alpha * float(y @ theta)
+
+
 class Logistic(Loss):
     """``log(1 + exp(-y z))``, y in {-1, +1}."""
 

@@ -206,6 +206,10 @@ class Objective(ABC):
         raw = theta.copy()
         return self._certify(W, None, self._point(W, value, theta)), raw
 
+    def certify_with(self, W: FloatArray, loss: float, theta: FloatArray) -> Certificate:
+        """The certificate at W, where the loss is known, from a dual point of another origin."""
+        return self._certify(W, None, self._point(W, loss, theta))
+
     def value_at(self, W: FloatArray, z: FloatArray) -> float:
         """Objective at W with predictions z."""
         return self._evaluate(z)[0] + self.penalty.value(W)
@@ -354,6 +358,10 @@ class QuadraticObjective(Objective):
             gram = self.design.restrict(rows).gram(self.c, self.fit_intercept)
             self._gram_rows = rows, gram
         return self._gram_rows[1]
+
+    def set_gram(self, gram: FloatArray) -> None:
+        """Take Gram matrices that are known."""
+        self._kept["gram"] = gram
 
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         G = lifted - self.rhs

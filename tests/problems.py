@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
 from malsar_py import (
+    CalibratedJointFeatureRegressor,
     ClusteredClassifier,
     ClusteredRegressor,
     DirtyClassifier,
@@ -44,6 +45,7 @@ REGRESSORS = [
     JointFeatureRegressor(lambda1=0.1, lambda2=0.02),
     TemporalGroupRegressor(lambda1=0.1, lambda2=0.02, lambda3=0.2),
     FusedSparseGroupRegressor(lambda1=0.05, lambda2=0.1, lambda3=0.02),
+    CalibratedJointFeatureRegressor(lambda1=0.1, lambda2=0.02),
     TraceNormRegressor(lambda1=0.1, lambda2=0.02),
     MeanRegularizedRegressor(lambda1=0.7, lambda2=0.02),
     GraphRegressor(graph="complete", lambda1=0.7, lambda2=0.02, lambda3=0.05),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from .calibrated import (
+    CalibratedJointFeatureRegressor,
+)
 from .cluster import (
     ClusteredClassifier,
     ClusteredRegressor,
@@ -56,6 +59,7 @@ from .temporal import (
 )
 
 __all__ = [
+    "CalibratedJointFeatureRegressor",
     "ClusteredClassifier",
     "ClusteredRegressor",
     "DirtyClassifier",

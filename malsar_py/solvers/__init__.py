@@ -10,6 +10,7 @@ from .closed_form import closed_form_fits, solve_closed_form
 from .newton import newton_fits, solve_newton
 from .reweighted import StagedResult, solve_reweighted
 from .splitting import solve_splitting, splitting_fits
+from .square_root import noise_levels, solve_square_root
 
 __all__ = [
     "Result",
@@ -18,11 +19,13 @@ __all__ = [
     "active_set_fits",
     "closed_form_fits",
     "newton_fits",
+    "noise_levels",
     "solve_accelerated",
     "solve_active_set",
     "solve_closed_form",
     "solve_newton",
     "solve_reweighted",
     "solve_splitting",
+    "solve_square_root",
     "splitting_fits",
 ]
