@@ -25,10 +25,8 @@ from ..losses import Squared
 from ..objective import Objective, QuadraticObjective
 from ._result import Result
 
-# A task is dualised when its residual is below this share of the one at W = 0; the floor is a share
-# of the residual it has then.
+# A task is dualised when its residual is below this share of that at W = 0; it gives the floor.
 _SMALL = 0.1
-_FLOOR = 0.3
 _LEAST_FLOOR = 1e-4
 _MOST_ROUNDS = 500
 # Relative gaps that weighted problems are solved to.
@@ -101,7 +99,7 @@ def solve_square_root(
         shift = shifted * _spread(objective, np.where(floor > 0.0, cut, 0.0))
         fresh = (floor == 0.0) & (own < _SMALL * at_zero)
         if fresh.any():
-            floor[fresh] = np.maximum(_FLOOR * own, _LEAST_FLOOR * at_zero)[fresh]
+            floor[fresh] = np.maximum(own, _LEAST_FLOOR * at_zero)[fresh]
             levels.forget()
         # Where the gap does not follow, the last problem was not solved well enough.
         patience = min(2.0 * patience, 1.0) if found.gap < 0.5 * last_gap else 0.2 * patience
