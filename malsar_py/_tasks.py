@@ -60,6 +60,7 @@ class TaskRows:
     classes: AnyArray | None  # (2,) for classifiers; classes[1] is +1
     feature_names: AnyArray  # (d,)
     own: bool  # X was made for this fit; otherwise it may be the caller's: never write to it
+    rows: IntArray  # (n,) positions of X's rows in the X given
 
     @property
     def n_tasks(self) -> int:
@@ -150,9 +151,10 @@ def resolve_fit(
         )
     if classes is not None and getattr(estimator, "fit_intercept", True):
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
+    positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
     columns = feature_names(estimator, column)
-    return TaskRows(X, y, weights, offsets, task_labels, door, classes, columns, own)
+    return TaskRows(X, y, weights, offsets, task_labels, door, classes, columns, own, positions)
 
 
 def resolve_predict(estimator: Any, X: Any, *, tasks: Any = None) -> PredictRows:

@@ -143,7 +143,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _fit_rows(self, rows: TaskRows) -> None:
         problem = Problem(rows.tasks, rows.X.shape[1])
         penalty = self._penalty(problem)
-        c = _sample_shares(rows, task_weights(rows, self.task_weight))
+        c = sample_shares(rows, task_weights(rows, self.task_weight))
         design, means = _make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
@@ -152,11 +152,14 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
         result = self._solve(objective, W0)
         if not result.converged:
-            self._warn_gap(result, objective)
+            self._warn_gap(result, objective.scale)
         intercept = offset + result.intercepts
         if means is not None:
             intercept -= np.einsum("tj,jt->t", means, objective.coefficients(result.W))
-        self._set_fitted(rows, result, intercept, objective)
+        self._set_fitted(rows, result, intercept, objective.scale)
+        self.coef_: Any = np.ascontiguousarray(objective.coefficients(result.W).T)
+        if rows.one_task_plain:
+            self.coef_ = self.coef_[0]
         self._describe(result.W, problem)
 
     def _solve(self, objective: Objective, W0: FloatArray, tol: float | None = None) -> Result:
@@ -197,8 +200,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
                 return np.ascontiguousarray(coef.T)
         return np.zeros(shape[::-1])
 
-    def _warn_gap(self, result: Result, objective: Objective) -> None:
-        reached = result.gap / objective.scale if objective.scale > 0.0 else result.gap
+    def _warn_gap(self, result: Result, scale: float) -> None:
+        reached = result.gap / scale if scale > 0.0 else result.gap
         remedy = "Increase max_iter or tol, standardise the features, or strengthen the penalty."
         if not np.isfinite(reached):
             remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
@@ -210,25 +213,21 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         )
 
     def _set_fitted(
-        self, rows: TaskRows, result: Result, intercept: FloatArray, objective: Objective
+        self, rows: TaskRows, result: Result, intercept: FloatArray, scale: float
     ) -> None:
         self._door = rows.door
         self.tasks_ = rows.tasks
         self.n_tasks_ = rows.n_tasks
         self.coef_feature_names_ = rows.feature_names
-        self.coef_: Any = np.ascontiguousarray(objective.coefficients(result.W).T)
-        self.intercept_: Any = intercept
-        if rows.one_task_plain:
-            self.coef_, self.intercept_ = self.coef_[0], float(intercept[0])
+        self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
         if rows.classes is not None:
             self.classes_ = rows.classes
         self.n_iter_ = result.n_iter
         self.objective_ = np.array(result.history)
-        self._set_certificate(result, objective)
+        self._set_certificate(result, scale)
 
-    def _set_certificate(self, result: Result, objective: Objective) -> None:
+    def _set_certificate(self, result: Result, scale: float) -> None:
         self.dual_gap_ = float(result.gap)
-        scale = objective.scale
         self.relative_gap_ = float(result.gap / scale) if scale > 0.0 else float(result.gap)
 
     def _linear_prediction(self, X: Any, tasks: Any) -> FloatArray:
@@ -387,7 +386,7 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         return tags
 
 
-def _sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
+def sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
     """``c_ti = omega_t s_ti / S_t``."""
     total = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
     return rows.sample_weight * np.repeat(omega / total, np.diff(rows.offsets))

@@ -11,6 +11,9 @@ from .cluster import (
     SharedSubspaceClassifier,
     SharedSubspaceRegressor,
 )
+from .kernel import (
+    SeparableKernelRegressor,
+)
 from .low_rank import (
     RobustLowRankClassifier,
     RobustLowRankRegressor,
@@ -86,6 +89,7 @@ __all__ = [
     "RobustFeatureRegressor",
     "RobustLowRankClassifier",
     "RobustLowRankRegressor",
+    "SeparableKernelRegressor",
     "SharedSubspaceClassifier",
     "SharedSubspaceRegressor",
     "SparseLowRankClassifier",

@@ -79,20 +79,19 @@ class _Staged(MultiTaskEstimator):
             objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace
         )
 
-    def _set_certificate(self, result: Result, objective: Objective) -> None:
+    def _set_certificate(self, result: Result, scale: float) -> None:
         assert isinstance(result, StagedResult)
         self.n_stages_ = result.n_stages
-        scale = objective.scale if objective.scale > 0.0 else 1.0
-        self.optimality_ = float(result.gap / scale)
+        self.optimality_ = float(result.gap / (scale if scale > 0.0 else 1.0))
 
-    def _warn_gap(self, result: Result, objective: Objective) -> None:
+    def _warn_gap(self, result: Result, scale: float) -> None:
         assert isinstance(result, StagedResult)
         remedy = "Increase max_stages, max_iter or tol."
         if not np.isfinite(result.gap):
             remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_stages} stages: "
-            f"its relative stationarity is {result.gap / objective.scale:.3g}. {remedy}",
+            f"its relative stationarity is {result.gap / scale:.3g}. {remedy}",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -233,7 +232,7 @@ _LEVEL_ATTRIBUTES = """\
     feature_weights_ : ndarray of shape (n_features,)
         theta_j: what the tasks share of a feature's coefficients; 0 for features that are not
         used."""
-_LEVEL = {
+_LEVEL: Any = {
     "own_attributes": _LEVEL_ATTRIBUTES,
     "lambda2": "0.1",
     "lambda2_range": "(0, inf)",
@@ -363,7 +362,7 @@ class _NonconvexFused(_Staged, OrderedTasks):
         """W = 0 is a local minimum whatever lambda1 is."""
 
 
-_FUSED = {
+_FUSED: Any = {
     "own_parameters": f"""\
     formulation : 1 or 2, default=1
         What is under the square root: the sizes (nFSGL1), or sizes and differences (nFSGL2).

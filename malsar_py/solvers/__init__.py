@@ -7,13 +7,18 @@ from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
+from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel
 from .newton import newton_fits, solve_newton
 from .reweighted import StagedResult, solve_reweighted
 from .splitting import solve_splitting, splitting_fits
 from .square_root import noise_levels, solve_square_root
 
 __all__ = [
+    "DualSystem",
+    "KernelMatrix",
+    "LinearKernel",
     "Result",
+    "RowKernel",
     "StagedResult",
     "Workspace",
     "active_set_fits",

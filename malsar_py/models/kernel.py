@@ -1,0 +1,332 @@
+"""Functions instead of coefficients: a kernel between rows times a kernel between tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.linalg
+from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._docs import document
+from .._labels import match_keys, object_array, show_label
+from .._tasks import TaskRows, task_weights
+from .._typing import AnyArray, FloatArray
+from ..base import MultiTaskRegressor, Problem, sample_shares
+from ..design import Masked, Ragged
+from ..graphs import to_laplacian
+from ..losses import Squared
+from ..objective import Certificate
+from ..penalties import Penalty
+from ..solvers import DualSystem, KernelMatrix, LinearKernel, Result, RowKernel
+
+_NOT_SEMIDEFINITE = -1e-10
+_OWN_PARAMETERS = """\
+    kernel : str or callable, default="linear"
+        Kernel k between rows: a metric of :func:`sklearn.metrics.pairwise.pairwise_kernels`, a
+        function of two rows, or "precomputed": X then holds ``k(x_i, x_j)``, as many columns as
+        rows at `fit`, and against these at `predict`.
+    task_kernel : "mean", "independent", "learned", array, DataFrame or graph, default="mean"
+        How the tasks are related: see S above. An array of shape (n_tasks, n_tasks), or a
+        DataFrame with task labels, is a positive semidefinite kernel A between tasks and S its
+        inverse; graphs are those of :mod:`malsar_py.graphs`: "chain", "complete", edges, networkx
+        graphs, ``graphs.adjacency(A)`` and so on.
+    gamma : float, default=None
+        Parameter of the kernels that have it (rbf, poly, sigmoid, laplacian, chi2), in (0, inf);
+        None is the metric's default, ``1 / n_features`` (1 for chi2).
+    degree : float, default=3
+        Degree of the polynomial kernel, in [0, inf).
+    coef0 : float, default=1
+        Constant of the polynomial and sigmoid kernels.
+    kernel_params : dict, default=None
+        Keyword arguments of a callable kernel."""
+
+_OWN_ATTRIBUTES = """\
+    dual_coef_ : ndarray of shape (n_fit,) or (n_fit, n_tasks)
+        Weights theta of the fitted rows, one column per task after a fit on a 2-D y.
+    X_fit_ : ndarray of shape (n_fit, n_features) or None
+        The fitted rows, in the order given; None with a precomputed kernel.
+    rows_ : ndarray of shape (n_fit,)
+        Their positions in the X given: rows without a target or weight are left out.
+    task_kernel_ : ndarray of shape (n_tasks, n_tasks)
+        ``(lambda1 S + lambda2 I)^-1``, which multiplies k.
+    task_covariance_ : ndarray of shape (n_tasks, n_tasks)
+        The A that was learned (trace 1); only with ``task_kernel="learned"``."""
+
+
+@document(
+    "regressor",
+    own_parameters=_OWN_PARAMETERS,
+    own_attributes=_OWN_ATTRIBUTES,
+    lambda2="0.1",
+    without=("solver", "warm_start", "coef_", "coef_feature_names_"),
+)
+@dataclass(kw_only=True, eq=False, repr=False)
+class SeparableKernelRegressor(MultiTaskRegressor):
+    """Kernel ridge regression for related tasks: one kernel for rows, one for tasks.
+
+    Minimises over functions f_t of the space of k, and intercepts b::
+
+        sum_t omega_t / S_t sum_i s_ti 1/2 (y_ti - f_t(x_ti) - b_t)^2
+            + lambda1/2 sum_tu S_tu <f_t, f_u> + lambda2/2 sum_t ||f_t||^2
+
+    with sample weights s_ti, ``S_t = sum_i s_ti``, and S (n_tasks x n_tasks) by `task_kernel`:
+
+    * "mean": ``I - 11'/n_tasks``, the distances to the mean function; lambda2 > 0 is needed;
+    * a graph: its Laplacian; lambda2 > 0 is needed;
+    * "independent": I, every task on its own;
+    * a kernel A between tasks: its inverse (its range holds the functions if A is singular);
+    * "learned": the inverse of the A that is best, among positive semidefinite A of trace 1.
+
+    Parameters
+    ----------
+    <parameters>
+
+    Attributes
+    ----------
+    <attributes>
+
+    See Also
+    --------
+    MeanRegularizedRegressor : The linear kernel with ``task_kernel="mean"``, with coefficients.
+    GraphRegressor : The linear kernel with a graph, with coefficients.
+
+    Notes
+    -----
+    The functions are those of the matrix-valued kernel ``k(x, x') A_tu`` with A = `task_kernel_`:
+    ``f_t(x) = sum_ui A_tu theta_ui k(x, x_ui)``, so there is no `coef_`. theta solves one linear
+    system: by eigenvectors of both kernels if the tasks share rows and weights, by a Cholesky
+    factor up to 4000 targets, else by conjugate gradients. "learned" alternates between theta and
+    ``A = (F'F)^(1/2) / trace``, F'F the inner products of the functions: `objective_`, the least
+    over A at each f, never rises, and the duality gap is that of the joint problem, which is convex
+    (``lambda1/2`` times the squared trace norm of F). `n_iter_` counts the alternations. With
+    ``unseen="mean"`` an unknown task is predicted by the mean of the functions.
+
+    References
+    ----------
+    .. [1] C. Ciliberto, Y. Mroueh, T. Poggio, L. Rosasco, "Convex learning of multiple tasks and
+       their structure", ICML 2015.
+    .. [2] M. A. Alvarez, L. Rosasco, N. D. Lawrence, "Kernels for vector-valued functions: a
+       review", Foundations and Trends in Machine Learning 4, 2012.
+    .. [3] T. Evgeniou, C. A. Micchelli, M. Pontil, "Learning multiple tasks with kernel methods",
+       JMLR 6, 2005.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import SeparableKernelRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X, tasks = rng.uniform(-3, 3, (90, 1)), np.repeat([0, 1, 2], 30)
+    >>> y = np.sin(X[:, 0]) + 0.3 * tasks * X[:, 0] + 0.1 * rng.standard_normal(90)
+    >>> model = SeparableKernelRegressor(kernel="rbf", lambda1=0.01, lambda2=0.001)
+    >>> bool(model.fit(X, y, tasks=tasks).score(X, y, tasks=tasks) > 0.9)
+    True
+    """
+
+    lambda2: float = 0.1
+    kernel: str | Callable[..., float] = "linear"
+    task_kernel: Any = "mean"
+    gamma: float | None = None
+    degree: float = 3
+    coef0: float = 1
+    kernel_params: dict[str, Any] | None = None
+    # One linear system: nothing to choose, nothing to start from.
+    solver: str = field(default="auto", init=False)
+    warm_start: bool = field(default=False, init=False)
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        name: constraint
+        for name, constraint in MultiTaskRegressor._parameter_constraints.items()
+        if name not in ("solver", "warm_start")
+    } | {
+        "kernel": [StrOptions({*PAIRWISE_KERNEL_FUNCTIONS, "precomputed"}), callable],
+        "task_kernel": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
+        "gamma": [Interval(Real, 0, None, closed="neither"), None],
+        "degree": [Interval(Real, 0, None, closed="left")],
+        "coef0": [Interval(Real, None, None, closed="neither")],
+        "kernel_params": [dict, None],
+    }
+
+    def _penalty(self, problem: Problem) -> Penalty:
+        raise NotImplementedError("functions have no coefficients to penalise")
+
+    def _fit_rows(self, rows: TaskRows, *, in_place: bool) -> None:
+        c = sample_shares(rows, task_weights(rows, self.task_weight))
+        y, offset = rows.y, np.zeros(rows.n_tasks)
+        if self.fit_intercept:
+            y, offset = self._loss.centered(y, c, rows.offsets)
+        system = DualSystem(self._row_kernel(rows), y, c, self.fit_intercept)
+        scale = Squared().evaluate(
+            y, np.zeros_like(y), c, rows.offsets, np.zeros(rows.n_tasks), self.fit_intercept
+        )[0]
+        task_kernel = self._task_kernel(rows.tasks)
+        if task_kernel is None:
+            result, A, theta = self._learn(system, scale)
+        else:
+            found = system.solve(task_kernel)
+            value = found.loss + 0.5 * found.energy
+            certificate = Certificate(value, found.gap, found.intercepts)
+            result = Result(
+                np.empty((0, rows.n_tasks)), certificate, [value], 1, found.gap <= self.tol * scale
+            )
+            A, theta = task_kernel, found.theta
+        if not result.converged:
+            self._warn_gap(result, scale)
+        self._set_fitted(rows, result, offset + result.intercepts, scale)
+        self._set_functions(rows, theta, A)
+
+    def _row_kernel(self, rows: TaskRows) -> RowKernel:
+        X = rows.X
+        if self.kernel == "linear" and X.shape[0] > X.shape[1]:
+            design = Masked(X, rows.n_tasks) if rows.shared else Ragged(X, rows.offsets)
+            return LinearKernel(design, rows.shared)
+        if self.kernel == "precomputed":
+            K = X[:, rows.rows] if rows.rows.max() < X.shape[1] else X
+            if K.shape[0] != K.shape[1] or not np.allclose(K, K.T, rtol=1e-8, atol=0.0):
+                raise ValueError(
+                    "kernel='precomputed' needs X square and symmetric, k(x_i, x_j) for all rows "
+                    f"i and j of X; got {X.shape[1]} columns."
+                )
+        else:
+            K = self._between(X, X)
+        return KernelMatrix(np.ascontiguousarray(K), rows.offsets, rows.shared)
+
+    def _between(self, X: FloatArray, Z: FloatArray) -> FloatArray:
+        if callable(self.kernel):
+            own = self.kernel_params or {}
+        else:
+            own = {"gamma": self.gamma, "degree": self.degree, "coef0": self.coef0}
+        return pairwise_kernels(X, Z, metric=self.kernel, filter_params=True, **own)
+
+    def _task_kernel(self, tasks: AnyArray) -> FloatArray | None:
+        """``(lambda1 S + lambda2 I)^-1``; None if it is to be learned."""
+        T, kind = len(tasks), self.task_kernel
+        if isinstance(kind, str) and kind == "learned":
+            if self.lambda1 == 0.0:
+                raise ValueError("task_kernel='learned' needs lambda1 > 0.")
+            return None
+        if self.lambda1 + self.lambda2 == 0.0:
+            raise ValueError("lambda1 and lambda2 are 0: a function needs a penalty.")
+        if isinstance(kind, str) and kind == "independent":
+            return np.eye(T) / (self.lambda1 + self.lambda2)
+        if isinstance(kind, np.ndarray) or hasattr(kind, "iloc"):
+            return self._effective(_read_task_kernel(kind, tasks))
+        words = {"mean": "complete"}
+        S = to_laplacian(words.get(kind, kind) if isinstance(kind, str) else kind, tasks)
+        if self.lambda2 == 0.0:
+            raise ValueError(
+                "lambda2 must be > 0 where task_kernel is 'mean' or a graph: functions that all "
+                "tasks share would be free."
+            )
+        values, Q = scipy.linalg.eigh(S, check_finite=False)
+        return (Q / (self.lambda1 * np.maximum(values, 0.0) + self.lambda2)) @ Q.T
+
+    def _effective(self, A: FloatArray) -> FloatArray:
+        """``(lambda1 A^-1 + lambda2 I)^-1``, 0 where A is."""
+        values, Q = scipy.linalg.eigh(A, check_finite=False)
+        values = np.where(values > 1e-15 * values[-1], values, 0.0)
+        below = self.lambda1 + self.lambda2 * values
+        return (Q * np.divide(values, below, out=np.zeros_like(values), where=values > 0.0)) @ Q.T
+
+    def _learn(self, system: DualSystem, scale: float) -> tuple[Result, FloatArray, FloatArray]:
+        n_tasks = system.kernel.n_tasks
+        A = np.eye(n_tasks) / n_tasks
+        history: list[float] = []
+        for n_iter in range(1, self.max_iter + 1):
+            mixed = self._effective(A)
+            found = system.solve(mixed)
+            squares, Q = scipy.linalg.eigh(mixed @ found.gram @ mixed, check_finite=False)
+            s = np.sqrt(np.maximum(squares, 0.0))
+            value = found.loss + self.lambda1 / 2 * s.sum() ** 2 + self.lambda2 / 2 * s @ s
+            gap = value - (system.dual_loss(found.theta) - self._conjugate(found.gram))
+            history.append(float(value))
+            if self.verbose:
+                print(f"alternation {n_iter}: objective {value:.9g}, gap {gap:.3g}")
+            if gap <= self.tol * scale or s.sum() == 0.0:
+                break
+            A = (Q * (s / s.sum())) @ Q.T
+        self.task_covariance_ = A
+        certificate = Certificate(float(value), float(gap), found.intercepts)
+        converged = gap <= self.tol * scale
+        return (
+            Result(np.empty((0, n_tasks)), certificate, history, n_iter, converged),
+            mixed,
+            found.theta,
+        )
+
+    def _conjugate(self, gram: FloatArray) -> float:
+        """Conjugate of ``lambda1/2 (trace norm)^2 + ridge`` at G, ``gram = G'G``."""
+        s = np.sqrt(np.maximum(scipy.linalg.eigvalsh(gram, check_finite=False)[::-1], 0.0))
+        if self.lambda2 == 0.0:
+            return float(s[0] ** 2) / (2.0 * self.lambda1)
+        v, a = s / self.lambda2, self.lambda1 / self.lambda2
+        cut = a * np.cumsum(v) / (1.0 + a * np.arange(1, len(v) + 1))
+        last = int(np.flatnonzero(v >= cut)[-1])
+        return 0.5 * float(s @ np.maximum(v - cut[last], 0.0))
+
+    def _set_functions(self, rows: TaskRows, theta: FloatArray, A: FloatArray) -> None:
+        order = np.argsort(rows.rows, kind="stable")
+        self.rows_ = rows.rows[order]
+        self.task_kernel_ = A
+        if rows.shared:
+            columns = theta.reshape(rows.n_tasks, -1).T
+            self.dual_coef_, mixed = columns, columns @ A
+        else:
+            task = np.repeat(np.arange(rows.n_tasks), np.diff(rows.offsets))[order]
+            self.dual_coef_ = theta[order]
+            mixed = self.dual_coef_[:, None] * A[task]
+        X = rows.X[order]
+        self.X_fit_: Any = None if self.kernel == "precomputed" else X
+        # Weights of the kernel's columns in every task; for the linear kernel, of the features.
+        self._mixed = X.T @ mixed if self.kernel == "linear" else mixed
+
+    def _predict_rows(self, X: FloatArray, index: AnyArray | None) -> FloatArray:
+        if self.kernel == "precomputed":
+            X = X[:, self.rows_]
+        elif self.kernel != "linear":
+            X = self._between(X, self.X_fit_)
+        z = X @ self._mixed + self.intercept_
+        if index is None:
+            return z
+        picked = z[np.arange(len(z)), index]
+        return np.where(index < 0, z.mean(axis=1), picked)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = self.kernel == "precomputed"
+        return tags
+
+
+def _read_task_kernel(kernel: Any, tasks: AnyArray) -> FloatArray:
+    """A positive semidefinite (T, T) array in the order of the fitted tasks."""
+    if hasattr(kernel, "iloc"):
+        names = object_array(kernel.index.tolist())
+        where = {key: i for i, key in enumerate(match_keys(names, tasks))}
+        for t, key in enumerate(match_keys(tasks, names)):
+            if key not in where:
+                raise ValueError(f"task_kernel has no row for task {show_label(tasks, t)}.")
+        order = [where[key] for key in match_keys(tasks, names)]
+        if kernel.columns.tolist() != kernel.index.tolist():
+            raise ValueError("task_kernel: rows and columns must name the same tasks in one order.")
+        kernel = kernel.to_numpy()[np.ix_(order, order)]
+    A = np.asarray(kernel, dtype=np.float64)
+    if A.shape != (len(tasks), len(tasks)):
+        raise ValueError(
+            f"task_kernel has shape {A.shape}, but {len(tasks)} tasks were fitted: expected "
+            f"({len(tasks)}, {len(tasks)})."
+        )
+    if not np.isfinite(A).all():
+        raise ValueError("task_kernel contains NaN or infinity.")
+    values = scipy.linalg.eigvalsh(A)
+    if not np.allclose(A, A.T, rtol=1e-10, atol=0.0) or values[0] < _NOT_SEMIDEFINITE * values[-1]:
+        raise ValueError(
+            "task_kernel must be symmetric and positive semidefinite; say graphs.adjacency(A) if "
+            "it holds the edges of a graph."
+        )
+    if values[-1] <= 0.0:
+        raise ValueError("task_kernel is 0: no function would be left.")
+    return A
