@@ -22,7 +22,14 @@ from ..graphs import to_laplacian
 from ..losses import Squared
 from ..objective import Certificate
 from ..penalties import Penalty
-from ..solvers import DualSystem, KernelMatrix, LinearKernel, Result, RowKernel
+from ..solvers import (
+    DualSystem,
+    KernelMatrix,
+    LinearKernel,
+    Result,
+    RowKernel,
+    learn_task_kernel,
+)
 
 _NOT_SEMIDEFINITE = -1e-10
 _OWN_PARAMETERS = """\
@@ -80,7 +87,8 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     * a graph: its Laplacian; lambda2 > 0 is needed;
     * "independent": I, every task on its own;
     * a kernel A between tasks: its inverse (its range holds the functions if A is singular);
-    * "learned": the inverse of the A that is best, among positive semidefinite A of trace 1.
+    * "learned": the inverse of the A that is best, among positive semidefinite A of trace 1;
+      lambda1, lambda2 > 0 are needed.
 
     Parameters
     ----------
@@ -100,11 +108,12 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     The functions are those of the matrix-valued kernel ``k(x, x') A_tu`` with A = `task_kernel_`:
     ``f_t(x) = sum_ui A_tu theta_ui k(x, x_ui)``, so there is no `coef_`. theta solves one linear
     system: by eigenvectors of both kernels if the tasks share rows and weights, by a Cholesky
-    factor up to 4000 targets, else by conjugate gradients. "learned" alternates between theta and
-    ``A = (F'F)^(1/2) / trace``, F'F the inner products of the functions: `objective_`, the least
-    over A at each f, never rises, and the duality gap is that of the joint problem, which is convex
-    (``lambda1/2`` times the squared trace norm of F). `n_iter_` counts the alternations. With
-    ``unseen="mean"`` an unknown task is predicted by the mean of the functions.
+    factor up to 4000 targets, else by conjugate gradients. With "learned" the best A is
+    ``(F'F)^(1/2) / trace``, F'F the inner products of the functions, and what remains is lambda1/2
+    times the squared trace norm of F: convex. Its dual rises by steps that solve the system of the
+    A which belongs to theta; alternating between f and A itself can stop early, since a singular A
+    does not turn any more. `objective_` holds the best so far, and the duality gap is that of the
+    joint problem. With ``unseen="mean"`` an unknown task is predicted by the mean of the functions.
 
     References
     ----------
@@ -138,13 +147,13 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     solver: str = field(default="auto", init=False)
     warm_start: bool = field(default=False, init=False)
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
         for name, constraint in MultiTaskRegressor._parameter_constraints.items()
         if name not in ("solver", "warm_start")
     } | {
         "kernel": [StrOptions({*PAIRWISE_KERNEL_FUNCTIONS, "precomputed"}), callable],
-        "task_kernel": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
+        "task_kernel": "no_validation",  # checked against the tasks
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
         "degree": [Interval(Real, 0, None, closed="left")],
         "coef0": [Interval(Real, None, None, closed="neither")],
@@ -165,7 +174,20 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         )[0]
         task_kernel = self._task_kernel(rows.tasks)
         if task_kernel is None:
-            result, A, theta = self._learn(system, scale)
+            learned = learn_task_kernel(
+                system,
+                self._shrink,
+                scale=scale,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                verbose=int(self.verbose),
+            )
+            result, A, theta = learned.result, learned.A, learned.theta
+            Q, p = learned.directions, learned.sizes
+            total = p.sum()
+            self.task_covariance_ = (
+                (Q * (p / total)) @ Q.T if total > 0.0 else np.eye(rows.n_tasks) / rows.n_tasks
+            )
         else:
             found = system.solve(task_kernel)
             value = found.loss + 0.5 * found.energy
@@ -206,8 +228,8 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         """``(lambda1 S + lambda2 I)^-1``; None if it is to be learned."""
         T, kind = len(tasks), self.task_kernel
         if isinstance(kind, str) and kind == "learned":
-            if self.lambda1 == 0.0:
-                raise ValueError("task_kernel='learned' needs lambda1 > 0.")
+            if self.lambda1 == 0.0 or self.lambda2 == 0.0:
+                raise ValueError("task_kernel='learned' needs lambda1 > 0 and lambda2 > 0.")
             return None
         if self.lambda1 + self.lambda2 == 0.0:
             raise ValueError("lambda1 and lambda2 are 0: a function needs a penalty.")
@@ -232,41 +254,12 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         below = self.lambda1 + self.lambda2 * values
         return (Q * np.divide(values, below, out=np.zeros_like(values), where=values > 0.0)) @ Q.T
 
-    def _learn(self, system: DualSystem, scale: float) -> tuple[Result, FloatArray, FloatArray]:
-        n_tasks = system.kernel.n_tasks
-        A = np.eye(n_tasks) / n_tasks
-        history: list[float] = []
-        for n_iter in range(1, self.max_iter + 1):
-            mixed = self._effective(A)
-            found = system.solve(mixed)
-            squares, Q = scipy.linalg.eigh(mixed @ found.gram @ mixed, check_finite=False)
-            s = np.sqrt(np.maximum(squares, 0.0))
-            value = found.loss + self.lambda1 / 2 * s.sum() ** 2 + self.lambda2 / 2 * s @ s
-            gap = value - (system.dual_loss(found.theta) - self._conjugate(found.gram))
-            history.append(float(value))
-            if self.verbose:
-                print(f"alternation {n_iter}: objective {value:.9g}, gap {gap:.3g}")
-            if gap <= self.tol * scale or s.sum() == 0.0:
-                break
-            A = (Q * (s / s.sum())) @ Q.T
-        self.task_covariance_ = A
-        certificate = Certificate(float(value), float(gap), found.intercepts)
-        converged = gap <= self.tol * scale
-        return (
-            Result(np.empty((0, n_tasks)), certificate, history, n_iter, converged),
-            mixed,
-            found.theta,
-        )
-
-    def _conjugate(self, gram: FloatArray) -> float:
-        """Conjugate of ``lambda1/2 (trace norm)^2 + ridge`` at G, ``gram = G'G``."""
-        s = np.sqrt(np.maximum(scipy.linalg.eigvalsh(gram, check_finite=False)[::-1], 0.0))
-        if self.lambda2 == 0.0:
-            return float(s[0] ** 2) / (2.0 * self.lambda1)
+    def _shrink(self, s: FloatArray) -> tuple[FloatArray, float]:
+        """Gradient p of the conjugate of lambda1/2 (trace norm)^2 + ridge; the penalty at p."""
         v, a = s / self.lambda2, self.lambda1 / self.lambda2
         cut = a * np.cumsum(v) / (1.0 + a * np.arange(1, len(v) + 1))
-        last = int(np.flatnonzero(v >= cut)[-1])
-        return 0.5 * float(s @ np.maximum(v - cut[last], 0.0))
+        p = np.maximum(v - cut[np.flatnonzero(v >= cut)[-1]], 0.0)
+        return p, float(self.lambda1 / 2 * p.sum() ** 2 + self.lambda2 / 2 * (p @ p))
 
     def _set_functions(self, rows: TaskRows, theta: FloatArray, A: FloatArray) -> None:
         order = np.argsort(rows.rows, kind="stable")

@@ -7,7 +7,7 @@ from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
-from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel
+from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel, learn_task_kernel
 from .newton import newton_fits, solve_newton
 from .reweighted import StagedResult, solve_reweighted
 from .splitting import solve_splitting, splitting_fits
@@ -23,6 +23,7 @@ __all__ = [
     "Workspace",
     "active_set_fits",
     "closed_form_fits",
+    "learn_task_kernel",
     "newton_fits",
     "noise_levels",
     "solve_accelerated",

@@ -13,33 +13,39 @@ intercept. In ``u = theta / sqrt(c)`` and with P the projection that intercepts 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
+from scipy.optimize import minimize_scalar
 from scipy.sparse.linalg import LinearOperator, cg
 
 from .._typing import AnyArray, FloatArray, IntArray
 from ..design import Design
+from ..objective import Certificate
+from ._result import Result
 
 _DENSE_SAMPLES = 4000
 _CG_TOL = 1e-13
 _MOST_STEPS = 5000
+# Share of the largest task kernel in the metric of an ascent: directions that the present one does
+# not see count, too.
+_OPEN = 0.1
+_LONGEST = 2.5
 
 
 @dataclass(frozen=True)
 class DualSolution:
     """``theta`` and intercepts, the loss at their function, and what theta proves.
 
-    ``energy`` is ``theta' M theta``; ``gram`` (T x T) holds the inner products of the tasks'
-    functions ``sum_i theta_si k(., x_i)``, before A mixes them; ``gap`` is that of fixed A.
+    ``energy`` is ``theta' M theta``, the squared norm of the function.
     """
 
     theta: FloatArray
     intercepts: FloatArray
     loss: float
     energy: float
-    gram: FloatArray
     gap: float
 
 
@@ -119,46 +125,49 @@ class DualSystem:
         # Unit vectors sqrt(c_t) / norm, one per task: what P takes out.
         norm = np.sqrt(np.add.reduceat(c, starts))
         self.unit = self.root / norm[kernel.task]
-        self.rhs = self._project(self.root * y)
+        self.rhs = self.project(self.root * y)
         self._eigen: tuple[FloatArray, FloatArray] | None = None
         shares = c.reshape(kernel.n_tasks, -1) if kernel.shared else None
         self.spectral = (
             shares is not None and kernel.matrix is not None and bool((shares == shares[0]).all())
         )
-        self.u = np.zeros_like(y)
 
     def solve(self, A: FloatArray) -> DualSolution:
         """The minimiser for the task kernel A (positive semidefinite)."""
-        if self.spectral:
-            self.u = self._by_eigenvectors(A)
-        elif self.kernel.matrix is not None and self.y.shape[0] <= _DENSE_SAMPLES:
-            self.u = self._by_cholesky(A)
-        else:
-            self.u = self._by_conjugate_gradients(A)
-        theta = self.root * self.u
+        u = self.inverse(A, self.rhs)
+        theta = self.root * u
         values = self.kernel.values(theta, A)
+        loss, b, r = self.primal(values)
+        # Primal less dual: 1/2 ||r||^2 - r . u + 1/2 ||u||^2.
+        gap = 0.5 * float(np.square(r - u).sum())
+        return DualSolution(theta, b, loss, float(theta @ values), gap)
+
+    def primal(self, values: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        """Loss at the best intercepts, these, and ``sqrt(c)`` times the residuals."""
         starts = self.kernel.offsets[:-1]
         b = np.zeros(self.kernel.n_tasks)
         if self.fit_intercept:
             rest = np.add.reduceat(self.c * (self.y - values), starts)
             b = rest / np.add.reduceat(self.c, starts)
         r = self.root * (self.y - values - b[self.kernel.task])
-        # Primal less dual: 1/2 ||sqrt(c) r||^2 - sqrt(c) r . u + 1/2 ||u||^2.
-        gap = 0.5 * float(np.square(r - self.u).sum())
-        energy, gram = float(theta @ values), self.kernel.gram(theta)
-        return DualSolution(theta, b, 0.5 * float(r @ r), energy, gram, gap)
+        return 0.5 * float(r @ r), b, r
 
-    def dual_loss(self, theta: FloatArray) -> float:
-        """``-sum conj(-theta)`` of the squared loss."""
-        return float(self.y @ theta) - 0.5 * float(self.u @ self.u)
+    def inverse(self, A: FloatArray, rhs: FloatArray) -> FloatArray:
+        """``(I + P sqrt(c) M sqrt(c) P)^-1 rhs`` for rhs that P leaves as it is."""
+        if self.spectral:
+            return self._by_eigenvectors(A, rhs)
+        if self.kernel.matrix is not None and self.y.shape[0] <= _DENSE_SAMPLES:
+            return self._by_cholesky(A, rhs)
+        return self._by_conjugate_gradients(A, rhs)
 
-    def _project(self, v: FloatArray) -> FloatArray:
+    def project(self, v: FloatArray) -> FloatArray:
+        """P v: without the directions that intercepts take."""
         if not self.fit_intercept:
             return v
         along = np.add.reduceat(self.unit * v, self.kernel.offsets[:-1])
         return v - self.unit * along[self.kernel.task]
 
-    def _by_eigenvectors(self, A: FloatArray) -> FloatArray:
+    def _by_eigenvectors(self, A: FloatArray, rhs: FloatArray) -> FloatArray:
         n_tasks = self.kernel.n_tasks
         if self._eigen is None:
             n = self.y.shape[0] // n_tasks
@@ -166,11 +175,11 @@ class DualSystem:
             self._eigen = scipy.linalg.eigh(matrix, check_finite=False)
         k, U = self._eigen
         a, Q = scipy.linalg.eigh(A, check_finite=False)
-        inside = U.T @ self.rhs.reshape(n_tasks, -1).T @ Q
+        inside = U.T @ rhs.reshape(n_tasks, -1).T @ Q
         inside /= 1.0 + np.maximum(k, 0.0)[:, None] * np.maximum(a, 0.0)
         return np.ascontiguousarray((U @ inside @ Q.T).T).ravel()
 
-    def _by_cholesky(self, A: FloatArray) -> FloatArray:
+    def _by_cholesky(self, A: FloatArray, rhs: FloatArray) -> FloatArray:
         kernel, n = self.kernel, self.y.shape[0]
         assert kernel.matrix is not None
         task = kernel.task
@@ -188,7 +197,7 @@ class DualSystem:
             raise ValueError(
                 "The kernel is not positive semidefinite on the fitted rows: choose another."
             ) from error
-        return self._project(scipy.linalg.cho_solve(factor, self.rhs, check_finite=False))
+        return self.project(scipy.linalg.cho_solve(factor, rhs, check_finite=False))
 
     def _scaled(self, matrix: AnyArray | None, root: FloatArray, basis: FloatArray) -> FloatArray:
         """``P sqrt(c) matrix sqrt(c) P``."""
@@ -199,12 +208,100 @@ class DualSystem:
             scaled -= (scaled @ basis) @ basis.T
         return scaled
 
-    def _by_conjugate_gradients(self, A: FloatArray) -> FloatArray:
+    def _by_conjugate_gradients(self, A: FloatArray, rhs: FloatArray) -> FloatArray:
         def operate(u: FloatArray) -> FloatArray:
-            u = self._project(u)
-            return u + self._project(self.root * self.kernel.values(self.root * u, A))
+            u = self.project(u)
+            return u + self.project(self.root * self.kernel.values(self.root * u, A))
 
         size = self.y.shape[0]
         operator = LinearOperator((size, size), matvec=operate, dtype=np.float64)
-        u, _ = cg(operator, self.rhs, x0=self.u, rtol=_CG_TOL, atol=0.0, maxiter=_MOST_STEPS)
-        return self._project(u)
+        u, _ = cg(operator, rhs, rtol=_CG_TOL, atol=0.0, maxiter=_MOST_STEPS)
+        return self.project(u)
+
+
+@dataclass(frozen=True)
+class LearnedSolution:
+    """The functions ``G A`` of theta, and the singular values and vectors they have as one W."""
+
+    theta: FloatArray
+    A: FloatArray
+    sizes: FloatArray
+    directions: FloatArray
+    result: Result
+
+
+Shrink = Callable[[FloatArray], tuple[FloatArray, float]]
+
+
+def learn_task_kernel(
+    system: DualSystem, shrink: Shrink, *, scale: float, tol: float, max_iter: int, verbose: int = 0
+) -> LearnedSolution:
+    """Minimise loss plus ``Omega(W)`` for a strongly convex function of the singular values of W.
+
+    ``shrink(s)`` is the gradient of ``Omega*`` at singular values s (descending) and Omega there;
+    Omega is homogeneous of degree 2. With ``G = X' theta`` the dual ``-sum conj(-theta) -
+    Omega*(G)`` is smooth; its gradient is that of the linear system with ``A = Q diag(p/s) Q'``
+    for the eigenvectors Q of ``G'G`` and ``p = shrink(s)``, whose inverse gives the direction of an
+    ascent with exact steps: along it ``G'G`` is a quadratic of T x T matrices.
+    """
+    kernel, y = system.kernel, system.y
+    u = np.zeros_like(y)
+    gram = np.zeros((kernel.n_tasks, kernel.n_tasks))
+    history: list[float] = []
+    best: LearnedSolution | None = None
+    for n_iter in range(1, max_iter + 1):
+        s, Q = _singular(gram)
+        p, omega = shrink(s)
+        share = np.divide(p, s, out=np.zeros_like(s), where=s > 0.0)
+        A = (Q * share) @ Q.T
+        values = kernel.values(system.root * u, A)
+        loss, b, _ = system.primal(values)
+        value = loss + omega
+        bound = float(y @ (system.root * u) - 0.5 * (u @ u) - 0.5 * (s @ p))
+        if best is None or value < history[-1]:
+            kept = (system.root * u, A, p, Q, b)
+        history.append(min([value, *history[-1:]]))
+        gap = history[-1] - bound
+        if verbose:
+            print(f"step {n_iter}: objective {history[-1]:.9g}, gap {gap:.3g}")
+        converged = gap <= tol * scale
+        certificate = Certificate(history[-1], gap, kept[4])
+        W = np.empty((0, kernel.n_tasks))
+        best = LearnedSolution(*kept[:4], Result(W, certificate, history, n_iter, converged))
+        if converged:
+            break
+        # At theta = 0 nothing is mixed yet: all tasks alike.
+        top = share.max() if s.any() else shrink(np.ones(kernel.n_tasks))[0].max()
+        metric = (1.0 - _OPEN) * A + _OPEN * top * np.eye(kernel.n_tasks)
+        slope = system.rhs - u - system.project(system.root * values)
+        du = system.inverse(metric, slope)
+        step, gram = _best_step(system, shrink, u, du, gram)
+        u = u + step * du
+    assert best is not None
+    return best
+
+
+def _best_step(
+    system: DualSystem, shrink: Shrink, u: FloatArray, du: FloatArray, gram: FloatArray
+) -> tuple[float, FloatArray]:
+    """The step along du that raises the dual most, and the Gram matrix there."""
+    kernel, y = system.kernel, system.root * system.y
+    square = kernel.gram(system.root * du)
+    cross = kernel.gram(system.root * (u + du)) - gram - square
+    linear, curved = float(y @ du) - float(u @ du), float(du @ du)
+
+    def gram_at(t: float) -> FloatArray:
+        return gram + t * cross + t * t * square
+
+    def fall(t: float) -> float:
+        s = _singular(gram_at(t))[0]
+        return 0.5 * t * t * curved - t * linear + 0.5 * float(s @ shrink(s)[0])
+
+    found = minimize_scalar(fall, bounds=(0.0, _LONGEST), method="bounded", options={"xatol": 1e-3})
+    return float(found.x), gram_at(float(found.x))
+
+
+def _singular(gram: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Singular values (descending) and right singular vectors of G, from ``G'G``."""
+    squares, Q = scipy.linalg.eigh(gram, check_finite=False)
+    return np.sqrt(np.maximum(squares[::-1], 0.0)), Q[:, ::-1]
