@@ -54,6 +54,9 @@ from .sparse import (
     LassoClassifier,
     LassoRegressor,
 )
+from .subspace_clustering import (
+    SharedSubspaceClustering,
+)
 from .temporal import (
     FusedSparseGroupClassifier,
     FusedSparseGroupRegressor,
@@ -91,6 +94,7 @@ __all__ = [
     "RobustLowRankRegressor",
     "SeparableKernelRegressor",
     "SharedSubspaceClassifier",
+    "SharedSubspaceClustering",
     "SharedSubspaceRegressor",
     "SparseLowRankClassifier",
     "SparseLowRankRegressor",
