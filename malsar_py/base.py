@@ -55,6 +55,24 @@ class Problem:
         return len(self.tasks)
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Data of a fit, checked and centred: what fits with other penalties share."""
+
+    rows: TaskRows
+    problem: Problem
+    objective: Objective
+    offset: FloatArray  # (n_tasks,) taken out of the targets
+    means: FloatArray | None  # (n_tasks, n_features) taken out of the features
+
+    def intercept(self, result: Result) -> FloatArray:
+        """Intercepts (n_tasks,) for the data as given."""
+        intercept = self.offset + result.intercepts
+        if self.means is None:
+            return intercept
+        return intercept - np.einsum("tj,jt->t", self.means, self.objective.coefficients(result.W))
+
+
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
 # finds it.
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -141,6 +159,20 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         return self
 
     def _fit_rows(self, rows: TaskRows) -> None:
+        prepared = self._prepare(rows)
+        objective = prepared.objective
+        W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
+        result = self._solve(objective, W0)
+        if not result.converged:
+            self._warn_gap(result, objective.scale)
+        self._set_fitted(rows, result, prepared.intercept(result), objective.scale)
+        self.coef_: Any = np.ascontiguousarray(objective.coefficients(result.W).T)
+        if rows.one_task_plain:
+            self.coef_ = self.coef_[0]
+        self._describe(result.W, prepared.problem)
+
+    def _prepare(self, rows: TaskRows) -> Prepared:
+        """Weigh and centre the data and put the objective together."""
         problem = Problem(rows.tasks, rows.X.shape[1])
         penalty = self._penalty(problem)
         c = sample_shares(rows, task_weights(rows, self.task_weight))
@@ -149,18 +181,15 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
         objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
-        W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
-        result = self._solve(objective, W0)
-        if not result.converged:
-            self._warn_gap(result, objective.scale)
-        intercept = offset + result.intercepts
-        if means is not None:
-            intercept -= np.einsum("tj,jt->t", means, objective.coefficients(result.W))
-        self._set_fitted(rows, result, intercept, objective.scale)
-        self.coef_: Any = np.ascontiguousarray(objective.coefficients(result.W).T)
-        if rows.one_task_plain:
-            self.coef_ = self.coef_[0]
-        self._describe(result.W, problem)
+        return Prepared(rows, problem, objective, offset, means)
+
+    def _lambda1_max(self, prepared: Prepared) -> float | None:
+        """The smallest lambda1 at which W = 0, None for a model without one.
+
+        Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
+        """
+        _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
+        return self._penalty(prepared.problem).lambda1_max(G0)
 
     def _solve(self, objective: Objective, W0: FloatArray, tol: float | None = None) -> Result:
         tol = self.tol if tol is None else tol

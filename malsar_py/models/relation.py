@@ -15,6 +15,7 @@ from ..base import (
     MultiTaskClassifier,
     MultiTaskEstimator,
     MultiTaskRegressor,
+    Prepared,
     Problem,
 )
 from ..graphs import to_laplacian
@@ -141,6 +142,9 @@ class _Graph(MultiTaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
         L = to_laplacian(self.graph, problem.tasks)
         return L1(self.lambda3) + Coupling(self.lambda1, L) + Ridge(self.lambda2)
+
+    def _lambda1_max(self, prepared: Prepared) -> float | None:
+        return None  # the norm is lambda3's
 
 
 @document("regressor", own_parameters=_GRAPH_PARAMETERS)

@@ -60,6 +60,14 @@ class Penalty(ABC):
         """The penalty of some rows of W alone."""
         return self
 
+    def lambda1_max(self, G0: FloatArray) -> float | None:
+        """The smallest lambda1 at which W = 0, from ``G0 = X' theta`` there; None without one.
+
+        A quadratic has no slope at W = 0, so it changes nothing.
+        """
+        structure = self.structure
+        return None if structure is None or structure is self else structure.lambda1_max(G0)
+
     def __add__(self, other: Penalty) -> Penalty:
         structures = [p for p in (self.structure, other.structure) if p is not None]
         if len(structures) > 1:
@@ -116,6 +124,9 @@ class Norm(Structure):
     @abstractmethod
     def dual_norm(self, G: FloatArray) -> float:
         """``max <G, W>`` over ``N(W) <= 1``."""
+
+    def lambda1_max(self, G0: FloatArray) -> float | None:
+        return self.dual_norm(G0)
 
     def bounds_beside(
         self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
