@@ -21,7 +21,8 @@ from sklearn.model_selection import (
     cross_validate,
 )
 
-from malsar_py.model_selection import TaskKFold, _separate
+from malsar_py.model_selection import TaskKFold
+from malsar_py.model_selection.kfold import _separate
 
 NAN = np.nan
 

@@ -1,35 +1,21 @@
-"""Cross-validation that knows tasks."""
+"""K folds with every task in every training part."""
 
 from __future__ import annotations
 
 import numbers
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import check_consistent_length, check_random_state
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _num_samples
+from sklearn.utils import check_random_state
 
-from ._labels import (
-    as_labels,
-    as_table,
-    column_position,
-    factorize,
-    frame_columns,
-    show_labels,
-    split_column,
-)
-from ._tasks import class_targets
-from ._typing import AnyArray
+from .._typing import AnyArray
+from ._splitter import Sample, TaskSplitter
 
 __all__ = ["TaskKFold"]
 
-_CLASSES = ("binary", "multiclass")
 
-
-class TaskKFold(BaseCrossValidator):
+class TaskKFold(TaskSplitter):
     """K folds with every task in every training part.
 
     Each task is spread over the folds on its own, so that a model fitted on a training part knows
@@ -82,12 +68,7 @@ class TaskKFold(BaseCrossValidator):
     [0 2 3 5] [1 4]
     """
 
-    # With metadata routing on, searches pass `tasks` without set_split_request.
-    __metadata_request__split: ClassVar = {"tasks": True}
-
     n_splits: int
-    task_column: int | str | None
-    stratify: bool | Literal["auto"]
     shuffle: bool
     random_state: Any
 
@@ -109,11 +90,8 @@ class TaskKFold(BaseCrossValidator):
                 "Setting a random_state has no effect since shuffle is False. You should leave "
                 "random_state to its default (None), or set shuffle=True."
             )
-        if not (isinstance(stratify, bool | np.bool_) or stratify == "auto"):
-            raise ValueError(f'stratify must be "auto", True or False, got {stratify!r}.')
         self.n_splits = int(n_splits)
-        self.task_column = task_column
-        self.stratify = stratify
+        self._set_options(task_column, stratify)
         self.shuffle = shuffle
         self.random_state = random_state
 
@@ -140,8 +118,7 @@ class TaskKFold(BaseCrossValidator):
         test : ndarray
             The testing set indices for that split.
         """
-        if groups is not None:
-            raise ValueError("TaskKFold takes labels as `tasks` or by task_column, not `groups`.")
+        self._refuse_groups(groups)
         fold = self._folds(X, y, tasks)
         tested = np.bincount(fold[fold >= 0], minlength=self.n_splits)
         if not tested.all():
@@ -160,64 +137,14 @@ class TaskKFold(BaseCrossValidator):
 
     def _folds(self, X: Any, y: Any, tasks: Any) -> AnyArray:
         """The fold that tests each row, -1 for none."""
-        labels, source = self._labels(X, tasks)
-        n_rows = _num_samples(X)
-        if labels is not None and len(labels) != n_rows:
-            raise ValueError(
-                "Found input variables with inconsistent numbers of samples: "
-                f"{source} has {len(labels)} labels, X has {n_rows} rows."
-            )
-        values, observed = None, np.ones(n_rows, bool)
-        if y is not None:
-            values, observed = class_targets(y)
-            check_consistent_length(X, values)
-        elif self.stratify is True:
-            raise ValueError("stratify=True needs y.")
+        sample = self._read(X, y, tasks)
         rng = check_random_state(self.random_state) if self.shuffle else None
-        if values is not None and values.ndim == 2:
-            if values.shape[1] > 1:
-                if labels is not None:
-                    raise ValueError(
-                        f"y of shape {values.shape} holds one task per column, which cannot be "
-                        f"combined with {source}."
-                    )
-                return self._column_folds(values, observed, frame_columns(y), rng)
-            values, observed = values[:, 0], observed[:, 0]
-        rows = np.flatnonzero(observed)
-        codes = np.zeros(n_rows, np.intp)
-        if labels is not None:
-            codes = factorize(labels, source)[1]
-        cells = np.zeros(len(rows), np.intp)
-        if values is not None and self._stratified(values[rows]):
-            cells = factorize(values[rows], "y")[1]
-        fold = np.full(n_rows, -1)
-        fold[rows] = self._deal(codes[rows], cells, rng)
+        if sample.by_column:
+            return self._column_folds(sample, rng)
+        rows = np.flatnonzero(sample.observed)
+        fold = np.full(len(sample.observed), -1)
+        fold[rows] = self._deal(sample.tasks[rows], sample.classes[rows], rng)
         return fold
-
-    def _labels(self, X: Any, tasks: Any) -> tuple[AnyArray | None, str]:
-        if self.task_column is None:
-            return (None, "") if tasks is None else (as_labels(tasks, "`tasks`"), "`tasks`")
-        source = f"task_column={self.task_column!r}"
-        if tasks is not None:
-            raise ValueError(f"Task labels were given twice, by {source} and by `tasks`.")
-        table = as_table(X)
-        column, _ = split_column(table, column_position(table, self.task_column))
-        return as_labels(column, source), source
-
-    def _stratified(self, values: AnyArray) -> bool:
-        """Whether to keep class proportions of the (observed) targets."""
-        if self.stratify is False or not values.size:
-            return False
-        if self.stratify == "auto":
-            if values.dtype.kind in "iu":
-                return len(np.unique(values)) <= 2
-            return values.dtype.kind in "bUO" and type_of_target(values) in _CLASSES
-        if type_of_target(values) not in _CLASSES:
-            raise ValueError(
-                "stratify=True needs a y of classes; supported target types are: "
-                f"{_CLASSES}. Got {type_of_target(values)!r} instead."
-            )
-        return True
 
     def _deal(
         self, tasks: AnyArray, classes: AnyArray, rng: np.random.RandomState | None
@@ -248,32 +175,17 @@ class TaskKFold(BaseCrossValidator):
             start += len(members)
         return fold
 
-    def _column_folds(
-        self,
-        values: AnyArray,
-        observed: AnyArray,
-        names: list[Any] | None,
-        rng: np.random.RandomState | None,
-    ) -> AnyArray:
+    def _column_folds(self, sample: Sample, rng: np.random.RandomState | None) -> AnyArray:
         """Folds of the rows of a 2-D y, balanced in every column."""
-        labels = np.array(range(values.shape[1]) if names is None else names, dtype=object)
+        observed, cells, labels = sample.observed, sample.cells, sample.columns
         counts = observed.sum(axis=0)
-        if counts.min() < 2:
-            raise ValueError(
-                f"Columns of y with fewer than two observed targets cannot be kept in every "
-                f"training part: {show_labels(labels[counts < 2])}. Drop them."
-            )
         if counts.max() < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits} cannot be greater than the number of observed targets "
                 f"in every column of y; the largest is {counts.max()}."
             )
-        cells = observed
-        if self._stratified(values[observed]):
-            classes = factorize(values[observed], "y")[0]
-            cells = np.hstack([observed & (values == label) for label in classes])
         fixed = cells[:, cells.sum(axis=0) == 1].any(axis=1)
-        fold = np.full(len(values), -1)
+        fold = np.full(len(observed), -1)
         rows = np.flatnonzero(observed.any(axis=1) & ~fixed)
         if cells is observed and observed[rows].all():
             zeros = np.zeros(len(rows), np.intp)
@@ -290,7 +202,7 @@ class TaskKFold(BaseCrossValidator):
             stuck = _separate(fold, cells[:, open_cells], self.n_splits)
             if stuck is None:
                 return fold
-        column = open_cells[stuck] % values.shape[1]
+        column = open_cells[stuck] % observed.shape[1]
         raise ValueError(
             f"Column {labels[column]!r} of y cannot be kept in every training part with "
             f"n_splits={self.n_splits}: its {counts[column]} observed targets share rows with "
