@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from .kfold import TaskKFold
+from .path import RegularizationPath, lambda1_max, lambda_grid, regularization_path
 from .split import LeaveOneTaskOut, TaskShuffleSplit
 
-__all__ = ["LeaveOneTaskOut", "TaskKFold", "TaskShuffleSplit"]
+__all__ = [
+    "LeaveOneTaskOut",
+    "RegularizationPath",
+    "TaskKFold",
+    "TaskShuffleSplit",
+    "lambda1_max",
+    "lambda_grid",
+    "regularization_path",
+]

@@ -1,0 +1,77 @@
+"""Fits along lambda1 on data that are checked, centred and multiplied out once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._tasks import TaskRows, resolve_fit
+from .._typing import FloatArray
+from ..base import MultiTaskEstimator, Prepared
+from ..objective import Objective
+from ..solvers import Result
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One fit of a path."""
+
+    result: Result
+    objective: Objective
+    W: FloatArray  # (n_features, n_tasks)
+    intercept: FloatArray  # (n_tasks,)
+
+
+def prepare(
+    model: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
+) -> tuple[TaskRows, Prepared]:
+    """What `fit` does before it solves; the model learns names and number of its features."""
+    model._validate_params()
+    rows = resolve_fit(
+        model, X, y, tasks=tasks, sample_weight=sample_weight, classifier=model._classifier
+    )
+    return rows, model._prepare(rows, in_place=False)
+
+
+def solve_path(
+    model: MultiTaskEstimator, prepared: Prepared, lambda1: Iterable[float]
+) -> Iterator[Step]:
+    """Solve for each lambda1, each from the solution before.
+
+    A model whose strengths are the model's other parameters may be passed again with others: the
+    data are what `prepared` holds.
+    """
+    objective = prepared.objective
+    W = model._start(prepared.rows)
+    for value in lambda1:
+        model.lambda1 = float(value)
+        model._validate_params()
+        objective = objective.with_penalty(model._penalty(prepared.problem))
+        result = model._solve(objective, W)
+        W = result.W
+        yield Step(result, objective, W, prepared.intercept(result))
+
+
+def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:
+    """One warning for all fits of a path that did not reach `tol`."""
+    missed = np.flatnonzero(~(gaps <= model.tol))
+    if len(missed):
+        worst = missed[np.argmax(np.where(np.isnan(gaps[missed]), np.inf, gaps[missed]))]
+        warnings.warn(
+            f"{type(model).__name__} did not reach tol={model.tol:g} at {len(missed)} of "
+            f"{len(gaps)} values of lambda1: the largest relative duality gap is "
+            f"{gaps[worst]:.3g}, at lambda1={lambda1[worst]:.6g}. Increase max_iter or tol, "
+            "standardise the features, or end the grid at a larger lambda1.",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
+
+
+def relative(gap: float, objective: Objective) -> float:
+    """A gap relative to the objective at W = 0, as `tol` is meant."""
+    return gap / objective.scale if objective.scale > 0.0 else gap
