@@ -38,6 +38,45 @@ def task_mean_score(
     different targets), or if there is nothing else: then sklearn's convention decides. One task
     gives sklearn's own score.
     """
+    groups = _groups(metric, y_true, group)
+    scores = [
+        _METRICS[metric](
+            y_true[members],
+            y_pred[members],
+            sample_weight=None if sample_weight is None else sample_weight[members],
+        )
+        for members in groups
+    ]
+    return float(np.mean(scores))
+
+
+def task_mean_scores(
+    metric: Literal["r2", "accuracy"],
+    y_true: AnyArray,
+    y_pred: AnyArray,
+    group: IntArray,
+    sample_weight: FloatArray | None = None,
+) -> FloatArray:
+    """`task_mean_score` of every column of y_pred (n, k) at once; labels as positions in classes.
+
+    Many predictions of the same targets: what of the metric is about the targets is done once.
+    """
+    weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
+    scores = []
+    for members in _groups(metric, y_true, group):
+        y, p, w = y_true[members, None], y_pred[members], weight[members]
+        if metric == "accuracy":
+            scores.append(w @ (y == p) / w.sum())
+        elif _constant(y):
+            scores.append([task_mean_score(metric, y[:, 0], q, members * 0, w) for q in p.T])
+        else:
+            total = w @ np.square(y - w @ y / w.sum())
+            scores.append(1.0 - w @ np.square(y - p) / total)
+    return np.mean(scores, axis=0)
+
+
+def _groups(metric: str, y_true: AnyArray, group: IntArray) -> list[IntArray]:
+    """The rows of each task that has a score of its own, and of those that are pooled."""
     # A stable sort keeps a task's rows in their order: one task is summed as sklearn sums it.
     order = np.argsort(group, kind="stable")
     ends = np.flatnonzero(np.diff(group[order])) + 1
@@ -49,15 +88,7 @@ def task_mean_score(
         members = np.sort(np.concatenate(pooled))
         if not groups or metric == "accuracy" or not _constant(y_true[members]):
             groups.append(members)
-    scores = [
-        _METRICS[metric](
-            y_true[members],
-            y_pred[members],
-            sample_weight=None if sample_weight is None else sample_weight[members],
-        )
-        for members in groups
-    ]
-    return float(np.mean(scores))
+    return groups
 
 
 def _constant(y: AnyArray) -> bool:

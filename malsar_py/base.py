@@ -27,6 +27,7 @@ from .parts import by_parts
 from .penalties import Penalty
 from .solvers import (
     Result,
+    Workspace,
     active_set_fits,
     closed_form_fits,
     newton_fits,
@@ -191,7 +192,13 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
         return self._penalty(prepared.problem).lambda1_max(G0)
 
-    def _solve(self, objective: Objective, W0: FloatArray, tol: float | None = None) -> Result:
+    def _solve(
+        self,
+        objective: Objective,
+        W0: FloatArray,
+        tol: float | None = None,
+        workspace: Workspace | None = None,
+    ) -> Result:
         tol = self.tol if tol is None else tol
         direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
         sparse = active_set_fits(objective)
@@ -209,7 +216,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if direct and self.solver in ("auto", "closed-form"):
             assert isinstance(objective, QuadraticObjective)
             if self.solver == "closed-form" or closed_form_fits(objective):
-                result = solve_closed_form(objective, tol=tol)
+                result = solve_closed_form(objective, tol=tol, workspace=workspace)
                 if result.converged or self.solver == "closed-form":
                     return result
                 W0 = result.W
@@ -218,7 +225,14 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             solve = solve_splitting
         elif self.solver == "auto" and not sparse and newton_fits(objective):
             solve = solve_newton
-        return solve(objective, W0, tol=tol, max_iter=self.max_iter, verbose=int(self.verbose))
+        return solve(
+            objective,
+            W0,
+            tol=tol,
+            max_iter=self.max_iter,
+            verbose=int(self.verbose),
+            workspace=workspace,
+        )
 
     def _start(self, rows: TaskRows) -> FloatArray:
         shape = (rows.n_tasks, rows.X.shape[1])
@@ -244,13 +258,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _set_fitted(
         self, rows: TaskRows, result: Result, intercept: FloatArray, scale: float
     ) -> None:
-        self._door = rows.door
-        self.tasks_ = rows.tasks
-        self.n_tasks_ = rows.n_tasks
-        self.coef_feature_names_ = rows.feature_names
+        self._set_tasks(rows)
         self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
-        if rows.classes is not None:
-            self.classes_ = rows.classes
         self.n_iter_ = result.n_iter
         self.objective_ = np.array(result.history)
         self._set_certificate(result, scale)
@@ -258,6 +267,14 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _set_certificate(self, result: Result, scale: float) -> None:
         self.dual_gap_ = float(result.gap)
         self.relative_gap_ = float(result.gap / scale) if scale > 0.0 else float(result.gap)
+
+    def _set_tasks(self, rows: TaskRows) -> None:
+        self._door = rows.door
+        self.tasks_ = rows.tasks
+        self.n_tasks_ = rows.n_tasks
+        self.coef_feature_names_ = rows.feature_names
+        if rows.classes is not None:
+            self.classes_ = rows.classes
 
     def _linear_prediction(self, X: Any, tasks: Any) -> FloatArray:
         """``x . w_t + b_t``: (n,), or (n, n_tasks) after a fit on a 2-D y without labels."""

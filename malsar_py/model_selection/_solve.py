@@ -12,17 +12,18 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._tasks import TaskRows, resolve_fit
 from .._typing import FloatArray
-from ..base import MultiTaskEstimator, Prepared
+from ..base import MultiTaskEstimator, Prepared, Problem
 from ..objective import Objective
-from ..solvers import Result
+from ..solvers import Result, Workspace
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
     """One fit of a path."""
 
-    result: Result
+    problem: Problem
     objective: Objective
+    result: Result
     W: FloatArray  # (n_features, n_tasks)
     intercept: FloatArray  # (n_tasks,)
 
@@ -39,22 +40,26 @@ def prepare(
 
 
 def solve_path(
-    model: MultiTaskEstimator, prepared: Prepared, lambda1: Iterable[float]
+    model: MultiTaskEstimator,
+    prepared: Prepared,
+    lambda1: Iterable[float],
+    workspace: Workspace | None = None,
 ) -> Iterator[Step]:
     """Solve for each lambda1, each from the solution before.
 
-    A model whose strengths are the model's other parameters may be passed again with others: the
-    data are what `prepared` holds.
+    The data are what `prepared` holds, and so may be the workspace's: the model's parameters may
+    have changed since, but for those that weigh or centre the data.
     """
+    workspace = Workspace() if workspace is None else workspace
     objective = prepared.objective
     W = model._start(prepared.rows)
     for value in lambda1:
         model.lambda1 = float(value)
         model._validate_params()
         objective = objective.with_penalty(model._penalty(prepared.problem))
-        result = model._solve(objective, W)
+        result = model._solve(objective, W, workspace)
         W = result.W
-        yield Step(result, objective, W, prepared.intercept(result))
+        yield Step(prepared.problem, objective, result, W, prepared.intercept(result))
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:

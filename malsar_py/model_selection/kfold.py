@@ -157,7 +157,8 @@ class TaskKFold(TaskSplitter):
         if sizes.max(initial=0) < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits} cannot be greater than the number of rows in every "
-                f"task; the largest task has {sizes.max(initial=0)} observed rows."
+                f"task; the largest task has {sizes.max(initial=0)} observed rows "
+                f"(n_samples={len(tasks)})."
             )
         if rng is not None:
             tasks = rng.permutation(len(sizes))[tasks]

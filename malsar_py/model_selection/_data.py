@@ -1,0 +1,44 @@
+"""What fits and scores are given, and its rows."""
+
+from __future__ import annotations
+
+import numbers
+from dataclasses import dataclass
+from typing import Any
+
+from sklearn.utils import _safe_indexing, indexable
+
+from .._typing import IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a fit is given."""
+
+    X: Any
+    y: Any
+    tasks: Any = None
+    sample_weight: Any = None
+
+    def take(self, rows: IntArray) -> Data:
+        """Some of the rows."""
+        weight = self.sample_weight
+        return Data(
+            _safe_indexing(self.X, rows),
+            _safe_indexing(self.y, rows),
+            None if self.tasks is None else _safe_indexing(self.tasks, rows),
+            weight if _is_number(weight) else _safe_indexing(weight, rows),
+        )
+
+
+def read_data(X: Any, y: Any, tasks: Any, sample_weight: Any) -> Data:
+    """The same as things of which rows can be taken; a single weight stays one."""
+    if _is_number(sample_weight):
+        X, y, tasks = indexable(X, y, tasks)
+    else:
+        X, y, tasks, sample_weight = indexable(X, y, tasks, sample_weight)
+    return Data(X, y, tasks, sample_weight)
+
+
+def _is_number(weight: Any) -> bool:
+    return weight is None or isinstance(weight, numbers.Number)

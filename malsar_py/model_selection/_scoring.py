@@ -1,0 +1,208 @@
+"""Scores of all models of a path on one test part.
+
+The test rows are checked once; the score of the estimator and the scores of ``malsar_py.metrics``
+are then taken from predictions, for any other scorer the estimator is put together at each step.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.metrics import get_scorer
+from sklearn.pipeline import Pipeline
+
+from .._scoring import task_mean_scores
+from .._tasks import ScoreRows, TaskRows, resolve_score
+from .._typing import AnyArray, FloatArray
+from ..base import MultiTaskEstimator
+from ..design import Design, Ragged, Shared
+from ..metrics import SCORERS, TaskScore, get_task_scorer, make_task_scorer
+from ._data import Data
+from ._solve import Step
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What `scoring` stands for; called as a scorer, with labels and weights if there are any."""
+
+    given: str | Callable[..., Any] | None
+    task_score: TaskScore | None = None
+    scorer: Callable[..., Any] | None = None
+    takes_weight: bool = True
+
+    def __call__(
+        self, estimator: Any, X: Any, y: Any, tasks: Any = None, sample_weight: Any = None
+    ) -> float:
+        """Score a fitted estimator."""
+        extra = {} if tasks is None else {"tasks": tasks}
+        if sample_weight is not None and self.takes_weight:
+            extra["sample_weight"] = sample_weight
+        if self.scorer is None:
+            return float(estimator.score(X, y, **extra))
+        return float(self.scorer(estimator, X, y, **extra))
+
+    def __repr__(self) -> str:
+        return "the estimator's score" if self.given is None else f"scorer of {self.given!r}"
+
+
+def read_scoring(scoring: Any, *, keyword: bool) -> Scoring:
+    """Find the scorer, and refuse one that cannot see labels given by the keyword `tasks`."""
+    if scoring is None:
+        return Scoring(None)
+    if isinstance(scoring, str):
+        if scoring in SCORERS:
+            return Scoring(scoring, get_task_scorer(scoring), make_task_scorer(scoring))
+        try:
+            scorer = get_scorer(scoring)
+        except ValueError as error:
+            raise ValueError(
+                f"scoring={scoring!r} is neither one of malsar_py.metrics, {sorted(SCORERS)}, nor "
+                "one of scikit-learn's (sklearn.metrics.get_scorer_names())."
+            ) from error
+        takes = {"sample_weight"}
+    elif callable(scoring):
+        scorer = scoring
+        takes = set(inspect.signature(scoring).parameters)
+    else:
+        raise ValueError(
+            "scoring must be None, the name of one score or a callable (estimator, X, y), got "
+            f"{scoring!r}."
+        )
+    if keyword and "tasks" not in takes:
+        raise ValueError(
+            f"scoring={scoring!r} cannot see the task labels given as `tasks`: use a score of "
+            "malsar_py.metrics by its name, a callable with an argument `tasks`, or keep the "
+            "labels in a column of X (task_column)."
+        )
+    return Scoring(scoring, None, scorer, "sample_weight" in takes)
+
+
+class TestRows:
+    """Test rows by task: predictions of any coefficients by one product."""
+
+    __test__ = False  # nothing for pytest
+
+    def __init__(self, scored: ScoreRows, n_tasks: int):
+        X, index = scored.rows.X, scored.rows.index
+        self._unseen = False
+        self._design: Design
+        place: AnyArray
+        if index is None:
+            self._design = Shared(X, n_tasks)
+            place = np.arange(n_tasks * len(X)).reshape(n_tasks, len(X)).T
+        else:
+            # Labels that were not fitted come last: the mean model is theirs.
+            self._unseen = bool((index < 0).any())
+            task = np.where(index < 0, n_tasks, index)
+            order = np.argsort(task, kind="stable")
+            sizes = np.bincount(task, minlength=n_tasks + self._unseen)
+            self._design = Ragged(X[order], np.append(0, np.cumsum(sizes)).astype(np.int64))
+            place = np.empty(len(X), np.intp)
+            place[order] = np.arange(len(X))
+        self._place = place[scored.observed]
+
+    def predict(self, W: FloatArray, intercept: FloatArray) -> FloatArray:
+        """Linear predictions for the observed targets."""
+        if self._unseen:
+            W = np.column_stack([W, W.mean(axis=1)])
+            intercept = np.append(intercept, intercept.mean())
+        z = self._design.predict(W)
+        z += np.repeat(intercept, np.diff(self._design.offsets))
+        return z[self._place]
+
+
+class Judge(ABC):
+    """Takes the steps of a path, then gives their scores."""
+
+    @abstractmethod
+    def see(self, step: Step) -> None:
+        """Take note of one solution."""
+
+    @abstractmethod
+    def scores(self) -> FloatArray:
+        """The scores of all solutions seen, which are then forgotten."""
+
+
+class PredictionJudge(Judge):
+    """Scores from predictions: the estimator's own, or one of ``malsar_py.metrics``."""
+
+    def __init__(self, model: MultiTaskEstimator, scored: ScoreRows, score: TaskScore | None):
+        self._test = TestRows(scored, model.n_tasks_)
+        self._scored, self._score = scored, score
+        self._classes: AnyArray | None = model.classes_ if model._classifier else None
+        self._method = "" if score is None else score.response_method(model)
+        self._z: list[FloatArray] = []
+
+    def see(self, step: Step) -> None:
+        self._z.append(self._test.predict(step.W, step.intercept))
+
+    def scores(self) -> FloatArray:
+        Z, self._z = np.stack(self._z, axis=1), []
+        rows, classes = self._scored, self._classes
+        if self._score is not None:
+            return np.array([self._one(self._score, z) for z in Z.T])
+        if classes is None:
+            return task_mean_scores("r2", rows.y, Z, rows.group, rows.sample_weight)
+        truth = np.where(rows.y == classes[0], 0, np.where(rows.y == classes[1], 1, -1))
+        return task_mean_scores("accuracy", truth, Z > 0.0, rows.group, rows.sample_weight)
+
+    def _one(self, score: TaskScore, z: FloatArray) -> float:
+        prediction: AnyArray = z
+        if self._method == "predict_proba":
+            prediction = expit(z)
+        elif self._classes is not None and self._method == "predict":
+            prediction = self._classes[(z > 0.0).astype(np.intp)]
+        rows = self._scored
+        return score.score(rows.y, prediction, rows.group, self._classes, rows.sample_weight)
+
+
+class ScorerJudge(Judge):
+    """Scores by a scorer, for which the estimator (or pipeline) is put together."""
+
+    def __init__(
+        self,
+        model: MultiTaskEstimator,
+        rows: TaskRows,
+        steps: list[tuple[str, Any]],
+        test: Data,
+        scoring: Scoring,
+    ):
+        self._model, self._rows, self._scoring, self._test = model, rows, scoring, test
+        self._estimator = Pipeline([*steps[:-1], (steps[-1][0], model)]) if steps else model
+        self._found: list[float] = []
+
+    def see(self, step: Step) -> None:
+        model = self._model
+        model._set_fitted(self._rows, step.result, step.intercept, step.objective)
+        if callable(self._scoring.given):  # it may look at anything
+            model._describe(step.result.W, step.problem)
+        test = self._test
+        self._found.append(
+            self._scoring(self._estimator, test.X, test.y, test.tasks, test.sample_weight)
+        )
+
+    def scores(self) -> FloatArray:
+        found, self._found = np.array(self._found), []
+        return found
+
+
+def make_judge(
+    model: MultiTaskEstimator,
+    rows: TaskRows,
+    steps: list[tuple[str, Any]],
+    test: Data,
+    Xt: Any,
+    scoring: Scoring,
+) -> Judge:
+    """The judge for a test part; Xt is its X as the model sees it."""
+    model._set_tasks(rows)
+    if scoring.task_score is None and scoring.scorer is not None:
+        return ScorerJudge(model, rows, steps, test, scoring)
+    scored = resolve_score(model, Xt, test.y, tasks=test.tasks, sample_weight=test.sample_weight)
+    return PredictionJudge(model, scored, scoring.task_score)
