@@ -25,6 +25,7 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 _START_SECONDS = 300.0
+_CALL_SECONDS = 1200.0
 
 
 def note(text: str) -> None:
@@ -105,9 +106,9 @@ class Worker:
         self.warm = True
         return answer
 
-    def call(self, function: str) -> dict[str, Any]:
+    def call(self, function: str, **arguments: Any) -> dict[str, Any]:
         """Any function of the peer's file."""
-        return self._ask(_START_SECONDS, do="call", function=function)
+        return self._ask(_CALL_SECONDS, do="call", function=function, arguments=arguments)
 
     def stop(self) -> None:
         """End the process."""

@@ -116,7 +116,14 @@ def loosest_passing(n: int, start: int, passes: Callable[[int], bool | None]) ->
 class Contest:
     """Measures problems in one session, one after the other, the peers taking turns."""
 
-    def __init__(self, session: Session, effort: Effort, tolerances: Tolerances):
+    def __init__(
+        self,
+        session: Session,
+        effort: Effort,
+        tolerances: Tolerances,
+        judge: Callable[[Data, np.ndarray], float] = relative_gap,
+    ):
+        self.judge = judge
         self.session = session
         self.effort = effort
         self.tolerances = tolerances
@@ -169,7 +176,7 @@ class Contest:
             if answer["first"] and result.first_fit is None:
                 result.first_fit = answer["wall"]
             W = np.load(out)
-            trials[i] = relative_gap(data, W), answer, int((W != 0.0).any(axis=1).sum())
+            trials[i] = self.judge(data, W), answer, int((W != 0.0).any(axis=1).sum())
             return trials[i][0] <= _ACCEPTED
 
         start, remembered = self.tolerances.start(result.problem, peer)

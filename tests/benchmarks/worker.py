@@ -71,9 +71,9 @@ class Server:
         threads = max((pool["num_threads"] for pool in thread_pools()), default=1)
         return {"cpu": cpu, "wall": wall, "threads": threads, "first": self.n_fits == 1}
 
-    def call(self, function: str) -> dict[str, Any]:
+    def call(self, function: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
         """Any other function of the peer's file, for the special tables."""
-        return getattr(self.peer, function)(self.problem)
+        return getattr(self.peer, function)(self.problem, **(arguments or {}))
 
     def drop(self) -> dict[str, Any]:
         """Free the problem."""
