@@ -71,7 +71,8 @@ def school(problem: Any = None) -> dict[str, Any]:
 
     data = fetch_school(data_home=SCHOOL.parent)
     # Standardised: nobody would choose a common lambda on the raw columns.
-    X = (data.data - data.data.mean(axis=0)) / data.data.std(axis=0)
+    spread = data.data.std(axis=0)
+    X = (data.data - data.data.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0)
     X, y = np.column_stack([data.tasks, X]), data.target.astype(float)
     rows = []
     for name in ("JointFeature", "TraceNorm", "MeanRegularized", "Clustered"):
