@@ -200,12 +200,6 @@ class Objective(ABC):
         assert theta is not None
         return lambda alpha: self.loss.dual(self.y, theta, self.c, alpha)
 
-    def certificate_and_theta(self, W: FloatArray, z: FloatArray) -> tuple[Certificate, FloatArray]:
-        """The certificate at W with predictions z, and minus the loss's derivative there."""
-        value, theta = self._evaluate(z)
-        raw = theta.copy()
-        return self._certify(W, None, self._point(W, value, theta)), raw
-
     def certify_with(self, W: FloatArray, loss: float, theta: FloatArray) -> Certificate:
         """The certificate at W, where the loss is known, from a dual point of another origin."""
         return self._certify(W, None, self._point(W, loss, theta))
@@ -214,11 +208,20 @@ class Objective(ABC):
         """Objective at W with predictions z."""
         return self._evaluate(z)[0] + self.penalty.value(W)
 
+    def loss_at(self, z: FloatArray) -> tuple[float, FloatArray]:
+        """The loss at predictions z, and minus its derivative there."""
+        return self._evaluate(z)
+
     def restrict(self, features: IntArray) -> Objective:
         """The problem over some features alone."""
-        design = self.design.restrict(features)
+        return self.on(self.design.restrict(features), features)
+
+    def on(self, design: Design, features: IntArray) -> Objective:
+        """The problem over some features, on a design of these."""
         penalty = self.penalty.restrict(features)
-        return type(self)(design, self.loss, self.y, self.c, penalty, self.fit_intercept)
+        other = type(self)(design, self.loss, self.y, self.c, penalty, self.fit_intercept)
+        other.b = self.b.copy()
+        return other
 
     def with_penalty(self, penalty: Penalty) -> Self:
         """The same loss on the same data with another penalty; what was computed is kept."""

@@ -210,35 +210,6 @@ def test_small_systems():
     assert not descent._anderson(np.ones((3, 2)), G, np.zeros(2), np.zeros(3))
 
 
-@pytest.mark.parametrize("fit_intercept", [True, False])
-def test_newton_descent(fit_intercept):
-    """descent.newton_descent minimises the weighted quadratic model, intercepts included."""
-    rng = np.random.default_rng(3)
-    each, y, *_ = problem(n=8)
-    A, starts, offsets = stacked(each)
-    D = rng.uniform(0.2, 1.0, offsets[-1])
-    threshold = np.full(6, 0.7)
-    start = D * y.ravel()
-    args = (2, A, starts, offsets, D, threshold, 0.05, fit_intercept, -1.0, 200)
-    _, arrays = same(descent.newton_descent, *args, np.zeros((3, 6)), start, rtol=1e-7)
-    W, U = arrays[5:]
-    G = np.stack(
-        [A[:, offsets[t] : offsets[t + 1]] @ U[offsets[t] : offsets[t + 1]] for t in range(3)]
-    )
-    if fit_intercept:
-        assert_allclose(np.add.reduceat(U, offsets[:-1]), 0.0, atol=1e-10)
-    sizes = np.linalg.norm(W, axis=0)
-    for j in range(6):
-        rest = G[:, j] - 0.05 * W[:, j]
-        if sizes[j] > 0:
-            assert_allclose(rest, 0.7 * W[:, j] / sizes[j], atol=1e-6)
-    dz = (start - U) / D
-    for t in range(3):
-        own = slice(offsets[t], offsets[t + 1])
-        residue = dz[own] - A[:, own].T @ W[t]
-        assert_allclose(residue, residue[0] if fit_intercept else 0.0, atol=1e-8)
-
-
 def test_plain_python_is_reachable():
     assert python(descent.gram_epoch).__name__ == "gram_epoch"
 

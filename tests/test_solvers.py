@@ -109,7 +109,7 @@ def test_missing_targets(used):
     X, Y = shared()
     Y[np.random.default_rng(1).random(Y.shape) < 0.3] = np.nan
     agree(JointFeatureRegressor(lambda1=0.1), X, Y)
-    assert set(used) == {"Accelerated"}
+    assert set(used) == {"Weighted"}
 
 
 @pytest.mark.parametrize("cls", [LassoClassifier, JointFeatureClassifier])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         fused,
         levels,
         losses,
+        newton,
         separable,
         spectral,
     )
@@ -30,6 +31,7 @@ __all__ = [
     "fused",
     "levels",
     "losses",
+    "newton",
     "separable",
     "spectral",
 ]

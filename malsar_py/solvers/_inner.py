@@ -18,7 +18,8 @@ from ._inner_quadratic import (
     Residual,
     WholeGram,
 )
-from ._inner_smooth import Accelerated, Newton
+from ._inner_smooth import Newton
+from ._inner_weighted import Weighted
 
 _LOOP_SAMPLES = 50
 _LOOP_GRAM = 128
@@ -35,9 +36,9 @@ def inner_solver(objective: Objective, working: IntArray, last: Inner | None, ga
     if last is not None and last.single <= single and np.array_equal(last.working, working):
         return last
     if not isinstance(objective, QuadraticObjective):
-        return Newton(objective, working)
+        return Newton(objective, working, last)
     if isinstance(design, Masked):
-        return Accelerated(objective, working)
+        return Weighted(objective, working, last)
     if k == objective.shape[0] and whole_gram(objective):
         return WholeGram(objective, working)
     if _gram_rows(objective):

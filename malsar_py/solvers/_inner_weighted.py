@@ -1,0 +1,334 @@
+"""Quadratic problems over some features in which every sample of every task has its own weight.
+
+Minus the derivative per sample, ``U = D (target - X w_t - b_t)`` with weights D, is what descent
+starts from; ``G = X'U``. Second-order models of any loss have this form, and the squared loss
+with missing targets.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .. import _kernels
+from .._typing import FloatArray, IntArray
+from ..design import Design, Shared
+from ..objective import Objective
+from ._inner_base import Inner, kernel_terms
+from ._inner_quadratic import _extrapolate
+
+# Gram matrices of every task up to so many features, and so many samples a feature.
+GRAM_FEATURES = 64
+GRAM_SAMPLES = 2
+# A BLAS call per task pays off above this many numbers in a task's block.
+_BLAS_BLOCK = 20_000
+_GRAM_EPOCHS = 500
+_BLOCK = 32
+_CHUNK = 512
+_MEMORY = 5
+_ROUND_EPOCHS = 60
+
+
+class FeatureRows(Design):
+    """Some features of a design, one a row of ``A``: descent reads along the samples."""
+
+    def __init__(self, A: FloatArray, design: Design):
+        self.A = A
+        self.X = A.T
+        self._design = design
+        self.offsets = design.offsets
+        self.shared = isinstance(design, Shared)
+        # Where each task's samples lie in a row of A.
+        own = np.zeros_like(design.offsets[:-1]) if self.shared else design.offsets[:-1]
+        sizes = np.diff(design.offsets)
+        self.starts = own
+        self._small = A.size < _BLAS_BLOCK * self.n_tasks
+        self.places = [slice(a, a + n) for a, n in zip(own.tolist(), sizes.tolist(), strict=True)]
+
+    def predict(self, W: FloatArray) -> FloatArray:
+        rows = np.ascontiguousarray(W.T)
+        if self.shared:
+            return np.dot(rows, self.A).ravel()
+        out = np.empty(self.A.shape[1])
+        if self._small:
+            _kernels.newton.predict(self.A, self.starts, self.offsets, rows, out)
+            return out
+        for w, own in zip(rows, self.places, strict=True):
+            np.dot(w, self.A[:, own], out=out[own])
+        return out
+
+    def adjoint_rows(self, theta: FloatArray, rough: bool = False) -> FloatArray:
+        if self.shared:
+            return np.dot(theta.reshape(self.n_tasks, -1), self.A.T)
+        out = np.empty((self.n_tasks, self.A.shape[0]))
+        if self._small:
+            _kernels.descent.residual_gradient(self.A, self.starts, self.offsets, theta, out)
+            return out
+        for g, own in zip(out, self.places, strict=True):
+            np.dot(self.A[:, own], theta[own], out=g)
+        return out
+
+    def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
+        k = self.A.shape[0]
+        H = np.empty((self.n_tasks, k, k))
+        for t, (place, (a, b)) in enumerate(
+            zip(self.places, pairwise(self.offsets.tolist()), strict=True)
+        ):
+            d = curvature[a:b]
+            scaled = self.A[:, place] * np.sqrt(d)
+            np.dot(scaled, scaled.T, out=H[t])
+            if centered:
+                moment = self.A[:, place] @ d
+                H[t] -= np.outer(moment, moment / d.sum())
+        return H
+
+    def prefers_gram(self) -> bool:
+        return False
+
+    def restrict(self, features: IntArray) -> Design:
+        return FeatureRows(np.ascontiguousarray(self.A[features]), self._design)
+
+
+class FeatureInner(Inner):
+    """Holds its features as rows, and the problem over them."""
+
+    def __init__(self, objective: Objective, working: IntArray, last: Inner | None):
+        super().__init__(objective, working)
+        k, n_samples = working.size, objective.design.X.shape[0]
+        known = 0
+        room: FloatArray | None = None
+        if isinstance(last, FeatureInner):
+            before = last.working
+            if np.array_equal(working[: before.size], before):
+                # The rows from before stay where they are, if there is room behind them.
+                known, room = before.size, last._room
+        if room is None or k > room.shape[0]:
+            old, room = room, np.empty((2 * k if known else k, n_samples))
+            if old is not None:
+                room[:known] = old[:known]
+        self._room: FloatArray = room
+        A = self._room[:k]
+        for start in range(0, n_samples, _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            A[known:, chunk] = objective.design.X[chunk, working[known:]].T
+        self.rows = FeatureRows(A, objective.design)
+        self.objective = objective.on(self.rows, working)
+        self._seen: tuple[FloatArray, FloatArray] | None = None
+        self.model: Model | None = None
+
+    def rebind(self, objective: Any) -> bool:
+        self.objective = self.objective.with_penalty(objective.penalty.restrict(self.working))
+        if self.model is not None:
+            self.model.objective = self.objective
+        return True
+
+    def predict(self, W: FloatArray) -> FloatArray:
+        z = self.rows.predict(W)
+        self._seen = W, z
+        return z
+
+    def _predicted(self, W: FloatArray) -> FloatArray:
+        """The same, where it was asked for last."""
+        if self._seen is not None and np.array_equal(self._seen[0], W):
+            return self._seen[1]
+        return self.rows.predict(W)
+
+
+class Model(ABC):
+    """The quadratic problem with weights D (N,)."""
+
+    def __init__(self, objective: Objective, D: FloatArray):
+        self.objective = objective
+        self.D = D
+        self.inverse = np.divide(1.0, D, out=np.zeros_like(D), where=D > 0.0)
+
+    @abstractmethod
+    def descend(
+        self, W: FloatArray, U: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        """Rows of W (k, T) whose gap in this problem is ``goal``, and whether that was reached.
+
+        From W, with U (N,) and ``G`` (T, k) there.
+        """
+
+    @property
+    def rows(self) -> FeatureRows:
+        design = self.objective.design
+        assert isinstance(design, FeatureRows)
+        return design
+
+
+class GramModel(Model):
+    """By Gram matrices of every task."""
+
+    def __init__(self, objective: Objective, D: FloatArray):
+        super().__init__(objective, D)
+        self.H = objective.design.gram(D, objective.fit_intercept)
+
+    def descend(
+        self, W: FloatArray, U: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        code, ridge = kernel_terms(self.objective)
+        W, G = np.array(W.T, order="C"), np.array(G, order="C")
+        rhs = G + np.einsum("tij,tj->ti", self.H, W)
+        loss = 0.5 * float(U @ (U * self.inverse))
+        base = loss + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G))
+        gap, epochs = _kernels.descent.gram_descent(
+            code, self.H, rhs, base, threshold, ridge, goal, _GRAM_EPOCHS, False, W, G
+        )
+        return W.T, gap <= goal or epochs < _GRAM_EPOCHS
+
+
+class ResidualModel(Model):
+    """By residuals, on features that are scaled and centred for it."""
+
+    def __init__(self, objective: Objective, D: FloatArray):
+        super().__init__(objective, D)
+        rows = self.rows
+        n_tasks, k = rows.n_tasks, rows.A.shape[0]
+        root = np.sqrt(D)
+        self.scaled = np.empty((k, D.shape[0]))
+        self.h = np.empty((n_tasks, k))
+        for t, (place, (a, b)) in enumerate(
+            zip(rows.places, pairwise(rows.offsets.tolist()), strict=True)
+        ):
+            own = rows.A[:, place]
+            if objective.fit_intercept:
+                own = own - (own @ D[a:b] / D[a:b].sum())[:, None]
+            scaled = self.scaled[:, a:b]
+            np.multiply(own, root[a:b], out=scaled)
+            self.h[t] = np.einsum("ji,ji->j", scaled, scaled)
+
+    def descend(
+        self, W: FloatArray, U: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        code, ridge = kernel_terms(self.objective)
+        W, offsets = np.array(W.T, order="C"), self.rows.offsets
+        R = U * np.sqrt(self.inverse)
+        rhs = G.copy()
+        for t, (a, b) in enumerate(pairwise(offsets.tolist())):
+            rhs[t] += self.scaled[:, a:b] @ (W[t] @ self.scaled[:, a:b])
+        base = 0.5 * float(R @ R) + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G))
+        gap, epochs = _kernels.descent.residual_descent(
+            code,
+            self.scaled,
+            offsets[:-1],
+            offsets,
+            self.h,
+            rhs,
+            base,
+            threshold,
+            ridge,
+            goal,
+            _GRAM_EPOCHS,
+            W,
+            R,
+        )
+        return W.T, gap <= goal or epochs < _GRAM_EPOCHS
+
+
+class BlockModel(Model):
+    """All tasks on one X: blocks of rows by matrix products, cyclic inside by Gram matrices."""
+
+    def __init__(self, objective: Objective, D: FloatArray):
+        super().__init__(objective, D)
+        A, n_tasks = self.rows.A, self.rows.n_tasks
+        self.weight = np.ascontiguousarray(D.reshape(n_tasks, -1).T)
+        self.inverse = np.ascontiguousarray(self.inverse.reshape(n_tasks, -1).T)
+        k = A.shape[0]
+        self.blocks = [slice(a, min(a + _BLOCK, k)) for a in range(0, k, _BLOCK)]
+        self.means = np.zeros((k, n_tasks))
+        if objective.fit_intercept:
+            self.means = np.dot(A, self.weight) / self.weight.sum(axis=0)
+        self.squares = [self._square(rows) for rows in self.blocks]
+
+    def _square(self, rows: slice) -> FloatArray:
+        """``sum_i D_it (a_ji - mean_jt) (a_li - mean_lt)`` (B, B, T) for j <= l in a block."""
+        A = self.A[rows]
+        n_rows, n_samples = A.shape
+        upper = np.triu_indices(n_rows)
+        total = np.zeros((upper[0].size, self.weight.shape[1]))
+        for start in range(0, n_samples, _CHUNK):
+            part = A[:, start : start + _CHUNK]
+            pairs = np.concatenate([part[j] * part[j:] for j in range(n_rows)])
+            total += np.dot(pairs, self.weight[start : start + _CHUNK])
+        means = self.means[rows]
+        total -= means[upper[0]] * means[upper[1]] * self.weight.sum(axis=0)
+        H = np.zeros((n_rows, n_rows, total.shape[1]))
+        H[upper] = total
+        return H
+
+    @property
+    def A(self) -> FloatArray:
+        return self.rows.A
+
+    def descend(
+        self, W: FloatArray, U: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        code, ridge = kernel_terms(self.objective)
+        W = np.array(W, order="C")
+        U = np.ascontiguousarray(U.reshape(W.shape[1], -1).T)
+        change = np.empty((_BLOCK, W.shape[1]))
+        past = [(np.empty_like(W), np.empty_like(U)) for _ in range(_MEMORY + 1)]
+        before = np.inf
+        for n_epoch in range(1, _ROUND_EPOCHS + 1):
+            past[(n_epoch - 1) % _MEMORY][0][...] = W
+            past[(n_epoch - 1) % _MEMORY][1][...] = U
+            for rows, H in zip(self.blocks, self.squares, strict=True):
+                A = self.A[rows]
+                d = change[: A.shape[0]]
+                if _kernels.newton.block_epoch(
+                    code, H, threshold[rows], ridge, W[rows], np.dot(A, U), d
+                ):
+                    shift = np.einsum("jt,jt->t", self.means[rows], d)
+                    _kernels.newton.weighted_move(self.weight, np.dot(A.T, d), shift, U)
+            if n_epoch % _MEMORY == 0:
+                past[_MEMORY][0][...] = W
+                past[_MEMORY][1][...] = U
+                primal = self._primal(W, U, threshold)
+                trial = _extrapolate(past)
+                if trial is not None:
+                    value = self._primal(*trial, threshold)
+                    if value < primal:
+                        primal, (W, U) = value, trial
+                # What is still to gain is hardly less than what was gained last.
+                if before - primal <= goal and self._gap(W, U, threshold) <= goal:
+                    return W, True
+                before = primal
+        return W, False
+
+    def _loss(self, U: FloatArray) -> float:
+        return 0.5 * float(np.vdot(U, U * self.inverse))
+
+    def _primal(self, W: FloatArray, U: FloatArray, threshold: FloatArray) -> float:
+        code, ridge = kernel_terms(self.objective)
+        sizes = np.abs(W).sum(axis=1) if code == 1 else np.sqrt(np.einsum("jt,jt->j", W, W))
+        quadratic = 0.5 * ridge * float(np.vdot(W, W))
+        return self._loss(U) + float(threshold @ sizes) + quadratic
+
+    def _gap(self, W: FloatArray, U: FloatArray, threshold: FloatArray) -> float:
+        code, ridge = kernel_terms(self.objective)
+        W, G = np.ascontiguousarray(W.T), np.ascontiguousarray(np.dot(self.A, U).T)
+        base = self._loss(U) + float(np.vdot(W, G))
+        return _kernels.descent.restricted_gap(code, threshold, ridge, base, False, G, W, G)[1]
+
+
+class Weighted(FeatureInner):
+    """The squared loss with missing targets, or other weights of each task's own."""
+
+    trims = True
+
+    def __init__(self, objective: Objective, working: IntArray, last: Inner | None):
+        super().__init__(objective, working, last)
+        kind = GramModel if working.size <= GRAM_FEATURES else BlockModel
+        self.model = kind(self.objective, objective.c)
+
+    def solve(
+        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        _, theta = self.objective.loss_at(self._predicted(W))
+        assert self.model is not None
+        return self.model.descend(W, theta, self.rows.adjoint_rows(theta), threshold, goal)
