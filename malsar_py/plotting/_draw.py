@@ -1,0 +1,186 @@
+"""What the pictures share: axes without pyplot, colours, names at the ticks, order of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .._typing import AnyArray, FloatArray, IntArray
+
+# Okabe and Ito's colours without yellow, told apart by everybody; with line styles for a second
+# round.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STYLES = ("-", "--", ":")
+FAINT = "#BBBBBB"
+MISSING = "#BDBDBD"
+
+_LONGEST_NAME = 24
+SMALL = 8  # points, of names at the ticks and in legends
+_LETTER, _LINE = 0.085, 0.17  # inches a letter and a line of that size take
+
+
+class Display:
+    """Axes to draw on, and the picture in notebooks."""
+
+    ax_: Any
+    figure_: Any
+
+    def _start(
+        self, ax: Any, width: float, height: float, margins: tuple[float, float] = (0.0, 0.0)
+    ) -> tuple[Any, float, float]:
+        """Set `ax_` and `figure_`: the axes given, or those of a figure that pyplot never sees.
+
+        Returns the axes and their size in inches; width and height are those wanted, with margins
+        around them for what stands beside.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError(
+                f"{type(self).__name__}.plot requires matplotlib. You can install it with "
+                '`pip install "malsar_py[plot]"`.'
+            ) from error
+        self._own_figure = ax is None
+        if ax is None:
+            size = width + margins[0], height + margins[1]
+            ax = Figure(figsize=size, layout="constrained").subplots()
+        else:
+            box = ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted())
+            width, height = box.width, box.height
+        self.ax_, self.figure_ = ax, ax.figure
+        return ax, width, height
+
+    def _repr_png_(self) -> bytes | None:
+        # Axes that were given belong to a figure which its owner shows.
+        if not getattr(self, "_own_figure", False):
+            return None
+        buffer = BytesIO()
+        self.figure_.savefig(buffer, format="png", dpi=100)
+        return buffer.getvalue()
+
+
+def final_model(estimator: Any) -> Any:
+    """The fitted model of this package in a search or a pipeline, or the estimator itself."""
+    for _ in range(10):
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            break
+    check_is_fitted(estimator)
+    if not hasattr(estimator, "tasks_") or not hasattr(estimator, "coef_"):
+        raise TypeError(
+            "expected a fitted model of this package, or a search or pipeline ending in one, got "
+            f"{type(estimator).__name__}."
+        )
+    return estimator
+
+
+def task_coefficients(model: Any) -> FloatArray:
+    """`coef_` as (n_tasks, n_features), also after a fit without labels."""
+    return np.asarray(model.coef_, dtype=np.float64).reshape(len(model.tasks_), -1)
+
+
+def span(n: int, each: float, least: float, most: float) -> float:
+    """Inches for n things in a row."""
+    return float(np.clip(each * n, least, most))
+
+
+def short(name: Any) -> str:
+    """A name that fits beside an axis."""
+    text = " ".join(str(name).split())
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
+
+
+def show_names(ax: Any, which: str, names: Sequence[Any] | AnyArray, inches: float) -> None:
+    """Names at the ticks 0, 1, ... of axis "x" or "y": every second, third, ... where many.
+
+    Below the axes they are turned if they would touch.
+    """
+    names = [short(name) for name in names]
+    most = max(int(inches / _LINE), 1)
+    step = -(-len(names) // most)
+    ticks = range(0, len(names), step)
+    getattr(ax, f"{which}axis").set_ticks(ticks, [names[i] for i in ticks], fontsize=SMALL)
+    longest = max(map(len, names), default=0)
+    if which == "x" and (longest + 1) * _LETTER > inches * step / max(len(names), 1):
+        ax.tick_params(axis="x", rotation=90)
+
+
+def order_tasks(order: Any, coef: FloatArray, clusters: IntArray | None) -> tuple[IntArray, str]:
+    """Positions of the tasks in the order to draw them, and what it is in words."""
+    n_tasks = len(coef)
+    if not isinstance(order, str):
+        positions = np.asarray(order)
+        if not np.array_equal(np.sort(positions), np.arange(n_tasks)):
+            raise ValueError(f"order must hold each position from 0 to {n_tasks - 1} once.")
+        return positions, ""
+    if order not in ("auto", "given", "cluster", "similarity"):
+        raise ValueError(
+            'order must be "auto", "given", "cluster", "similarity" or positions of tasks, got '
+            f"{order!r}."
+        )
+    if order == "cluster" and clusters is None:
+        raise ValueError('order="cluster" needs cluster labels, which the model does not have.')
+    if order in ("auto", "cluster") and clusters is not None:
+        similar = _by_similarity(coef)
+        return similar[np.argsort(clusters[similar], kind="stable")], "by cluster"
+    if order == "similarity":
+        return _by_similarity(coef), "by similarity"
+    return np.arange(n_tasks), ""
+
+
+def _by_similarity(coef: FloatArray) -> IntArray:
+    """Leaves of the average-linkage tree of the correlation distances."""
+    from scipy.cluster.hierarchy import leaves_list, linkage, optimal_leaf_ordering
+    from scipy.spatial.distance import squareform
+
+    if len(coef) < 3:
+        return np.arange(len(coef))
+    distance = squareform(1.0 - np.nan_to_num(correlation(coef)), checks=False)
+    tree = linkage(distance, method="average")
+    return leaves_list(optimal_leaf_ordering(tree, distance)).astype(np.intp)
+
+
+def correlation(coef: FloatArray) -> FloatArray:
+    """Correlation of the rows; NaN where a row is constant."""
+    Z = coef - coef.mean(axis=1, keepdims=True)
+    norm = np.sqrt(np.square(Z).sum(axis=1))
+    # Equal coefficients differ from their mean by rounding only.
+    norm[norm <= 1e-14 * np.abs(coef).max(axis=1, initial=0.0) * coef.shape[1]] = np.nan
+    Z = Z / norm[:, None]
+    return np.asarray(np.clip(Z @ Z.T, -1.0, 1.0), dtype=np.float64)
+
+
+def boundaries(clusters: IntArray | None, positions: IntArray) -> FloatArray:
+    """Where neighbours belong to different clusters."""
+    if clusters is None:
+        return np.empty(0)
+    return np.flatnonzero(np.diff(clusters[positions])).astype(np.float64) + 0.5
+
+
+def diverging(name: str = "RdBu_r") -> Any:
+    """A colour map with white in the middle and grey for what is missing."""
+    from matplotlib import colormaps
+
+    return colormaps[name].with_extremes(bad=MISSING)
+
+
+def grey_patch(ax: Any, label: str) -> None:
+    """Say above the axes what grey stands for."""
+    from matplotlib.patches import Patch
+
+    ax.legend(
+        handles=[Patch(facecolor=MISSING, label=label)],
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.2,
+        frameon=False,
+        fontsize=SMALL,
+        handlelength=1.0,
+    )

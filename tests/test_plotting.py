@@ -1,0 +1,514 @@
+"""Displays: drawn and saved, what the labels say, nothing left in pyplot, what is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from io import BytesIO
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from malsar_py import (
+    ClusteredRegressor,
+    JointFeatureClassifier,
+    JointFeatureRegressor,
+    LassoRegressor,
+    TraceNormRegressor,
+    keep_tasks,
+)
+from malsar_py.datasets import load_exam, make_clustered
+from malsar_py.metrics import make_task_scorer
+from malsar_py.model_selection import TaskKFold, regularization_path
+from malsar_py.plotting import (
+    CoefficientMapDisplay,
+    ConvergenceDisplay,
+    CVCurveDisplay,
+    PathDisplay,
+    TaskSimilarityDisplay,
+)
+
+matplotlib = pytest.importorskip("matplotlib")
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(autouse=True)
+def no_pyplot_state():
+    """No figure is left in pyplot, whatever is drawn."""
+    from matplotlib import pyplot
+
+    before = pyplot.get_fignums()
+    yield
+    assert pyplot.get_fignums() == before
+
+
+@pytest.fixture(scope="module")
+def exam():
+    return load_exam()
+
+
+@pytest.fixture(scope="module")
+def joint(exam):
+    return JointFeatureRegressor(lambda1=0.5).fit(exam.data, exam.target, tasks=exam.tasks)
+
+
+@pytest.fixture(scope="module")
+def clustered():
+    X, y, tasks = make_clustered(n_tasks=9, n_clusters=3, random_state=0)
+    names = np.array([f"task number {t} of them all" for t in range(9)])[tasks]
+    return ClusteredRegressor(lambda1=1.0, lambda2=0.1, n_clusters=3, random_state=0).fit(
+        X, y, tasks=names
+    )
+
+
+@pytest.fixture(scope="module")
+def search(exam):
+    X = np.column_stack([exam.tasks, exam.data])
+    model = make_pipeline(
+        keep_tasks(StandardScaler(), task_column=0), JointFeatureRegressor(task_column=0, tol=1e-4)
+    )
+    return GridSearchCV(
+        model,
+        {"jointfeatureregressor__lambda1": [0.03, 0.1, 0.3, 1.0, 3.0]},
+        cv=TaskKFold(3, task_column=0, shuffle=True, random_state=0),
+        scoring=make_task_scorer("mean_task_rmse", task_column=0),
+    ).fit(X, exam.target)
+
+
+def drawn(display):
+    """The display, after its figure was saved and it showed itself as a notebook would."""
+    buffer = BytesIO()
+    display.figure_.savefig(buffer, format="png")
+    assert buffer.getvalue().startswith(PNG)
+    assert len(buffer.getvalue()) > 5_000
+    assert display._repr_png_().startswith(PNG)
+    assert display.ax_.figure is display.figure_
+    return display
+
+
+def ticks(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+# --- coefficients --------------------------------------------------------------------------------
+
+
+def test_coefficient_map(joint, exam):
+    display = drawn(CoefficientMapDisplay.from_estimator(joint))
+    ax = display.ax_
+    assert ax.get_xlabel() == "task" and ax.get_ylabel() == "feature"
+    assert display.colorbar_.ax.get_ylabel() == "coefficient (y per unit)"
+    assert ticks(ax.yaxis) == [str(name) for name in joint.coef_feature_names_]
+    # 65 schools in a row: every second one is named.
+    assert ticks(ax.xaxis) == [str(name) for name in joint.tasks_[::2]]
+    shown = display.image_.get_array()
+    np.testing.assert_array_equal(shown.mask, joint.coef_.T == 0.0)
+    np.testing.assert_array_equal(shown.data, joint.coef_.T)
+    assert 0 < shown.mask.sum() < shown.size
+    assert legend(ax) == ["exactly 0"]
+    # White is 0, and the grey of exact zeros is no colour of the map.
+    low, high = display.image_.get_clim()
+    assert low == -high == -np.abs(joint.coef_).max()
+    colours = display.image_.cmap(np.linspace(0.0, 1.0, 256))
+    grey = display.image_.cmap(np.ma.masked_all(1))[0]
+    assert np.abs(colours - grey).sum(axis=1).min() > 0.25
+
+
+def test_coefficient_map_by_cluster(clustered):
+    display = drawn(CoefficientMapDisplay.from_estimator(clustered))
+    assert display.ax_.get_xlabel() == "task (by cluster)"
+    labels = clustered.task_labels_[display.task_order_]
+    assert (np.diff(labels) >= 0).all()
+    edges = [line.get_xdata()[0] for line in display.ax_.get_lines()]
+    assert edges == (np.flatnonzero(np.diff(labels)) + 0.5).tolist()
+    # Long names are cut, and turned below the axes.
+    assert all(len(text) == 24 and text.endswith("…") for text in ticks(display.ax_.xaxis))
+    assert display.ax_.get_xticklabels()[0].get_rotation() == 90.0
+    assert display.ax_.get_legend() is None  # no zeros
+    given = CoefficientMapDisplay.from_estimator(clustered, order="given")
+    assert given.task_order_.tolist() == list(range(9))
+    assert given.ax_.get_xlabel() == "task" and not given.ax_.get_lines()
+
+
+def test_coefficient_map_by_similarity():
+    first, second = np.random.default_rng(0).normal(size=(2, 6))
+    coef = np.array([first, second, first + 0.01, second - 0.01, 2.0 * first])
+    display = CoefficientMapDisplay(coef, tasks=list("abcde")).plot(order="similarity")
+    order = display.task_order_.tolist()
+    assert {0, 2, 4} in (set(order[:3]), set(order[2:]))
+    assert display.ax_.get_xlabel() == "task (by similarity)"
+    display = CoefficientMapDisplay(coef, tasks=list("abcde")).plot(order=[4, 3, 2, 1, 0])
+    assert ticks(display.ax_.xaxis) == list("edcba")
+
+
+def test_coefficient_map_of_many_features():
+    rng = np.random.default_rng(0)
+    coef = rng.normal(size=(3, 500))
+    display = drawn(CoefficientMapDisplay(coef).plot(max_features=20))
+    assert display.ax_.get_ylabel() == "feature (20 largest of 500)"
+    norms = np.linalg.norm(coef, axis=0)
+    assert norms[display.features_].min() >= np.sort(norms)[-20]
+    coef[:, 7:] = 0.0
+    display = CoefficientMapDisplay(coef).plot()
+    assert display.ax_.get_ylabel() == "feature (7 of 500, the others are 0)"
+    assert display.features_.tolist() == list(range(7))
+    assert len(CoefficientMapDisplay(coef).plot(max_features=None).features_) == 500
+    with pytest.raises(ValueError, match="max_features must be at least 1"):
+        CoefficientMapDisplay(coef).plot(max_features=0)
+
+
+def test_coefficient_map_of_classifiers_searches_and_zeros(search, exam):
+    found = CoefficientMapDisplay.from_estimator(search)
+    model = search.best_estimator_[-1]
+    np.testing.assert_array_equal(found.image_.get_array().data, model.coef_.T)
+    y = exam.target > np.median(exam.target)
+    some = np.isin(exam.tasks, [1, 2, 3])
+    model = JointFeatureClassifier(lambda1=10.0).fit(
+        exam.data[some], y[some], tasks=exam.tasks[some]
+    )
+    display = drawn(CoefficientMapDisplay.from_estimator(model, vmax=0.5))
+    assert display.colorbar_.ax.get_ylabel().endswith("(log odds per unit of the feature)")
+    assert display.image_.get_clim() == (-0.5, 0.5)
+    assert display.image_.get_array().mask.all()
+
+
+def test_one_task_without_labels(exam):
+    model = LassoRegressor(lambda1=0.1).fit(exam.data, exam.target)
+    assert CoefficientMapDisplay.from_estimator(model).image_.get_array().shape == (15, 1)
+
+
+# --- similarity ----------------------------------------------------------------------------------
+
+
+def test_correlation_of_tasks(joint):
+    display = drawn(TaskSimilarityDisplay.from_estimator(joint))
+    order = display.task_order_
+    assert sorted(order) == list(range(65))
+    expected = np.corrcoef(joint.coef_[order])
+    np.testing.assert_allclose(display.image_.get_array(), expected, atol=1e-12)
+    assert display.image_.get_clim() == (-1.0, 1.0)
+    assert display.ax_.get_xlabel() == display.ax_.get_ylabel() == "task (by similarity)"
+    assert display.colorbar_.ax.get_ylabel() == "correlation of coefficients"
+    # Neighbours are more alike than tasks in their given order.
+    given = np.corrcoef(joint.coef_)
+    assert np.diag(expected, 1).mean() > np.diag(given, 1).mean()
+
+
+def test_membership(clustered):
+    display = drawn(TaskSimilarityDisplay.from_estimator(clustered, kind="membership"))
+    order = display.task_order_
+    M = clustered.task_membership_[np.ix_(order, order)]
+    np.testing.assert_array_equal(display.image_.get_array(), M)
+    assert display.ax_.get_xlabel() == "task (by cluster)"
+    assert display.colorbar_.ax.get_ylabel() == "membership matrix M"
+    assert len(display.ax_.get_lines()) == 4  # two edges, across and up
+
+
+def test_tasks_without_correlation():
+    coef = np.array([[1.0, 2.0, 3.0], [0.1, 0.1, 0.1], [3.0, 2.0, 1.0], [0.0, 0.0, 0.0]])
+    model = LassoRegressor()
+    model.coef_, model.tasks_ = coef, np.arange(4)
+    display = drawn(TaskSimilarityDisplay.from_estimator(model, order="given"))
+    shown = display.image_.get_array()
+    assert shown[0, 2] == pytest.approx(-1.0)
+    assert shown.mask[[1, 3]].all() and shown.mask.sum() == 12
+    assert legend(display.ax_) == ["equal coefficients"]
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def path(exam):
+    return regularization_path(
+        JointFeatureRegressor(), exam.data, exam.target, tasks=exam.tasks, n_lambdas=15
+    )
+
+
+def test_path_of_rows(path, exam):
+    display = drawn(PathDisplay.from_path(path, n_named=3))
+    ax = display.ax_
+    assert ax.get_xlabel() == "lambda1 (log scale)" and ax.get_xscale() == "log"
+    assert ax.get_ylabel() == "norm of the coefficients over the tasks"
+    norms = np.linalg.norm(path.coef, axis=1)
+    assert len(display.lines_) == 15
+    for j, line in enumerate(display.lines_):
+        np.testing.assert_array_equal(line.get_xdata(), path.lambda1)
+        np.testing.assert_array_equal(line.get_ydata(), norms[:, j])
+    largest = np.argsort(-norms.max(axis=0))[:3]
+    assert legend(ax) == [path.feature_names[j] for j in largest]
+    colours = {display.lines_[j].get_color() for j in largest}
+    assert len(colours) == 3
+    assert {line.get_color() for line in display.lines_} - colours == {"#BBBBBB"}
+    (above,) = ax.child_axes
+    assert above.get_xlabel() == "features used"
+    assert ticks(above.xaxis)[0] == "0" and ticks(above.xaxis)[-1] == str(path.df[-1])
+
+
+def test_path_of_singular_values(exam):
+    display = drawn(
+        PathDisplay.from_estimator(
+            TraceNormRegressor(),
+            exam.data,
+            exam.target,
+            tasks=exam.tasks,
+            n_lambdas=10,
+            linewidth=3.0,
+        )
+    )
+    assert display.ax_.get_ylabel() == "singular values of the coefficients"
+    assert display.ax_.child_axes[0].get_xlabel() == "rank"
+    assert display.ax_.get_legend() is None
+    shown = np.array([line.get_ydata() for line in display.lines_]).T
+    np.testing.assert_allclose(shown, np.linalg.svd(display.coef, compute_uv=False))
+    assert {line.get_linewidth() for line in display.lines_} == {3.0}
+
+
+def test_path_by_hand(path):
+    display = PathDisplay(np.array([1.0, 0.1, 0.0]), path.coef[-3:]).plot(kind="singular-values")
+    assert len(display.lines_[0].get_xdata()) == 2  # lambda1 = 0 has no logarithm
+    assert not display.ax_.child_axes
+    with pytest.raises(ValueError, match="A path needs a positive lambda1"):
+        PathDisplay(np.zeros(1), path.coef[:1]).plot()
+    with pytest.raises(ValueError, match='kind must be "auto", "rows"'):
+        PathDisplay.from_path(path, kind="columns")
+
+
+# --- searches ------------------------------------------------------------------------------------
+
+
+def test_curve_of_a_search(search):
+    display = drawn(CVCurveDisplay.from_estimator(search))
+    ax, results = display.ax_, search.cv_results_
+    assert ax.get_xlabel() == "jointfeatureregressor__lambda1" and ax.get_xscale() == "log"
+    assert ax.get_ylabel() == "mean task rmse"  # an error, shown as one
+    assert display.best_index_ == search.best_index_
+    grid = [0.03, 0.1, 0.3, 1.0, 3.0]
+    mean = ax.get_lines()[0]
+    np.testing.assert_array_equal(mean.get_xdata(), grid)
+    np.testing.assert_array_equal(mean.get_ydata(), -results["mean_test_score"])
+    # The band is one standard error, of the folds' sample standard deviation.
+    folds = np.array([results[f"split{k}_test_score"] for k in range(3)])
+    error = folds.std(axis=0, ddof=1) / np.sqrt(3)
+    band = ax.collections[0].get_paths()[0].vertices
+    top = [band[band[:, 0] == x, 1].max() for x in grid]
+    np.testing.assert_allclose(top, -folds.mean(axis=0) + error)
+    best = display.best_index_
+    within = folds.mean(axis=0) >= folds.mean(axis=0)[best] - error[best]
+    assert display.one_se_index_ == np.flatnonzero(within)[-1]
+    assert legend(ax)[:2] == ["mean over 3 folds", "± standard error"]
+    assert any(text.startswith("best") for text in legend(ax)[2:])
+    scores = CVCurveDisplay.from_estimator(search, negate_score=False)
+    assert scores.ax_.get_ylabel() == "minus mean task rmse"
+    np.testing.assert_array_equal(scores.ax_.get_lines()[0].get_ydata(), results["mean_test_score"])
+
+
+def results_of(grid, scores):
+    """cv_results_ by hand: a list of parameters, and scores (n_candidates, n_folds)."""
+    scores = np.asarray(scores, dtype=float)
+    names = sorted({name for point in grid for name in point})
+    results = {}
+    for name in names:
+        column = np.ma.masked_all(len(grid), dtype=object)
+        for i, point in enumerate(grid):
+            if name in point:
+                column[i] = point[name]
+        results[f"param_{name}"] = column
+    results |= {f"split{k}_test_score": column for k, column in enumerate(scores.T)}
+    return results | {
+        "mean_test_score": scores.mean(axis=1),
+        "std_test_score": scores.std(axis=1),
+    }
+
+
+def test_the_one_standard_error_choice_by_hand():
+    # Means 1, 2, 3, 2.9, 2.5; the standard error of the best is sqrt(0.02 / 2) = 0.1.
+    folds = [[1, 1], [2, 2], [2.9, 3.1], [2.91, 2.91], [2.5, 2.5]]
+    results = results_of([{"lambda1": v} for v in (0.1, 0.2, 0.4, 0.8, 1.6)], folds)
+    display = CVCurveDisplay(results).plot()
+    assert (display.best_index_, display.one_se_index_) == (2, 3)
+    assert legend(display.ax_)[2:] == ["best: 0.4", "one standard error: 0.8"]
+    results["std_test_score"][2] = 0.05
+    display = CVCurveDisplay(results).plot()
+    assert legend(display.ax_)[2:] == ["best and one standard error: 0.4"]
+
+
+def test_a_search_that_chose_by_one_standard_error(search):
+    chosen = clone(search).set_params(scoring="neg_mean_task_rmse")
+    chosen.cv_results_, chosen.best_index_, chosen.selection = search.cv_results_, 4, "one_se"
+    display = CVCurveDisplay.from_estimator(chosen)
+    assert display.one_se_index_ == 4
+    assert display.best_index_ == search.best_index_
+    assert display.ax_.get_ylabel() == "mean task rmse"
+
+
+def test_map_of_two_parameters():
+    grid = [{"lambda1": a, "lambda2": b} for a in (0.1, 1.0, 10.0) for b in (0.01, 0.1)]
+    means = np.array([0.1, 0.3, 0.9, 0.5, 0.85, 0.2])
+    results = results_of(grid, means[:, None] + [-0.1, 0.1])
+    display = drawn(CVCurveDisplay(results, score_name="R2").plot())
+    ax = display.ax_
+    assert ax.get_xlabel() == "lambda1" and ax.get_ylabel() == "lambda2"
+    assert ticks(ax.xaxis) == ["0.1", "1", "10"] and ticks(ax.yaxis) == ["0.01", "0.1"]
+    np.testing.assert_allclose(display.image_.get_array(), means.reshape(3, 2).T)
+    assert display.colorbar_.ax.get_ylabel() == "R2"
+    assert legend(ax) == ["best", "one standard error"]
+    spots = [tuple(np.ravel(line.get_data())) for line in ax.get_lines()]
+    assert spots == [(1, 0), (2, 0)]
+    turned = CVCurveDisplay(results).plot(x="lambda2", y="lambda1")
+    np.testing.assert_allclose(turned.image_.get_array(), means.reshape(3, 2))
+
+
+def test_hopeless_candidates_share_a_colour():
+    grid = [{"lambda1": a, "lambda2": b} for a in (0.1, 1.0, 10.0) for b in (0.01, 0.1)]
+    results = results_of(grid, [[-1.0], [-1.1], [-1.2], [-1.3], [-50.0], [-60.0]])
+    display = drawn(CVCurveDisplay(results, negate_score=True).plot())
+    assert display.image_.get_clim() == (1.0, 1.75)
+    assert display.colorbar_.extend == "max"
+
+
+def test_three_parameters_words_and_gaps():
+    grid = [
+        {"lambda1": a, "lambda2": b, "n_clusters": k}
+        for a in (0.1, 1.0)
+        for b in (0.1, 1.0)
+        for k in (2, 3)
+    ]
+    scores = np.arange(8.0)[:, None] + [0.0, 1.0]
+    display = CVCurveDisplay(results_of(grid, scores)).plot(y="n_clusters")
+    assert display.ax_.get_ylabel() == "n_clusters"
+    assert display.ax_.get_title(loc="right") == "best over lambda2"
+    np.testing.assert_array_equal(display.image_.get_array(), [[2.5, 6.5], [3.5, 7.5]])
+    words = [{"graph": "chain"}, {"graph": "complete"}, {"graph": np.eye(2)}]
+    display = drawn(CVCurveDisplay(results_of(words, [[1, 2], [2, 3], [0, 1]])).plot())
+    assert ticks(display.ax_.xaxis) == ["chain", "complete", "array([[1., 0.], [0., 1…"]
+    assert display.one_se_index_ is None
+    # A candidate without the parameter has no place; one without a score is not drawn.
+    parts = [{"lambda1": 0.1}, {"lambda1": 1.0}, {"other": 1}, {"lambda1": 3.0}]
+    results = results_of(parts, [[1, 2], [2, 3], [2, 2], [np.nan, np.nan]])
+    display = CVCurveDisplay(results).plot()
+    np.testing.assert_array_equal(display.ax_.get_lines()[0].get_xdata(), [0.1, 1.0])
+
+
+def test_what_a_curve_refuses(search):
+    with pytest.raises(ValueError, match="'gamma' was not searched; parameters are"):
+        CVCurveDisplay.from_estimator(search, x="gamma")
+    with pytest.raises(ValueError, match="searches with several metrics"):
+        CVCurveDisplay({"param_lambda1": np.ma.array([1.0])}).plot()
+    nothing = results_of([{"lambda1": 1.0}], [[np.nan, np.nan]])
+    with pytest.raises(ValueError, match="No candidate has a finite mean score"):
+        CVCurveDisplay(nothing).plot()
+
+
+# --- convergence ---------------------------------------------------------------------------------
+
+
+def test_convergence(exam):
+    model = TraceNormRegressor(lambda1=0.5).fit(exam.data, exam.target, tasks=exam.tasks)
+    display = drawn(ConvergenceDisplay.from_estimator(model))
+    ax = display.ax_
+    assert ax.get_xlabel() == "certificate" and ax.get_yscale() == "log"
+    assert ax.get_ylabel() == "objective above its lower bound"
+    assert ax.get_title() == f"TraceNormRegressor, {model.n_iter_} steps"
+    height = display.line_.get_ydata()
+    bound = model.objective_[-1] - model.dual_gap_
+    np.testing.assert_allclose(height, model.objective_ - bound, rtol=1e-6)
+    assert legend(ax)[0] == f"duality gap of the fit: {model.dual_gap_:.1e}"
+    allowed = ax.get_lines()[-1].get_ydata()[0]
+    assert allowed == pytest.approx(model.tol * model.dual_gap_ / model.relative_gap_)
+    assert model.dual_gap_ <= allowed
+
+
+def test_convergence_of_a_direct_solution_and_without_a_gap():
+    display = drawn(ConvergenceDisplay(np.array([2.0]), gap=-1e-17).plot())
+    assert display.line_.get_ydata() == [2.0 * np.finfo(float).eps]
+    display = drawn(ConvergenceDisplay(np.array([3.0, 2.0, 1.5])).plot())
+    assert display.ax_.get_ylabel() == "objective above its last value"
+    assert display.line_.get_ydata().tolist() == [1.5, 0.5]
+    assert display.ax_.get_legend() is None
+
+
+# --- all of them ---------------------------------------------------------------------------------
+
+
+def test_axes_that_are_given(joint, path, search):
+    from matplotlib.figure import Figure
+
+    for draw, source in [
+        (CoefficientMapDisplay.from_estimator, joint),
+        (TaskSimilarityDisplay.from_estimator, joint),
+        (PathDisplay.from_path, path),
+        (CVCurveDisplay.from_estimator, search),
+        (ConvergenceDisplay.from_estimator, joint),
+    ]:
+        figure = Figure(layout="constrained")
+        ax = figure.subplots(1, 2)[1]
+        display = draw(source, ax=ax)
+        assert display.ax_ is ax and display.figure_ is figure
+        assert display._repr_png_() is None  # its owner shows the figure
+        figure.savefig(BytesIO())
+
+
+def test_nothing_is_imported_of_pyplot():
+    code = """
+import sys
+import numpy as np
+from malsar_py.plotting import CoefficientMapDisplay
+assert "matplotlib" not in sys.modules
+display = CoefficientMapDisplay(np.eye(3)).plot()
+assert display._repr_png_()
+print("matplotlib.pyplot" in sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.stdout.strip() == "False", run.stderr
+
+
+def test_without_matplotlib(joint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"ConvergenceDisplay.plot requires.*malsar_py\[plot\]"):
+        ConvergenceDisplay.from_estimator(joint)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        CoefficientMapDisplay.from_estimator,
+        TaskSimilarityDisplay.from_estimator,
+        ConvergenceDisplay.from_estimator,
+    ],
+)
+def test_what_has_no_coefficients_of_tasks(draw):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        draw(LassoRegressor())
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        draw(make_pipeline(StandardScaler(), LassoRegressor()))
+    with pytest.raises(TypeError, match=r"expected a fitted model of this package.*got Ridge"):
+        draw(Ridge().fit(np.eye(3), np.arange(3)))
+
+
+def test_searches_that_are_not_fitted():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        CVCurveDisplay.from_estimator(GridSearchCV(LassoRegressor(), {"lambda1": [1.0]}))
+
+
+def test_options_that_are_refused(joint, clustered):
+    with pytest.raises(ValueError, match='order must be "auto", "given"'):
+        CoefficientMapDisplay.from_estimator(joint, order="alphabet")
+    with pytest.raises(ValueError, match="order must hold each position from 0 to 64 once"):
+        CoefficientMapDisplay.from_estimator(joint, order=[0, 0])
+    with pytest.raises(ValueError, match='order="cluster" needs cluster labels'):
+        TaskSimilarityDisplay.from_estimator(joint, order="cluster")
+    with pytest.raises(ValueError, match='kind must be "correlation" or "membership"'):
+        TaskSimilarityDisplay.from_estimator(joint, kind="distance")
+    with pytest.raises(ValueError, match='"membership" needs a clustered model, which JointFea'):
+        TaskSimilarityDisplay.from_estimator(joint, kind="membership")
