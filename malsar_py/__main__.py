@@ -42,6 +42,7 @@ target.
 
 examples:
   python -m malsar_py compare
+  python -m malsar_py compare --per-task --plot pictures
   python -m malsar_py compare exam.csv --task school --target normexam --drop student
   python -m malsar_py compare mines.csv --task field --target mine --classify --json mines.json
 """
@@ -75,6 +76,8 @@ def _parser() -> _Parser:
     add("--classify", action="store_true", help="the target is one of two classes")
     add("--drop", metavar="COLUMN", action="append", default=[], help="not a feature (repeatable)")
     add("--seed", metavar="N", type=_seed, default=0, help="of the split and folds (default: 0)")
+    add("--per-task", action="store_true", help="also say which tasks gain and which lose")
+    add("--plot", metavar="DIR", type=Path, help="also write pictures (PNG) into this folder")
     add("--json", metavar="OUT", type=Path, help="also write the results to this file, as JSON")
     return parser
 
@@ -106,7 +109,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             classify=options.classify,
             drop=options.drop,
             seed=options.seed,
+            per_task=options.per_task,
             json_path=options.json,
+            plot_folder=options.plot,
         )
     except CompareError as error:
         print(f"{_PROG}: error: {error}", file=sys.stderr)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import malsar_py
-from malsar_py import _compare
 from malsar_py.__main__ import main
+from malsar_py._compare import _candidates, _report, _run
 from malsar_py._table import exam_table, read_table
 
 MODELS = [
@@ -91,9 +91,9 @@ def table(tmp_path):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Two settings a path: the tests are about what surrounds the fits."""
-    for name in ("_NORM_GRID", "_RIDGE_GRID", "_COUPLING_GRID"):
-        monkeypatch.setattr(_compare, name, np.array([1.0, 0.1]))
+    """Few settings: the tests are about what surrounds the fits."""
+    monkeypatch.setattr(_candidates, "_N_LAMBDAS", 4)
+    monkeypatch.setattr(_candidates, "_RIDGE_GRID", np.array([1.0, 0.1]))
 
 
 def run(*arguments):
@@ -142,7 +142,7 @@ def test_the_main_job(root, tmp_path):
     assert best == [min(rows, key=lambda name: rows[name][0])]
     assert best[0] in MODELS[3:]
     # Progress is on standard error.
-    assert re.search(r"8/8 Clustered: up to \d+ settings x 5 folds \.\.\. [\d.]+ s", done.stderr)
+    assert re.search(r"8/8 Clustered: \d+ settings x 5 folds \.\.\. [\d.]+ s", done.stderr)
 
 
 def test_compare_without_a_file_is_exam(monkeypatch):
@@ -166,7 +166,7 @@ def test_exam_from_its_csv_file_is_the_same_table(root):
 
 def test_split_keeps_every_task_in_training():
     table = exam_table()
-    train, test = _compare.split_table(table, 0)
+    train, test = _candidates.split_table(table, 0)
     size = np.bincount(table.codes)
     kept = np.bincount(train.codes, minlength=65)
     assert (kept >= 1).all()
@@ -174,9 +174,9 @@ def test_split_keeps_every_task_in_training():
     assert len(train.y) + len(test.y) == len(table.y)
     np.testing.assert_allclose(train.X.mean(axis=0), 0.0, atol=1e-12)
     np.testing.assert_allclose(train.X.std(axis=0), 1.0)
-    again = _compare.split_table(table, 0)[1]
+    again = _candidates.split_table(table, 0)[1]
     np.testing.assert_array_equal(again.y, test.y)
-    assert not np.array_equal(_compare.split_table(table, 1)[1].y, test.y)
+    assert not np.array_equal(_candidates.split_table(table, 1)[1].y, test.y)
 
 
 # --- a user's file -------------------------------------------------------------------------------
@@ -305,10 +305,10 @@ def test_tiny_tasks(tmp_path, capsys, quick):
 
 def test_a_missed_tolerance_is_marked():
     scores = {"rmse": 1.0, "r2": 0.0}
-    outcome = _compare.Outcome("Lasso", {"lambda1": 1.0}, scores, 0.1, 9, False, 1.0, 1.0)
+    outcome = _run.Outcome("Lasso", {"lambda1": 1.0}, scores, 0.1, 9, False, 1.0, 1.0)
     settings = dict.fromkeys(["data", "target", "task", "n_tasks", "n_features"], 1)
     settings |= dict.fromkeys(["n_train", "n_test", "seed", "n_test_tasks", "n_folds"], 1)
-    text = "\n".join(_compare.report(settings | {"classes": None}, [outcome]))
+    text = "\n".join(_report.report(settings | {"classes": None}, [outcome]))
     assert " 1e-01! " in text
     assert "the final fit missed its tolerance" in text
 

@@ -55,7 +55,16 @@ MAY_IMPORT = {
     "plotting": {"model_selection", "metrics"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
-    "_compare": _CORE | {"", "_table", "base", "models", "model_selection", "metrics", "datasets"},
+    "_compare": {
+        "",
+        "_table",
+        "graphs",
+        "base",
+        "models",
+        "model_selection",
+        "metrics",
+        "plotting",
+    },
     "__main__": {"", "_table", "_compare"},
 }
 

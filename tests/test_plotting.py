@@ -196,12 +196,20 @@ def test_correlation_of_tasks(joint):
     assert sorted(order) == list(range(65))
     expected = np.corrcoef(joint.coef_[order])
     np.testing.assert_allclose(display.image_.get_array(), expected, atol=1e-12)
-    assert display.image_.get_clim() == (-1.0, 1.0)
+    np.testing.assert_allclose(display.image_.get_clim(), (-1.0, 1.0))
     assert display.ax_.get_xlabel() == display.ax_.get_ylabel() == "task (by similarity)"
     assert display.colorbar_.ax.get_ylabel() == "correlation of coefficients"
     # Neighbours are more alike than tasks in their given order.
     given = np.corrcoef(joint.coef_)
     assert np.diag(expected, 1).mean() > np.diag(given, 1).mean()
+
+
+def test_tasks_that_are_all_alike():
+    S = np.array([[1.0, 0.98, 0.97], [0.98, 1.0, 0.99], [0.97, 0.99, 1.0]])
+    display = drawn(TaskSimilarityDisplay(S, tasks=list("abc")).plot())
+    # The colours tell apart what there is; those around 0 would all be the same red.
+    assert display.image_.get_clim() == (0.97, 1.0)
+    assert display.colorbar_.ax.get_ylabel() == "similarity"
 
 
 def test_membership(clustered):
@@ -211,6 +219,8 @@ def test_membership(clustered):
     np.testing.assert_array_equal(display.image_.get_array(), M)
     assert display.ax_.get_xlabel() == "task (by cluster)"
     assert display.colorbar_.ax.get_ylabel() == "membership matrix M"
+    low, high = display.image_.get_clim()
+    assert low == -high == -np.abs(M).max()
     assert len(display.ax_.get_lines()) == 4  # two edges, across and up
 
 

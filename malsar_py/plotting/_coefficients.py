@@ -11,13 +11,13 @@ from .._typing import FloatArray, IntArray
 from ._draw import (
     Display,
     boundaries,
-    diverging,
     final_model,
     grey_patch,
     order_tasks,
     show_names,
     span,
     task_coefficients,
+    with_grey,
 )
 
 
@@ -159,7 +159,7 @@ class CoefficientMapDisplay(Display):
         ax, width, height = self._start(ax, width, height, margins=(2.5, 1.2))
         values = np.ma.masked_equal(coef[np.ix_(positions, features)].T, 0.0)
         limit = float(np.abs(coef).max(initial=0.0)) or 1.0
-        options = {"cmap": diverging(), "vmin": -limit, "vmax": limit, "aspect": "auto"}
+        options = {"cmap": with_grey("RdBu_r"), "vmin": -limit, "vmax": limit, "aspect": "auto"}
         if "vmax" in image_options:
             options["vmin"] = -image_options["vmax"]
         options |= {"interpolation": "nearest"} | image_options

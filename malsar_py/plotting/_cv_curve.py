@@ -65,7 +65,7 @@ class CVCurveDisplay(Display):
     figure_ : matplotlib Figure
         The figure of the axes, unknown to pyplot if it was made here.
     best_index_, one_se_index_ : int
-        The candidates marked; the latter None if no parameter is called lambda1.
+        The candidates marked; the latter None if lambda1 was not searched.
     image_, colorbar_ : matplotlib AxesImage, Colorbar
         With two parameters.
 
@@ -324,7 +324,7 @@ def _one_se(
 ) -> int | None:
     """The largest lambda1 within one standard error of the best, all else as in the best."""
     found = [key for key in results if key.startswith("param_") and key.endswith("lambda1")]
-    if len(found) != 1:
+    if len(found) != 1 or len(_axis(results, found[0]).values) < 2:
         return None
     others = [key for key in results if key.startswith("param_") and key != found[0]]
     same = np.ones(len(means), bool)

@@ -164,8 +164,8 @@ def boundaries(clusters: IntArray | None, positions: IntArray) -> FloatArray:
     return np.flatnonzero(np.diff(clusters[positions])).astype(np.float64) + 0.5
 
 
-def diverging(name: str = "RdBu_r") -> Any:
-    """A colour map with white in the middle and grey for what is missing."""
+def with_grey(name: str) -> Any:
+    """A colour map of matplotlib with grey for what is missing."""
     from matplotlib import colormaps
 
     return colormaps[name].with_extremes(bad=MISSING)

@@ -11,20 +11,21 @@ from ._draw import (
     Display,
     boundaries,
     correlation,
-    diverging,
     final_model,
     grey_patch,
     order_tasks,
     show_names,
     span,
     task_coefficients,
+    with_grey,
 )
 
 
 class TaskSimilarityDisplay(Display):
     """Similarity of tasks as a square map: correlation of their coefficients, or memberships.
 
-    It is recommended to use :meth:`from_estimator`.
+    It is recommended to use :meth:`from_estimator`. White is 0, unless all values are positive:
+    then the colours run from the smallest to the largest.
 
     Parameters
     ----------
@@ -155,9 +156,8 @@ class TaskSimilarityDisplay(Display):
         positions, words = order_tasks(order, coef, clusters)
         side = span(len(S), 0.18, 2.5, 8.0)
         ax, width, height = self._start(ax, side, side, margins=(2.2, 1.0))
-        limit = 1.0 if "correlation" in self.unit else float(np.nanmax(np.abs(S), initial=0)) or 1.0
-        options = {"cmap": diverging(), "vmin": -limit, "vmax": limit, "interpolation": "nearest"}
         values = np.ma.masked_invalid(S[np.ix_(positions, positions)])
+        options = {"interpolation": "nearest"} | _colours(values)
         self.image_ = ax.imshow(values, **(options | image_options))
         self.colorbar_ = ax.figure.colorbar(self.image_, ax=ax, label=self.unit, shrink=0.8)
         if np.ma.is_masked(values):
@@ -173,3 +173,12 @@ class TaskSimilarityDisplay(Display):
         ax.set_ylabel(label)
         self.task_order_ = positions
         return self
+
+
+def _colours(values: Any) -> dict[str, Any]:
+    """Colours around 0; from the smallest value to the largest if all are positive."""
+    low, high = (float(v) if v is not np.ma.masked else 0.0 for v in (values.min(), values.max()))
+    if low > 0.0:
+        return {"cmap": with_grey("cividis"), "vmin": low, "vmax": high}
+    limit = max(-low, high) or 1.0
+    return {"cmap": with_grey("RdBu_r"), "vmin": -limit, "vmax": limit}
