@@ -11,8 +11,8 @@ from .._typing import FloatArray, IntArray
 from ._draw import (
     Display,
     boundaries,
+    draw_map,
     final_model,
-    grey_patch,
     order_tasks,
     show_names,
     span,
@@ -158,15 +158,11 @@ class CoefficientMapDisplay(Display):
         width, height = span(n_tasks, 0.18, 2.5, 10.0), span(len(features), 0.18, 1.8, 9.0)
         ax, width, height = self._start(ax, width, height, margins=(2.5, 1.2))
         values = np.ma.masked_equal(coef[np.ix_(positions, features)].T, 0.0)
-        limit = float(np.abs(coef).max(initial=0.0)) or 1.0
+        limit = image_options.get("vmax", float(np.abs(coef).max(initial=0.0)) or 1.0)
         options = {"cmap": with_grey("RdBu_r"), "vmin": -limit, "vmax": limit, "aspect": "auto"}
-        if "vmax" in image_options:
-            options["vmin"] = -image_options["vmax"]
-        options |= {"interpolation": "nearest"} | image_options
-        self.image_ = ax.imshow(values, **options)
-        self.colorbar_ = ax.figure.colorbar(self.image_, ax=ax, label=self.unit)
-        if np.ma.is_masked(values):
-            grey_patch(ax, "exactly 0")
+        self.image_, self.colorbar_ = draw_map(
+            ax, values, options | image_options, self.unit, "exactly 0"
+        )
         for x in boundaries(clusters, positions) if words == "by cluster" else ():
             ax.axvline(x, color="black", linewidth=1.0)
         names = np.arange(n_tasks) if self.tasks is None else np.asarray(self.tasks)

@@ -171,16 +171,21 @@ def with_grey(name: str) -> Any:
     return colormaps[name].with_extremes(bad=MISSING)
 
 
-def grey_patch(ax: Any, label: str) -> None:
-    """Say above the axes what grey stands for."""
+def draw_map(
+    ax: Any, values: Any, options: dict[str, Any], unit: str, missing: str
+) -> tuple[Any, Any]:
+    """A masked matrix as an image with its colour bar; above it, what grey stands for."""
     from matplotlib.patches import Patch
 
-    ax.legend(
-        handles=[Patch(facecolor=MISSING, label=label)],
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        borderaxespad=0.2,
-        frameon=False,
-        fontsize=SMALL,
-        handlelength=1.0,
-    )
+    image = ax.imshow(values, **({"interpolation": "nearest"} | options))
+    if np.ma.is_masked(values):
+        ax.legend(
+            handles=[Patch(facecolor=MISSING, label=missing)],
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            borderaxespad=0.2,
+            frameon=False,
+            fontsize=SMALL,
+            handlelength=1.0,
+        )
+    return image, ax.figure.colorbar(image, ax=ax, label=unit)

@@ -11,8 +11,8 @@ from ._draw import (
     Display,
     boundaries,
     correlation,
+    draw_map,
     final_model,
-    grey_patch,
     order_tasks,
     show_names,
     span,
@@ -157,11 +157,9 @@ class TaskSimilarityDisplay(Display):
         side = span(len(S), 0.18, 2.5, 8.0)
         ax, width, height = self._start(ax, side, side, margins=(2.2, 1.0))
         values = np.ma.masked_invalid(S[np.ix_(positions, positions)])
-        options = {"interpolation": "nearest"} | _colours(values)
-        self.image_ = ax.imshow(values, **(options | image_options))
-        self.colorbar_ = ax.figure.colorbar(self.image_, ax=ax, label=self.unit, shrink=0.8)
-        if np.ma.is_masked(values):
-            grey_patch(ax, "equal coefficients")
+        self.image_, self.colorbar_ = draw_map(
+            ax, values, _colours(values) | image_options, self.unit, "equal coefficients"
+        )
         for edge in boundaries(clusters, positions) if words == "by cluster" else ():
             ax.axvline(edge, color="black", linewidth=1.0)
             ax.axhline(edge, color="black", linewidth=1.0)
