@@ -167,9 +167,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if not result.converged:
             self._warn_gap(result, objective.scale)
         self._set_fitted(rows, result, prepared.intercept(result), objective.scale)
-        self.coef_: Any = np.ascontiguousarray(objective.coefficients(result.W).T)
-        if rows.one_task_plain:
-            self.coef_ = self.coef_[0]
+        self._set_coefficients(rows, objective.coefficients(result.W))
         self._describe(result.W, prepared.problem)
 
     def _prepare(self, rows: TaskRows) -> Prepared:
@@ -267,6 +265,11 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _set_certificate(self, result: Result, scale: float) -> None:
         self.dual_gap_ = float(result.gap)
         self.relative_gap_ = float(result.gap / scale) if scale > 0.0 else float(result.gap)
+
+    def _set_coefficients(self, rows: TaskRows, W: FloatArray) -> None:
+        self.coef_: Any = np.ascontiguousarray(W.T)
+        if rows.one_task_plain:
+            self.coef_ = self.coef_[0]
 
     def _set_tasks(self, rows: TaskRows) -> None:
         self._door = rows.door

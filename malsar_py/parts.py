@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ._typing import FloatArray
-from .objective import Certificate, DualPoint, Objective
+from .objective import Certificate, DualPoint, Objective, Rows
 
 
 class PartsObjective(Objective):
@@ -56,9 +56,9 @@ class PartsObjective(Objective):
         return self.whole._point(self.coefficients(W), value, theta)
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
     ) -> DualPoint | None:
-        return self.whole._shifted(self.coefficients(W), lifted, point, basis)
+        return self.whole._shifted(self.coefficients(W), lifted, point, rows, basis)
 
 
 def by_parts(objective: Objective) -> Objective:

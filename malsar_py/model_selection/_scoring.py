@@ -179,7 +179,8 @@ class ScorerJudge(Judge):
 
     def see(self, step: Step) -> None:
         model = self._model
-        model._set_fitted(self._rows, step.result, step.intercept, step.objective)
+        model._set_coefficients(self._rows, step.W)
+        model._set_fitted(self._rows, step.result, step.intercept, step.objective.scale)
         if callable(self._scoring.given):  # it may look at anything
             model._describe(step.result.W, step.problem)
         test = self._test

@@ -36,7 +36,7 @@ def prepare(
     rows = resolve_fit(
         model, X, y, tasks=tasks, sample_weight=sample_weight, classifier=model._classifier
     )
-    return rows, model._prepare(rows, in_place=False)
+    return rows, model._prepare(rows)
 
 
 def solve_path(
@@ -57,9 +57,10 @@ def solve_path(
         model.lambda1 = float(value)
         model._validate_params()
         objective = objective.with_penalty(model._penalty(prepared.problem))
-        result = model._solve(objective, W, workspace)
+        result = model._solve(objective, W, workspace=workspace)
         W = result.W
-        yield Step(prepared.problem, objective, result, W, prepared.intercept(result))
+        coefficients = objective.coefficients(W)
+        yield Step(prepared.problem, objective, result, coefficients, prepared.intercept(result))
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:

@@ -303,6 +303,11 @@ def check_model(estimator: Any) -> None:
     """Refuse what has no path."""
     if not isinstance(estimator, MultiTaskEstimator):
         raise TypeError(f"estimator must be one of this package's, got {estimator!r}.")
+    if type(estimator)._fit_rows is not MultiTaskEstimator._fit_rows:
+        raise TypeError(
+            f"{type(estimator).__name__} has no coefficients to follow along lambda1: search its "
+            "parameters with scikit-learn's GridSearchCV."
+        )
 
 
 def _prepared(

@@ -10,7 +10,7 @@ from ..base import MultiTaskRegressor, Problem
 from ..losses import Loss, SquareRoot
 from ..objective import Objective
 from ..penalties import Penalty, Ridge, RowL2
-from ..solvers import Result, noise_levels, solve_square_root
+from ..solvers import Result, Workspace, noise_levels, solve_square_root
 
 
 @document(
@@ -82,7 +82,13 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     def _penalty(self, problem: Problem) -> Penalty:
         return RowL2(self.lambda1) + Ridge(self.lambda2)
 
-    def _solve(self, objective: Objective, W0: FloatArray, tol: float | None = None) -> Result:
+    def _solve(
+        self,
+        objective: Objective,
+        W0: FloatArray,
+        tol: float | None = None,
+        workspace: Workspace | None = None,
+    ) -> Result:
         result = solve_square_root(
             objective,
             W0,

@@ -163,7 +163,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     def _penalty(self, problem: Problem) -> Penalty:
         raise NotImplementedError("functions have no coefficients to penalise")
 
-    def _fit_rows(self, rows: TaskRows, *, in_place: bool) -> None:
+    def _fit_rows(self, rows: TaskRows) -> None:
         c = sample_shares(rows, task_weights(rows, self.task_weight))
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:

@@ -51,14 +51,20 @@ class _Staged(MultiTaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
         return self._concave(problem).first_stage(problem.n_features)
 
-    def _solve(self, objective: Objective, W0: FloatArray) -> Result:
+    def _solve(
+        self,
+        objective: Objective,
+        W0: FloatArray,
+        tol: float | None = None,
+        workspace: Workspace | None = None,
+    ) -> Result:
         assert isinstance(objective.penalty, FirstStage)
         return solve_reweighted(
             objective,
             objective.penalty.concave,
             W0,
-            partial(self._solve_stage, Workspace()),
-            tol=self.tol,
+            partial(self._solve_stage, Workspace() if workspace is None else workspace),
+            tol=self.tol if tol is None else tol,
             max_stages=self.max_stages,
             verbose=int(self.verbose),
         )
