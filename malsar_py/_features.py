@@ -25,7 +25,8 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
     table = as_table(X, estimator)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if hasattr(estimator, "_split_patterns"):  # what a row lacks is its label
-        return *estimator._split_patterns(table, reset=reset), True
+        parts, patterns = estimator._split_patterns(table, reset=reset)
+        return parts, patterns, not (isinstance(X, np.ndarray) and np.may_share_memory(parts, X))
     position = None
     if estimator.task_column is not None:
         position = column_position(table, estimator.task_column)
