@@ -26,7 +26,7 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if hasattr(estimator, "_split_patterns"):  # what a row lacks is its label
         parts, patterns = estimator._split_patterns(table, reset=reset)
-        return parts, patterns, not (isinstance(X, np.ndarray) and np.may_share_memory(parts, X))
+        return parts, patterns, _made_here(parts, X)
     position = None
     if estimator.task_column is not None:
         position = column_position(table, estimator.task_column)
@@ -50,9 +50,12 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
             f"X holds text ({error}): if it is the task label, name its column by `task_column`; "
             "encode other text columns as numbers."
         ) from error
-    if isinstance(X, np.ndarray):
-        return table, column, not np.may_share_memory(table, X)
-    return table, column, isinstance(X, list)
+    return table, column, _made_here(table, X)
+
+
+def _made_here(table: AnyArray, X: Any) -> bool:
+    """Whether the memory cannot be the caller's."""
+    return not np.may_share_memory(table, X) if isinstance(X, np.ndarray) else isinstance(X, list)
 
 
 def feature_names(estimator: Any, column: Any) -> AnyArray:
