@@ -17,7 +17,7 @@ import scipy.io
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
-from malsar_py import datasets, graphs
+from malsar_py import graphs
 from malsar_py.datasets import (
     fetch_school,
     load_exam,
@@ -26,6 +26,7 @@ from malsar_py.datasets import (
     make_joint_feature,
     make_low_rank,
 )
+from malsar_py.datasets._registry import REMOTE
 
 MAKERS = [make_joint_feature, make_low_rank, make_clustered, make_graph]
 
@@ -99,7 +100,7 @@ def test_exam_is_found_inside_the_package_first(monkeypatch, tmp_path):
         lines = file.readlines()
     package = tmp_path / "malsar_py"
     package.mkdir()
-    monkeypatch.setattr(datasets, "__file__", str(package / "datasets.py"))
+    monkeypatch.setattr(_files, "__file__", str(package / "datasets" / "_files.py"))
     with pytest.raises(FileNotFoundError, match=r"data/exam\.csv is neither in .* nor in"):
         load_exam()
     for n_rows, folder in ((10, tmp_path), (20, package)):
@@ -177,7 +178,7 @@ def server(monkeypatch, tiny):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     source = (server.url, hashlib.sha256(tiny).hexdigest())
-    monkeypatch.setitem(datasets._REMOTE, "school.mat", source)
+    monkeypatch.setitem(REMOTE, "school.mat", source)
     thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -238,10 +239,10 @@ def test_a_failed_download_says_what_to_do(server, tmp_path, monkeypatch, case):
     elif case == "hash mismatch":
         server.body = b"not the file"
     else:
-        sha256 = datasets._REMOTE["school.mat"][1]
+        sha256 = REMOTE["school.mat"][1]
         source = ("http://127.0.0.1:9/school.mat", sha256)
-        monkeypatch.setitem(datasets._REMOTE, "school.mat", source)
-    url = datasets._REMOTE["school.mat"][0]
+        monkeypatch.setitem(REMOTE, "school.mat", source)
+    url = REMOTE["school.mat"][0]
     logger = pytest.importorskip("pooch").get_logger()
     monkeypatch.setattr(logger, "level", logging.WARNING)
     message = rf"school\.mat could not be downloaded.*Download {url} yourself.*MALSAR_PY_DATA"

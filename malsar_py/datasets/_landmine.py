@@ -1,0 +1,70 @@
+"""Landmine: mines and clutter in 29 fields, from radar."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._files import PathLike, fetch
+from ._present import present, rows_of_tasks
+
+__all__ = ["fetch_landmine"]
+
+_DESCR = """\
+Landmine: 14,820 objects in 29 fields, seen by an airborne synthetic-aperture radar
+
+The task is the field (1 to 29; 1 to 15 are foliated, 16 to 29 bare earth or desert). Target: 1
+for a mine (6 % of the objects), 0 for clutter. The 9 features of an object are, in the paper,
+four of moments, three of correlations, an energy ratio and a spatial variance; the file does not
+name them. Protocol: a few objects of each field, with at least one of each class, are trained on,
+the others tested; area under the ROC curve, averaged over the fields.
+
+Source: Xue, Y., Liao, X., Carin, L., Krishnapuram, B. (2007), "Multi-task learning for
+classification with Dirichlet process priors", JMLR 8, 35-63; the file is that of the repository
+daizhongxiang/Federated_Bayesian_Optimization. No licence is stated: it is downloaded, never
+distributed with this package.
+"""
+
+
+def fetch_landmine(
+    *, data_home: PathLike | None = None, return_X_y: bool = False, as_frame: bool = False
+) -> Any:
+    """Load the landmine data: 14,820 objects in 29 fields, one binary task per field [1]_.
+
+    Parameters
+    ----------
+    data_home, return_X_y, as_frame
+        As in `fetch_school`.
+
+    Returns
+    -------
+    Bunch or (data, target)
+        As in `load_exam`, with `data` of shape (14820, 9), features ``"x0"`` to ``"x8"``; `target`
+        is 1 for a mine (904 objects) and 0 for clutter; `tasks` are the fields 1 to 29,
+        ``"field"`` with `as_frame`.
+
+    Raises
+    ------
+    OSError
+        As in `fetch_school`.
+
+    References
+    ----------
+    .. [1] Xue, Y., Liao, X., Carin, L., Krishnapuram, B. (2007). "Multi-task learning for
+       classification with Dirichlet process priors". JMLR 8, 35-63.
+    """
+    from scipy.io import loadmat
+
+    path = fetch("LandmineData.mat", data_home)
+    file = loadmat(path)
+    X = np.vstack(list(file["feature"].ravel()))
+    labels = [block.ravel() for block in file["label"].ravel()]
+    bunch = rows_of_tasks(
+        {f"x{j}": column for j, column in enumerate(X.T)},
+        ("mine", np.concatenate(labels).astype(np.int64)),
+        ("field", np.repeat(np.arange(1, len(labels) + 1), [len(block) for block in labels])),
+        DESCR=_DESCR,
+        filename=str(path),
+    )
+    return present("fetch_landmine", bunch, return_X_y, as_frame)

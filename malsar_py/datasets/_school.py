@@ -1,0 +1,103 @@
+"""School: ILEA's secondary schools, and the ten published splits of their pupils."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._typing import IntArray
+from ._files import PathLike, fetch, shipped
+from ._present import present, rows_of_tasks
+
+__all__ = ["fetch_school", "load_school_splits"]
+
+_DESCR = """\
+School: examination scores of 15,362 pupils in 139 secondary schools, London 1985-1987
+
+The task is the school (1 to 139); schools have 22 to 251 pupils. Target: exam score, 1 to 70. The
+28 columns are those of MALSAR's file: 25 of 0/1, two percentages of the school (3 and 4) and a
+constant (27). Collected by the Inner London Education Authority (ILEA).
+"""
+
+
+def fetch_school(
+    *,
+    data_home: PathLike | None = None,
+    return_X_y: bool = False,
+    as_frame: bool = False,
+) -> Any:
+    """Load the School data: 15,362 pupils in 139 secondary schools, one task per school.
+
+    The file ``school.mat`` is taken from the folder named by the environment variable
+    ``MALSAR_PY_DATA`` if it is there, else from `data_home`, where it is downloaded once (by pooch:
+    ``pip install "malsar_py[data]"``). Its SHA-256 is checked every time.
+
+    Parameters
+    ----------
+    data_home : path, default=None
+        Cache folder; None is the user's cache folder for malsar_py.
+    return_X_y, as_frame : bool, default=False
+        As in `load_exam`.
+
+    Returns
+    -------
+    Bunch or (data, target)
+        As in `load_exam`, with `data` of shape (15362, 28), features ``"x0"`` to ``"x27"`` (the
+        file names none), and exam scores of 1 to 70 as target; `frame` joins school, features and
+        target.
+
+    Raises
+    ------
+    OSError
+        The file is not on disk and cannot be downloaded, or it is not the right one.
+
+    References
+    ----------
+    .. [1] Nuttall, D. L., Goldstein, H., Prosser, R., Rasbash, J. (1989). "Differential school
+       effectiveness". International Journal of Educational Research 13, 769-776.
+    """
+    from scipy.io import loadmat
+
+    path = fetch("school.mat", data_home)
+    cells = loadmat(path, mat_dtype=True)
+    X = np.vstack(list(cells["X"].ravel()))
+    target = np.concatenate([block.ravel() for block in cells["Y"].ravel()]).astype(np.float64)
+    counts = [len(block) for block in cells["X"].ravel()]
+    bunch = rows_of_tasks(
+        {f"x{j}": column for j, column in enumerate(X.T)},
+        ("score", target),
+        ("school", np.repeat(np.arange(1, len(counts) + 1), counts)),
+        DESCR=_DESCR,
+        filename=str(path),
+    )
+    return present("fetch_school", bunch, return_X_y, as_frame)
+
+
+def load_school_splits() -> list[tuple[IntArray, IntArray]]:
+    """Load the ten published 75/25 splits of the School data.
+
+    Row numbers of `fetch_school`, 11,521 pupils for training and 3,841 for testing in each split,
+    from 52 to 93 % of a school's for training. They come with the code of [1]_, the repository
+    squall1988/multi-task-gradient-boosting; the masks alone are shipped, not the data.
+
+    Returns
+    -------
+    splits : list of 10 (train, test)
+        Sorted row numbers, ready for scikit-learn's ``cv=``.
+
+    References
+    ----------
+    .. [1] Zhang, Li (2019). The code of their paper at CIKM 2019, whose table of errors on these
+       splits stands in its README.
+
+    Examples
+    --------
+    >>> from malsar_py.datasets import load_school_splits
+    >>> splits = load_school_splits()
+    >>> len(splits), [len(rows) for rows in splits[0]]
+    (10, [11521, 3841])
+    """
+    with np.load(shipped("school_splits10_squall1988.npz")) as file:
+        masks = file["train_mask"]
+    return [(np.flatnonzero(mask), np.flatnonzero(~mask)) for mask in masks]
