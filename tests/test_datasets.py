@@ -1,32 +1,26 @@
-"""Shipped, downloaded and simulated data; the download path runs against a loopback server."""
+"""Shipped and simulated data."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import http.server
-import io
-import logging
 import sys
-import threading
 
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.io
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
 from malsar_py import graphs
 from malsar_py.datasets import (
-    fetch_school,
+    _files,
     load_exam,
+    load_school_splits,
     make_clustered,
     make_graph,
     make_joint_feature,
     make_low_rank,
 )
-from malsar_py.datasets._registry import REMOTE
 
 MAKERS = [make_joint_feature, make_low_rank, make_clustered, make_graph]
 
@@ -109,154 +103,18 @@ def test_exam_is_found_inside_the_package_first(monkeypatch, tmp_path):
         assert len(load_exam().target) == n_rows
 
 
-# ----------------------------------------------------------------------------------------- School
+# ----------------------------------------------------------------------------------- School splits
 
 
-def test_school_from_the_shared_folder(shared_dir, monkeypatch):
-    monkeypatch.setenv("MALSAR_PY_DATA", str(shared_dir / "data"))
-    monkeypatch.setitem(sys.modules, "pooch", None)
-    school = fetch_school()
-    assert school.data.shape == (15362, 28)
-    assert school.data.dtype == school.target.dtype == np.float64
-    assert_array_equal(np.unique(school.tasks), np.arange(1, 140))
-    assert (np.diff(school.tasks) >= 0).all()
-    assert (school.target.min(), school.target.max()) == (1, 70)
-    assert_array_equal(school.data[:, 27], 1.0)
-    assert school.feature_names[-1] == "x27"
-    assert school.frame is None
-    data, target = fetch_school(return_X_y=True)
-    assert_array_equal(data, school.data)
-    assert_array_equal(target, school.target)
-    frame = fetch_school(as_frame=True)
-    assert list(frame.data) == ["school", *school.feature_names]
-    assert_array_equal(frame.data["school"], school.tasks)
-    assert_array_equal(frame.frame["score"], frame.target)
-
-
-@pytest.fixture
-def tiny():
-    """Bytes of a file like school.mat, with two schools."""
-    rng = np.random.default_rng(0)
-    X, Y = np.empty((1, 2), dtype=object), np.empty((1, 2), dtype=object)
-    for t, n in enumerate((3, 2)):
-        X[0, t] = rng.integers(0, 2, size=(n, 4)).astype(np.uint8)
-        Y[0, t] = rng.integers(1, 71, size=(n, 1)).astype(np.uint8)
-    file = io.BytesIO()
-    scipy.io.savemat(file, {"X": X, "Y": Y})
-    return file.getvalue()
-
-
-class Server:
-    """Loopback HTTP server of one file, which counts its requests."""
-
-    def __init__(self):
-        self.body: bytes | None = None
-        self.requests = 0
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.requests += 1
-                self.send_response(404 if outer.body is None else 200)
-                self.end_headers()
-                self.wfile.write(outer.body or b"")
-
-            def log_message(self, *args):
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/school.mat"
-
-
-@pytest.fixture
-def server(monkeypatch, tiny):
-    """Server of the tiny file, registered as the source of school.mat."""
-    pytest.importorskip("pooch", reason="the download path needs pooch")
-    server = Server()
-    server.body = tiny
-    monkeypatch.delenv("MALSAR_PY_DATA", raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    source = (server.url, hashlib.sha256(tiny).hexdigest())
-    monkeypatch.setitem(REMOTE, "school.mat", source)
-    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.http.shutdown()
-    thread.join()
-    server.http.server_close()
-
-
-def test_download_once_and_silently(server, tmp_path, capfd):
-    home = tmp_path / "new" / "cache"
-    first = fetch_school(data_home=home)
-    second = fetch_school(data_home=str(home))
-    assert server.requests == 1
-    assert (home / "school.mat").read_bytes() == server.body
-    assert_array_equal(first.tasks, [1, 1, 1, 2, 2])
-    assert first.data.shape == (5, 4)
-    assert first.target.shape == (5,)
-    assert first.data.dtype == np.float64
-    assert_array_equal(first.data, second.data)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_default_cache_folder(server, tmp_path, monkeypatch):
-    pooch = pytest.importorskip("pooch")
-    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / name)
-    assert fetch_school().filename == str(tmp_path / "malsar_py" / "school.mat")
-
-
-def test_a_spoilt_cache_is_downloaded_again(server, tmp_path):
-    (tmp_path / "school.mat").write_bytes(b"half a file")
-    assert fetch_school(data_home=tmp_path).data.shape == (5, 4)
-    assert server.requests == 1
-
-
-def test_the_own_folder_comes_first(server, tmp_path, monkeypatch):
-    own = tmp_path / "own"
-    own.mkdir()
-    monkeypatch.setenv("MALSAR_PY_DATA", str(own))
-    fetch_school(data_home=tmp_path / "cache")
-    assert server.requests == 1  # the folder does not hold the file
-    (own / "school.mat").write_bytes(server.body)
-    assert fetch_school(data_home=tmp_path / "other").filename == str(own / "school.mat")
-    assert server.requests == 1
-
-
-def test_a_wrong_file_in_the_own_folder(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("MALSAR_PY_DATA", str(tmp_path))
-    (tmp_path / "school.mat").write_bytes(b"something else")
-    with pytest.raises(OSError, match=r"found by MALSAR_PY_DATA.*SHA-256 is not .*Download http"):
-        fetch_school()
-    assert server.requests == 0
-
-
-@pytest.mark.parametrize("case", ["404", "hash mismatch", "no server"])
-def test_a_failed_download_says_what_to_do(server, tmp_path, monkeypatch, case):
-    if case == "404":
-        server.body = None
-    elif case == "hash mismatch":
-        server.body = b"not the file"
-    else:
-        sha256 = REMOTE["school.mat"][1]
-        source = ("http://127.0.0.1:9/school.mat", sha256)
-        monkeypatch.setitem(REMOTE, "school.mat", source)
-    url = REMOTE["school.mat"][0]
-    logger = pytest.importorskip("pooch").get_logger()
-    monkeypatch.setattr(logger, "level", logging.WARNING)
-    message = rf"school\.mat could not be downloaded.*Download {url} yourself.*MALSAR_PY_DATA"
-    with pytest.raises(OSError, match=message):
-        fetch_school(data_home=tmp_path)
-    assert logger.level == logging.WARNING
-    assert not list(tmp_path.iterdir())
-
-
-def test_without_pooch(tmp_path, monkeypatch):
-    monkeypatch.delenv("MALSAR_PY_DATA", raising=False)
-    monkeypatch.setitem(sys.modules, "pooch", None)
-    with pytest.raises(ImportError, match=r"malsar_py\[data\].*Download https.*MALSAR_PY_DATA"):
-        fetch_school(data_home=tmp_path)
+def test_school_splits():
+    splits = load_school_splits()
+    assert len(splits) == 10
+    for train, test in splits:
+        assert len(train) == 11521
+        assert (np.diff(train) > 0).all()
+        assert (np.diff(test) > 0).all()
+        assert_array_equal(np.sort(np.concatenate([train, test])), np.arange(15362))
+    assert len({tuple(train) for train, _ in splits}) == 10
 
 
 # -------------------------------------------------------------------------------------- Simulators
