@@ -255,7 +255,9 @@ def test_forms(fetcher, options, names, shape, own):
     assert arrays.data.flags.c_contiguous
     assert len(arrays.feature_names) == len(set(arrays.feature_names)) == n_features
     assert arrays.frame is None
-    assert "Source: " in arrays.DESCR or fetcher == "fetch_school"
+    licence = "CC BY 4.0" if fetcher == "fetch_parkinsons" else "never distributed with"
+    for word in ("task", "Protocol: ", "Source: ", licence):
+        assert word in " ".join(arrays.DESCR.split())
     assert "{" not in arrays.DESCR
     filename = [arrays.filename] if isinstance(arrays.filename, str) else arrays.filename
     assert filename == [str(own / name) for name in names]

@@ -9,7 +9,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import Ridge
 
 from malsar_py import metrics
-from malsar_py.datasets import fetch_school
+from malsar_py.datasets import fetch_school, load_school_splits
 from malsar_py.metrics import task_scores
 
 RNG = np.random.default_rng(0)
@@ -274,12 +274,11 @@ def test_published_figures_of_school(shared_dir):
     independent NumPy script computed them.
     """
     school = fetch_school(data_home=shared_dir / "data")
-    masks = np.load(shared_dir / "data" / "school_splits10_squall1988.npz")["train_mask"]
     X, y, tasks = school.data, school.target, school.tasks
     found = []
-    for train in masks:
+    for train, rest in load_school_splits():
         model = Ridge(alpha=1.0, fit_intercept=False).fit(X[train], y[train])
-        test = y[~train], model.predict(X[~train]), tasks[~train]
+        test = y[rest], model.predict(X[rest]), tasks[rest]
         found.append(
             [
                 metrics.mean_task_rmse(*test),

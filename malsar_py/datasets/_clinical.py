@@ -20,6 +20,8 @@ score of the Unified Parkinson's Disease Rating Scale, motor_UPDRS or total_UPDR
 between three visits. The 19 features are age, sex (0 male, 1 female; both constant within a
 patient), test_time (days since recruitment) and 16 measures of the voice, on very different
 scales.
+Protocol: 75 % of the recordings of each patient, drawn at random, are trained on; root mean squared
+error of a patient, averaged over the patients.
 
 Source: Tsanas, A., Little, M. A., McSharry, P. E., Ramig, L. O. (2010), "Accurate telemonitoring
 of Parkinson's disease progression by noninvasive speech tests", IEEE Transactions on Biomedical

@@ -20,6 +20,7 @@ The task is the drug: one column of the target, the natural logarithm of the IC5
 NaN where the cell line was not tried (18 %). All tasks share the 678 features of the cell lines,
 0 or 1: microsatellite instability (MSI_FACTOR), mutated cancer genes (`..._mut`) and gained or
 lost segments of chromosomes. The tissue of origin, a text, is beside them.
+Protocol: cell lines are split, the same for all drugs; the measured responses alone are scored.
 
 Source: Iorio, F. et al. (2016), "A landscape of pharmacogenomic interactions in cancer", Cell
 166, 740-754; Genomics of Drug Sensitivity in Cancer, cancerrxgene.org. The files are those of the

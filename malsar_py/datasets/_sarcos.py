@@ -18,6 +18,8 @@ The task is the joint (1 to 7). The 21 features are the positions (x0 to x6), ve
 x13) and accelerations (x14 to x20) of the joints; the target is the torque at the joint of the
 row. Of the public data's 44,484 states, this subset has 6,228 rows, 841 to 946 for a joint, each
 with a torque of one joint: the tasks have different rows.
+Protocol: a part of the rows of each joint, drawn at random, is trained on. Torques differ in size
+between the joints: compare errors relative to the variance of each.
 
 Source: Vijayakumar, S., D'Souza, A., Schaal, S. (2005), "Incremental online learning in high
 dimensions", Neural Computation 17, 2602-2634; the subset is that of the repository

@@ -17,7 +17,16 @@ School: examination scores of 15,362 pupils in 139 secondary schools, London 198
 
 The task is the school (1 to 139); schools have 22 to 251 pupils. Target: exam score, 1 to 70. The
 28 columns are those of MALSAR's file: 25 of 0/1, two percentages of the school (3 and 4) and a
-constant (27). Collected by the Inner London Education Authority (ILEA).
+constant (27).
+Protocol: ten random splits with 75 % of the pupils for training (`load_school_splits` has ten
+published ones). The literature measures the error on two scales: the root mean squared error of a
+school averaged over the schools, or the explained variance pooled over the pupils, relative to the
+overall mean or to each school's own.
+
+Source: Nuttall, D. L., Goldstein, H., Prosser, R., Rasbash, J. (1989), "Differential school
+effectiveness", International Journal of Educational Research 13, 769-776; collected by the Inner
+London Education Authority (ILEA). The file is that of the repository jiayuzhou/MALSAR; it is
+downloaded, never distributed with this package.
 """
 
 
