@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import inspect
 import logging
 import re
 import sys
@@ -138,6 +139,18 @@ def test_sources_are_fixed(name):
     raw = r"https://raw\.githubusercontent\.com/[\w-]+/[\w-]+/[0-9a-f]{40}/[\w./-]+"
     assert re.fullmatch(raw, url)
     assert re.fullmatch("[0-9a-f]{64}", sha256)
+
+
+@pytest.mark.parametrize("fetcher", sorted({name for name, *_ in FETCHERS}))
+def test_docstrings_are_complete(fetcher):
+    """Every argument, the folders and what is raised stand in each docstring."""
+    function = getattr(datasets, fetcher)
+    lines = function.__doc__.splitlines()
+    for name in inspect.signature(function).parameters:
+        assert any(line.startswith(f"{name} : ") for line in lines), name
+    for text in ("MALSAR_PY_DATA", "OSError", "References"):
+        assert text in function.__doc__
+    assert not any(line.strip() in ("<parameters>", "<raises>") for line in lines)
 
 
 # --------------------------------------------------------------------------------------- Download

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._typing import AnyArray
 from ._files import PathLike, fetch, read_columns
-from ._present import one_of, present, rows_of_tasks
+from ._present import document, one_of, present, rows_of_tasks
 
 __all__ = ["fetch_oasis_longitudinal", "fetch_parkinsons"]
 
@@ -59,6 +59,7 @@ _OASIS_TEXT = ("Subject ID", "MRI ID", "Group", "M/F", "Hand")
 _OASIS_FEATURES = ("Age", "EDUC", "SES", "eTIV", "nWBV", "ASF")
 
 
+@document
 def fetch_parkinsons(
     *,
     target: str = "motor_UPDRS",
@@ -72,8 +73,7 @@ def fetch_parkinsons(
     ----------
     target : {"motor_UPDRS", "total_UPDRS"}, default="motor_UPDRS"
         The score to predict. The other one is not a feature.
-    data_home, return_X_y, as_frame
-        As in `fetch_school`.
+    <parameters>
 
     Returns
     -------
@@ -83,8 +83,7 @@ def fetch_parkinsons(
 
     Raises
     ------
-    OSError
-        As in `fetch_school`.
+    <raises>
     ValueError
         `target` is not one of the two.
 
@@ -113,6 +112,7 @@ def fetch_parkinsons(
     return present("fetch_parkinsons", bunch, return_X_y, as_frame)
 
 
+@document
 def fetch_oasis_longitudinal(
     *,
     target: str = "MMSE",
@@ -130,8 +130,7 @@ def fetch_oasis_longitudinal(
     features : {"baseline", "visit"}, default="baseline"
         Features of the subject's first visit, which predict the course of the disease, or those of
         the visit itself.
-    data_home, return_X_y, as_frame
-        As in `fetch_school`.
+    <parameters>
 
     Returns
     -------
@@ -142,8 +141,7 @@ def fetch_oasis_longitudinal(
 
     Raises
     ------
-    OSError
-        As in `fetch_school`.
+    <raises>
     ValueError
         `target` or `features` is not one of those named.
 

@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 
 from .._typing import AnyArray
 from ._files import PathLike, fetch, read_columns
-from ._present import present
+from ._present import document, present
 
 __all__ = ["fetch_gdsc"]
 
@@ -29,6 +29,7 @@ never distributed with this package.
 """
 
 
+@document
 def fetch_gdsc(
     *, data_home: PathLike | None = None, return_X_y: bool = False, as_frame: bool = False
 ) -> Any:
@@ -38,9 +39,7 @@ def fetch_gdsc(
 
     Parameters
     ----------
-    data_home, return_X_y, as_frame
-        As in `fetch_school`. With `as_frame`, `data` and `target` are DataFrames with the COSMIC
-        number of the cell line as index.
+    <parameters>
 
     Returns
     -------
@@ -49,7 +48,8 @@ def fetch_gdsc(
         target : ndarray of shape (988, 265), log IC50, NaN where it was not measured
         tasks : ndarray of shape (265,) of str, the drugs: labels of the *columns* of the target
         groups : ndarray of shape (988,) of str, the tissue of each cell line
-        index : ndarray of shape (988,), the COSMIC number of each cell line
+        index : ndarray of shape (988,), the COSMIC number of each cell line; with `as_frame` the
+            index of `data` and `target`
         feature_names, target_names : list of str
         frame : with `as_frame` features and targets joined: (988, 943)
         DESCR : str
@@ -57,8 +57,7 @@ def fetch_gdsc(
 
     Raises
     ------
-    OSError
-        As in `fetch_school`.
+    <raises>
 
     References
     ----------

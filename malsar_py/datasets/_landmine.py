@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._files import PathLike, fetch
-from ._present import present, rows_of_tasks
+from ._present import document, present, rows_of_tasks, stack
 
 __all__ = ["fetch_landmine"]
 
@@ -27,6 +27,7 @@ distributed with this package.
 """
 
 
+@document
 def fetch_landmine(
     *, data_home: PathLike | None = None, return_X_y: bool = False, as_frame: bool = False
 ) -> Any:
@@ -34,8 +35,7 @@ def fetch_landmine(
 
     Parameters
     ----------
-    data_home, return_X_y, as_frame
-        As in `fetch_school`.
+    <parameters>
 
     Returns
     -------
@@ -46,8 +46,7 @@ def fetch_landmine(
 
     Raises
     ------
-    OSError
-        As in `fetch_school`.
+    <raises>
 
     References
     ----------
@@ -58,12 +57,11 @@ def fetch_landmine(
 
     path = fetch("LandmineData.mat", data_home)
     file = loadmat(path)
-    X = np.vstack(list(file["feature"].ravel()))
-    labels = [block.ravel() for block in file["label"].ravel()]
+    features, labels, tasks = stack(file["feature"].ravel(), file["label"].ravel())
     bunch = rows_of_tasks(
-        {f"x{j}": column for j, column in enumerate(X.T)},
-        ("mine", np.concatenate(labels).astype(np.int64)),
-        ("field", np.repeat(np.arange(1, len(labels) + 1), [len(block) for block in labels])),
+        features,
+        ("mine", labels.astype(np.int64)),
+        ("field", tasks),
         DESCR=_DESCR,
         filename=str(path),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._files import PathLike, fetch
-from ._present import one_of, present, rows_of_tasks
+from ._present import document, one_of, present, rows_of_tasks, stack
 
 __all__ = ["fetch_newsgroups_pairs"]
 
@@ -27,6 +27,7 @@ jiayuzhou/MALSAR. They are downloaded, never distributed with this package.
 """
 
 
+@document
 def fetch_newsgroups_pairs(
     pair: str = "comp.vs.sci",
     *,
@@ -40,8 +41,7 @@ def fetch_newsgroups_pairs(
     ----------
     pair : {"comp.vs.sci", "rec.vs.talk"}, default="comp.vs.sci"
         The two classes. Each of the two tasks has them, in postings of other subgroups.
-    data_home, return_X_y, as_frame
-        As in `fetch_school`.
+    <parameters>
 
     Returns
     -------
@@ -53,8 +53,7 @@ def fetch_newsgroups_pairs(
 
     Raises
     ------
-    OSError
-        As in `fetch_school`.
+    <raises>
     ValueError
         `pair` is not one of the two.
 
@@ -68,12 +67,12 @@ def fetch_newsgroups_pairs(
     one_of(pair, "pair", _PAIRS)
     paths = [fetch(f"newsgroup/{pair}.task{t}.mat", data_home) for t in (1, 2)]
     files = [loadmat(path) for path in paths]
-    labels = [file["gnd"].ravel().astype(np.int64) for file in files]
-    X = np.vstack([file["fea"].toarray() for file in files])
+    counts, labels = [file["fea"].toarray() for file in files], [file["gnd"] for file in files]
+    features, target, tasks = stack(counts, labels, prefix="w")
     bunch = rows_of_tasks(
-        {f"w{j}": column for j, column in enumerate(X.T)},
-        ("class", np.concatenate(labels)),
-        ("task", np.repeat([1, 2], [len(block) for block in labels])),
+        features,
+        ("class", target.astype(np.int64)),
+        ("task", tasks),
         DESCR=_DESCR.format(pair=pair),
         filename=[str(path) for path in paths],
     )

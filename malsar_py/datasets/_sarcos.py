@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._files import PathLike, fetch
-from ._present import present, rows_of_tasks
+from ._present import document, present, rows_of_tasks
 
 __all__ = ["fetch_sarcos_subset"]
 
@@ -28,6 +28,7 @@ with this package.
 """
 
 
+@document
 def fetch_sarcos_subset(
     *, data_home: PathLike | None = None, return_X_y: bool = False, as_frame: bool = False
 ) -> Any:
@@ -35,8 +36,7 @@ def fetch_sarcos_subset(
 
     Parameters
     ----------
-    data_home, return_X_y, as_frame
-        As in `fetch_school`.
+    <parameters>
 
     Returns
     -------
@@ -47,8 +47,7 @@ def fetch_sarcos_subset(
 
     Raises
     ------
-    OSError
-        As in `fetch_school`.
+    <raises>
 
     References
     ----------

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._typing import IntArray
 from ._files import PathLike, fetch, shipped
-from ._present import present, rows_of_tasks
+from ._present import document, present, rows_of_tasks, stack
 
 __all__ = ["fetch_school", "load_school_splits"]
 
@@ -30,6 +30,7 @@ downloaded, never distributed with this package.
 """
 
 
+@document
 def fetch_school(
     *,
     data_home: PathLike | None = None,
@@ -38,16 +39,9 @@ def fetch_school(
 ) -> Any:
     """Load the School data: 15,362 pupils in 139 secondary schools, one task per school.
 
-    The file ``school.mat`` is taken from the folder named by the environment variable
-    ``MALSAR_PY_DATA`` if it is there, else from `data_home`, where it is downloaded once (by pooch:
-    ``pip install "malsar_py[data]"``). Its SHA-256 is checked every time.
-
     Parameters
     ----------
-    data_home : path, default=None
-        Cache folder; None is the user's cache folder for malsar_py.
-    return_X_y, as_frame : bool, default=False
-        As in `load_exam`.
+    <parameters>
 
     Returns
     -------
@@ -58,8 +52,7 @@ def fetch_school(
 
     Raises
     ------
-    OSError
-        The file is not on disk and cannot be downloaded, or it is not the right one.
+    <raises>
 
     References
     ----------
@@ -70,13 +63,11 @@ def fetch_school(
 
     path = fetch("school.mat", data_home)
     cells = loadmat(path, mat_dtype=True)
-    X = np.vstack(list(cells["X"].ravel()))
-    target = np.concatenate([block.ravel() for block in cells["Y"].ravel()]).astype(np.float64)
-    counts = [len(block) for block in cells["X"].ravel()]
+    features, target, tasks = stack(cells["X"].ravel(), cells["Y"].ravel())
     bunch = rows_of_tasks(
-        {f"x{j}": column for j, column in enumerate(X.T)},
-        ("score", target),
-        ("school", np.repeat(np.arange(1, len(counts) + 1), counts)),
+        features,
+        ("score", target.astype(np.float64)),
+        ("school", tasks),
         DESCR=_DESCR,
         filename=str(path),
     )

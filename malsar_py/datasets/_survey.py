@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._files import PathLike, fetch
-from ._present import present, rows_of_tasks
+from ._present import document, present, rows_of_tasks
 
 __all__ = ["fetch_computer_survey"]
 
@@ -35,6 +35,7 @@ _ATTRIBUTES = (
 )
 
 
+@document
 def fetch_computer_survey(
     *, data_home: PathLike | None = None, return_X_y: bool = False, as_frame: bool = False
 ) -> Any:
@@ -44,8 +45,7 @@ def fetch_computer_survey(
 
     Parameters
     ----------
-    data_home, return_X_y, as_frame
-        As in `fetch_school`.
+    <parameters>
 
     Returns
     -------
@@ -57,8 +57,7 @@ def fetch_computer_survey(
 
     Raises
     ------
-    OSError
-        As in `fetch_school`.
+    <raises>
 
     References
     ----------
