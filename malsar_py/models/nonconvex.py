@@ -26,6 +26,8 @@ from ..solvers import (
     solve_accelerated,
     solve_active_set,
     solve_reweighted,
+    solve_splitting,
+    splitting_fits,
 )
 from .temporal import ORDER_PARAMETER, OrderedTasks
 
@@ -81,9 +83,9 @@ class _Staged(MultiTaskEstimator):
         )
         if sparse and self.solver != "apg":
             return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
-        return solve_accelerated(
-            objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace
-        )
+        splits = self.solver != "apg" and splitting_fits(objective)
+        solve = solve_splitting if splits else solve_accelerated
+        return solve(objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace)
 
     def _set_certificate(self, result: Result, scale: float) -> None:
         assert isinstance(result, StagedResult)
