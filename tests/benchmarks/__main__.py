@@ -10,7 +10,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from . import memory, paths, report, scaling, threads
+from . import memory, models, paths, report, scaling, threads
 from .environments import cache_folder
 from .peer import OURS, load_peers
 from .problems import PROBLEMS, Problem
@@ -22,6 +22,7 @@ _TABLES = {
     "scaling": ("Growth", "how our time grows with d and T", scaling.scaling_table),
     "floor": ("Floor", "our time over two gradient passes", scaling.floor_table),
     "memory": ("Memory", "increase of peak memory in fit", memory.memory_table),
+    "models": ("Models", "every model on School beside JointFeature", models.models_table),
     "paths": ("Paths", "50 lambdas, and searches over them in five folds", paths.paths_table),
     "threads": ("Processes", "1 against 2 joblib jobs", threads.threads_table),
 }
