@@ -82,7 +82,13 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
     multiplicative update of semi-nonnegative factorisation, which cannot raise the objective; W by
     the eigenvectors that have the least scatter within the shared clusters. Not convex: the result
     is a stationary point that depends on the start. There is no `predict`: a new sample has no
-    task's clustering to belong to. The features should have mean 0 and comparable scales.
+    task's clustering to belong to. The features should have comparable scales.
+
+    Clusters are found well if their centres are linearly independent, as those of documents with
+    different words are: in simulations of three tasks the mean adjusted Rand index is 1.0 where
+    each of two clusters has features of its own. Centres that are opposite, at v and -v, are found
+    poorly (0.65 to 0.85 with the same distance between them): they span one direction, and the
+    second centre is free to fit noise. Two balanced clusters become such by centring the features.
 
     References
     ----------
