@@ -27,6 +27,9 @@ MODELS = [
     "MeanRegularized",
     "Graph (chain)",
     "Clustered",
+    "Dirty",
+    "RobustFeature",
+    "TaskRelationship",
 ]
 
 
@@ -142,7 +145,7 @@ def test_the_main_job(root, tmp_path):
     assert best == [min(rows, key=lambda name: rows[name][0])]
     assert best[0] in MODELS[3:]
     # Progress is on standard error.
-    assert re.search(r"8/8 Clustered: \d+ settings x 5 folds \.\.\. [\d.]+ s", done.stderr)
+    assert re.search(r"11/11 TaskRelationship: \d+ settings x 5 folds \.\.\. [\d.]+ s", done.stderr)
 
 
 def test_compare_without_a_file_is_exam(monkeypatch):
@@ -280,7 +283,7 @@ def test_nothing_to_learn(tmp_path, capsys, quick, what):
     models = json.loads(out_file.read_text())["models"]
     assert all(math.isfinite(row["rmse"]) for row in models)
     if what == "constant target":
-        assert [row["r2"] for row in models] == [None] * 8
+        assert [row["r2"] for row in models] == [None] * len(MODELS)
 
 
 def test_the_seed_decides(table, capsys, quick):

@@ -13,7 +13,7 @@ import pytest
 from malsar_py._compare import _report, _run
 from malsar_py._compare._candidates import Part
 from malsar_py._table import exam_table
-from tests.test_cli import make_rows, quick, refused, run, table, write_csv  # noqa: F401
+from tests.test_cli import MODELS, make_rows, quick, refused, run, table, write_csv  # noqa: F401
 
 GIVEN = ["--task", "task", "--target", "y"]
 
@@ -139,7 +139,7 @@ def test_pictures(table, tmp_path, capsys, quick):  # noqa: F811
     assert f"{len(names)} pictures written to {folder}" in err
     assert "pictures" not in out
     curves = [name for name in names if name.startswith("cross_validation_")]
-    assert len(curves) == 8
+    assert len(curves) == len(MODELS)
     assert {name.split("_")[0] for name in set(names) - set(curves)} == {
         "coefficients",
         "convergence",

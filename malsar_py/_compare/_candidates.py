@@ -23,6 +23,7 @@ _SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 1000, "task_column": 0}
 _N_LAMBDAS = 20
 # Multiples of the features' mean curvature.
 _RIDGE_GRID = np.logspace(2.0, -4.0, 13)
+_APART = np.array([0.1, 0.3, 1.0])
 # Features that are constant within the tasks leave rounding alone, and no scale.
 _SMALLEST = 1e-12
 
@@ -122,6 +123,8 @@ def candidates(train: Part, *, classify: bool, seed: int) -> list[Candidate]:
     quadratic = {"lambda2": curvature * np.array([1e-2, 1e-1, 1.0])}
     n_clusters = [k for k in (1, 2, 3, 5) if k == 1 or k < min(n_tasks, train.X.shape[1])]
     clusters = {"lambda2": curvature * np.array([1e-1, 1.0]), "n_clusters": n_clusters}
+    # Strengths of single coefficients, or of those of single tasks, beside what is shared.
+    apart = {"lambda2": _APART * max(lambda1_max(make("Lasso"), train.rows, train.y), _SMALLEST)}
     ridge = "logistic" if classify else "ridge"
     found = [
         Candidate(f"pooled {ridge}", pooled, ridges, shares=False),
@@ -135,6 +138,9 @@ def candidates(train: Part, *, classify: bool, seed: int) -> list[Candidate]:
         # Fewer where a solution takes longer, or there is more to choose.
         ("Graph (chain)", make("Graph", graph=_chain(train)), quadratic, _N_LAMBDAS // 2),
         ("Clustered", make("Clustered", random_state=seed), clusters, _N_LAMBDAS // 2),
+        ("Dirty", make("Dirty"), apart, _N_LAMBDAS // 2),
+        ("RobustFeature", make("RobustFeature"), apart, _N_LAMBDAS // 2),
+        ("TaskRelationship", make("TaskRelationship"), {}, _N_LAMBDAS),
     ):
         found.append(Candidate(name, model, {"lambda1": strengths(model, n_lambdas), **others}))
     return found
