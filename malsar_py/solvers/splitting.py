@@ -11,6 +11,7 @@ splitting and ADMM".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..design import Shared
 from ..objective import Certificate, Objective, QuadraticObjective
+from ..parts import PartsObjective
 from ..rotated import RotatedObjective
 from ._result import Result
 from ._systems import direct_size, factorize
@@ -39,7 +41,7 @@ _REST_FLOOR = 1e-13
 def splitting_fits(objective: Objective) -> bool:
     """Whether systems with the loss's curvature are cheap, and the penalty has a prox."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    if structure is None or type(objective) is not QuadraticObjective:
+    if structure is None or type(_whole(objective)) is not QuadraticObjective:
         return False
     if quadratic.matrix is not None or not np.isfinite(direct_size(objective)):
         return False
@@ -56,10 +58,10 @@ def solve_splitting(
     workspace: Workspace | None = None,
 ) -> Result:
     """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``."""
-    assert isinstance(objective, QuadraticObjective)
     workspace = Workspace() if workspace is None else workspace
     workspace.open(objective)
     if type(objective.design) is Shared:
+        assert isinstance(objective, QuadraticObjective)
         if workspace.rotated is None:
             workspace.rotated = RotatedObjective(objective)
         rotated = workspace.rotated.beside(objective)
@@ -76,16 +78,48 @@ def solve_splitting(
     return replace(rest, history=found.history + rest.history, n_iter=found.n_iter + rest.n_iter)
 
 
+def _whole(objective: Objective) -> Objective:
+    """The objective in W, be the variable W or its parts."""
+    return objective.whole if isinstance(objective, PartsObjective) else objective
+
+
+def _resolvent(
+    objective: Objective, rho: float, workspace: Workspace
+) -> Callable[[FloatArray], FloatArray]:
+    """A function from A to the W with the least loss and ridge + ``rho/2 ||W - A||_F^2``."""
+    whole, n_parts = _whole(objective), 1
+    assert isinstance(whole, QuadraticObjective)
+    if isinstance(objective, PartsObjective):
+        n_parts = objective.n_parts
+    # The loss sees the sum of the parts: what it moves is shared equally among them.
+    share = rho / n_parts
+    solve = factorize(whole, whole.quadratic.with_ridge(whole.quadratic.ridge + share), workspace)
+    assert solve is not None
+
+    def nearest(A: FloatArray) -> FloatArray:
+        if n_parts == 1:
+            return solve(whole.rhs + rho * A)
+        total = objective.coefficients(A)
+        moved = solve(whole.rhs + share * total) - total
+        return A + np.tile(moved / n_parts, (n_parts, 1))
+
+    return nearest
+
+
 def _iterate(
-    objective: QuadraticObjective,
+    objective: Objective,
     W0: FloatArray,
     workspace: Workspace,
     tol: float,
     max_iter: int,
     verbose: int,
 ) -> Result:
-    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    assert structure is not None
+    structure, quadratic, whole = (
+        objective.penalty.structure,
+        objective.quadratic,
+        _whole(objective),
+    )
+    assert structure is not None and isinstance(whole, QuadraticObjective)
     target = tol * objective.scale
     Z = np.array(W0, dtype=np.float64, order="C")
     lifted = objective.lift(Z)
@@ -98,14 +132,13 @@ def _iterate(
         if final.gap <= target:
             return Result(Z, final, [final.objective], 1, True)
     # The dual variable is rho U, at the solution a subgradient of the penalty.
-    pull = objective.rhs - lifted - quadratic.apply(Z)
-    rho = _ratio(pull, Z) or objective.mean_curvature() or 1.0
+    pull = -objective.gradient(Z, lifted) - quadratic.apply(Z)
+    rho = _ratio(pull, Z) or whole.mean_curvature() or 1.0
     U = pull / rho if Z.any() else np.zeros_like(Z)
-    solve = factorize(objective, quadratic.with_ridge(quadratic.ridge + rho), workspace)
-    assert solve is not None
+    nearest = _resolvent(objective, rho, workspace)
     best, idle, n_iter = np.inf, 0, 0
     for n_iter in range(1, max_iter + 1):
-        W = solve(objective.rhs + rho * (Z - U))
+        W = nearest(Z - U)
         V = U + _RELAXATION * W + (1.0 - _RELAXATION) * Z
         new = structure.prox(V, 1.0 / rho)
         U = V - new
@@ -131,8 +164,7 @@ def _iterate(
             if matched > 0.0 and not 1.0 / _MATCH <= matched / rho <= _MATCH:
                 U *= rho / matched
                 rho = matched
-                solve = factorize(objective, quadratic.with_ridge(quadratic.ridge + rho), workspace)
-                assert solve is not None
+                nearest = _resolvent(objective, rho, workspace)
     final = objective.final_certificate(Z)
     history[-1] = final.objective
     return Result(Z, final, history, n_iter, final.gap <= target)
