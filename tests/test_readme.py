@@ -83,7 +83,7 @@ def test_options_of_compare_exist(text, capsys):
     with pytest.raises(SystemExit):
         main(["compare", "--help"])
     known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
-    used = set(re.findall(r"`?(--[a-z]+)", text))
+    used = set(re.findall(r"`?(--[a-z][a-z-]*)", text))
     assert used
     assert used <= known
 
