@@ -41,6 +41,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--peers", nargs="*", metavar="PATTERN", help="peers beside ours, e.g. celer 'skglm*'")
     add("--seeds", type=int, nargs="+", metavar="SEED", help="default: 0 1 2 (--quick: 0)")
     add("--cap", type=float, metavar="SECONDS", help="limit of a fit (default: 60, --quick: 15)")
+    add("--budget", type=float, default=4.0, metavar="SECONDS", help="of timed fits a peer")
     add("--json", type=Path, metavar="OUT", help="write everything measured to this file")
     add("--write", action="store_true", help=f"update {report.RESULTS.name} beside this command")
     add("--list", action="store_true", help="list problems and peers")
@@ -115,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if args.quick:
         effort = Effort(args.cap or 15.0, budget=0.5, fewest=1, most=7, trusting=True)
     else:
-        effort = Effort(args.cap or 60.0, budget=4.0, fewest=2)
+        effort = Effort(args.cap or 60.0, budget=args.budget, fewest=2)
     info = report.machine()
     measured: list[Measurement] = []
     sections: dict[str, str] = {}
