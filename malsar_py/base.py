@@ -453,7 +453,22 @@ def _centre(X: FloatArray, c: FloatArray, offsets: IntArray, out: FloatArray) ->
             np.subtract(X[own], means[t], out=out[own])
 
     spread(work, offsets, X.size)
+    _flatten(out, means, offsets)
     return means
+
+
+def _flatten(X: FloatArray, means: FloatArray, offsets: IntArray) -> None:
+    """Zero what centring leaves of features that are constant within a task.
+
+    That is rounding, not signal; a fit that took it for one would need coefficients of 1e14.
+    """
+    rounding = 16.0 * np.finfo(float).eps * np.sqrt(np.diff(offsets))[:, None] * np.abs(means)
+    suspects = (np.abs(X[offsets[:-1]]) <= rounding) & (means != 0.0)
+    for t in np.flatnonzero(suspects.any(axis=1)):
+        features = np.flatnonzero(suspects[t])
+        own = slice(offsets[t], offsets[t + 1])
+        constant = (np.abs(X[own][:, features]) <= rounding[t, features]).all(axis=0)
+        X[own, features[constant]] = 0.0
 
 
 def _make_design(
@@ -472,6 +487,7 @@ def _make_design(
             mean = total @ X / total.sum()
             means = np.broadcast_to(mean, (n_tasks, X.shape[1]))
             X = np.subtract(X, mean, out=target)
+            _flatten(X, mean[None], np.array([0, len(X)]))
         else:
             means = _centre(X, c, rows.offsets, target)
             X = target

@@ -31,6 +31,7 @@ from malsar_py import (
     graphs,
     stack_tasks,
 )
+from malsar_py.model_selection import lambda1_max
 
 from .problems import assert_same_fit, ragged, shared
 
@@ -401,3 +402,23 @@ def test_working_sets_reach_what_the_steps_reach(stem, classify, kind):
             assert -other.dual_gap_ - rounding <= distance <= one.dual_gap_ + rounding
             if lambda2 > 0.0:
                 assert_same_fit(one, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("door", ["keyword", "shared"])
+def test_features_constant_within_tasks_are_no_signal(door):
+    """With intercepts they have no coefficient, not one of 1e14 for what rounding leaves."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4))
+    tasks = np.repeat([0, 1, 2], 20)
+    if door == "keyword":
+        X[:, 1] = 0.1 + np.array([1.1, 2.3, 1e5])[tasks]
+        args, labels = (X, X[:, 0] + rng.standard_normal(60)), {"tasks": tasks}
+    else:
+        X[:, 1] = 1e5 + 0.1
+        args, labels = (X, X[:, :2] + rng.standard_normal((60, 2))), {}
+    for model in (LassoRegressor(lambda1=1e-6), MeanRegularizedRegressor(lambda1=0.0)):
+        coef = model.fit(*args, **labels).coef_
+        assert np.abs(coef[:, 1]).max() < 1e-12
+        assert np.abs(coef).max() < 10.0
+    largest = lambda1_max(LassoRegressor(), X[:, [1]], *args[1:], **labels)
+    assert largest == 0.0
