@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
 from ._typing import FloatArray
-from .objective import Certificate, DualPoint, Objective, Rows
+from .objective import Certificate, DualPoint, GeneralObjective, Objective, Penalty, Rows
 
 
 class PartsObjective(Objective):
@@ -27,6 +28,12 @@ class PartsObjective(Objective):
 
     def coefficients(self, W: FloatArray) -> FloatArray:
         return W.reshape(self.n_parts, -1, W.shape[1]).sum(axis=0)
+
+    def with_penalty(self, penalty: Penalty) -> Self:
+        other = super().with_penalty(penalty)
+        other.whole = self.whole.with_penalty(penalty)
+        other.whole.b = other.b
+        return other
 
     def lift(self, W: FloatArray) -> FloatArray:
         return self.whole.lift(self.coefficients(W))
@@ -49,6 +56,11 @@ class PartsObjective(Objective):
         certificate = self._certify(W, None, DualPoint(found.loss, G, dual))
         return replace(certificate, intercepts=found.intercepts), G
 
+    def model(self, W: FloatArray, z: FloatArray) -> PartsObjective:
+        """The loss to second order at W with predictions z; the parts are as they were."""
+        assert isinstance(self.whole, GeneralObjective)
+        return PartsObjective(self.whole.model(self.coefficients(W), z))
+
     def loss_lipschitz(self) -> float:
         return self.n_parts * self.whole.loss_lipschitz()
 
@@ -66,3 +78,8 @@ def by_parts(objective: Objective) -> Objective:
     structure = objective.penalty.structure
     several = structure is not None and structure.n_parts > 1
     return PartsObjective(objective) if several else objective
+
+
+def whole_of(objective: Objective) -> Objective:
+    """The objective in W, be a solver's variable W or its parts."""
+    return objective.whole if isinstance(objective, PartsObjective) else objective

@@ -14,7 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from .._typing import FloatArray
-from ..objective import GeneralObjective, Objective
+from ..objective import GeneralObjective, Objective, QuadraticObjective
+from ..parts import PartsObjective, whole_of
 from ._result import Result
 from ._systems import direct_size
 from ._workspace import Workspace
@@ -45,7 +46,7 @@ def solve_newton(
     workspace: Workspace | None = None,
 ) -> Result:
     """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``."""
-    assert isinstance(objective, GeneralObjective)
+    assert isinstance(objective, GeneralObjective | PartsObjective)
     workspace = Workspace() if workspace is None else workspace
     workspace.open(objective)
     structure = objective.penalty.structure
@@ -76,6 +77,7 @@ def solve_newton(
         goal = _SHARE * min(certificate.gap, certificate.objective)
         inner_tol = max(goal, 0.2 * target) / max(model.scale, np.finfo(float).tiny)
         if structure is None:
+            assert isinstance(model, QuadraticObjective)
             found = solve_closed_form(model, tol=inner_tol)
         else:
             found = solve_splitting(model, W, tol=inner_tol, max_iter=_INNER_ITERATIONS)
@@ -111,7 +113,8 @@ def solve_newton(
 def newton_fits(objective: Objective) -> bool:
     """Whether the systems of the quadratic models are cheap."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    if not isinstance(objective, GeneralObjective) or not np.isfinite(direct_size(objective)):
+    whole = whole_of(objective)
+    if not isinstance(whole, GeneralObjective) or not np.isfinite(direct_size(whole)):
         return False
     if structure is None:
         return True

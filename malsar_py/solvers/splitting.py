@@ -19,7 +19,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..design import Shared
 from ..objective import Certificate, Objective, QuadraticObjective
-from ..parts import PartsObjective
+from ..parts import PartsObjective, whole_of
 from ..rotated import RotatedObjective
 from ._result import Result
 from ._systems import direct_size, factorize
@@ -41,9 +41,9 @@ _REST_FLOOR = 1e-13
 def splitting_fits(objective: Objective) -> bool:
     """Whether systems with the loss's curvature are cheap, and the penalty has a prox."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    if structure is None or type(_whole(objective)) is not QuadraticObjective:
+    if structure is None or type(whole_of(objective)) is not QuadraticObjective:
         return False
-    if quadratic.matrix is not None or not np.isfinite(direct_size(objective)):
+    if quadratic.matrix is not None or not np.isfinite(direct_size(whole_of(objective))):
         return False
     return structure.rotation_invariant or type(objective.design) is not Shared
 
@@ -78,16 +78,11 @@ def solve_splitting(
     return replace(rest, history=found.history + rest.history, n_iter=found.n_iter + rest.n_iter)
 
 
-def _whole(objective: Objective) -> Objective:
-    """The objective in W, be the variable W or its parts."""
-    return objective.whole if isinstance(objective, PartsObjective) else objective
-
-
 def _resolvent(
     objective: Objective, rho: float, workspace: Workspace
 ) -> Callable[[FloatArray], FloatArray]:
     """A function from A to the W with the least loss and ridge + ``rho/2 ||W - A||_F^2``."""
-    whole, n_parts = _whole(objective), 1
+    whole, n_parts = whole_of(objective), 1
     assert isinstance(whole, QuadraticObjective)
     if isinstance(objective, PartsObjective):
         n_parts = objective.n_parts
@@ -117,7 +112,7 @@ def _iterate(
     structure, quadratic, whole = (
         objective.penalty.structure,
         objective.quadratic,
-        _whole(objective),
+        whole_of(objective),
     )
     assert structure is not None and isinstance(whole, QuadraticObjective)
     target = tol * objective.scale
