@@ -23,8 +23,10 @@ from ..solvers import (
     StagedResult,
     Workspace,
     active_set_fits,
+    newton_fits,
     solve_accelerated,
     solve_active_set,
+    solve_newton,
     solve_reweighted,
     solve_splitting,
     splitting_fits,
@@ -83,8 +85,11 @@ class _Staged(MultiTaskEstimator):
         )
         if sparse and self.solver != "apg":
             return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
-        splits = self.solver != "apg" and splitting_fits(objective)
-        solve = solve_splitting if splits else solve_accelerated
+        solve = solve_accelerated
+        if self.solver != "apg" and splitting_fits(objective):
+            solve = solve_splitting
+        elif self.solver != "apg" and newton_fits(objective):
+            solve = solve_newton
         return solve(objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace)
 
     def _set_certificate(self, result: Result, scale: float) -> None:

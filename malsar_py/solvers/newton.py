@@ -118,4 +118,4 @@ def newton_fits(objective: Objective) -> bool:
         return False
     if structure is None:
         return True
-    return quadratic.matrix is None and structure.row_code is None
+    return quadratic.matrix is None
