@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -19,6 +20,15 @@ class Known:
     threshold: FloatArray
 
 
+@dataclass(frozen=True)
+class Factorized:
+    """Systems of the tasks' losses with ``ridge + rho`` on the diagonal."""
+
+    ridge: float
+    rho: float
+    solve: Callable[[FloatArray], FloatArray]
+
+
 @dataclass
 class Workspace:
     """Intermediate results that do not depend on the penalty: the set-up of a path is paid once.
@@ -34,6 +44,8 @@ class Workspace:
     lipschitz: float | None = None
     # A shared X in its own eigenbasis.
     rotated: RotatedObjective | None = None
+    # The splitting's last systems.
+    splitting: Factorized | None = None
     # Where the last working set ended, and its solver with columns or Gram matrices.
     known: Known | None = None
     inner: Any = None

@@ -23,7 +23,7 @@ from ..parts import PartsObjective, whole_of
 from ..rotated import RotatedObjective
 from ._result import Result
 from ._systems import direct_size, factorize
-from ._workspace import Workspace
+from ._workspace import Factorized, Workspace
 from .accelerated import solve_accelerated
 
 _RELAXATION = 1.8
@@ -87,9 +87,14 @@ def _resolvent(
     if isinstance(objective, PartsObjective):
         n_parts = objective.n_parts
     # The loss sees the sum of the parts: what it moves is shared equally among them.
-    share = rho / n_parts
-    solve = factorize(whole, whole.quadratic.with_ridge(whole.quadratic.ridge + share), workspace)
-    assert solve is not None
+    share, ridge, last = rho / n_parts, whole.quadratic.ridge, workspace.splitting
+    if last is not None and (last.ridge, last.rho) == (ridge, rho):
+        solve = last.solve  # those of the problem before
+    else:
+        found = factorize(whole, whole.quadratic.with_ridge(ridge + share), workspace)
+        assert found is not None
+        solve = found
+        workspace.splitting = Factorized(ridge, rho, solve)
 
     def nearest(A: FloatArray) -> FloatArray:
         if n_parts == 1:
@@ -129,6 +134,9 @@ def _iterate(
     # The dual variable is rho U, at the solution a subgradient of the penalty.
     pull = -objective.gradient(Z, lifted) - quadratic.apply(Z)
     rho = _ratio(pull, Z) or whole.mean_curvature() or 1.0
+    last = workspace.splitting
+    if last is not None and last.ridge == quadratic.ridge and not _differ(last.rho, rho):
+        rho = last.rho
     U = pull / rho if Z.any() else np.zeros_like(Z)
     nearest = _resolvent(objective, rho, workspace)
     best, idle, n_iter = np.inf, 0, 0
@@ -156,13 +164,18 @@ def _iterate(
                 break
         if n_iter in _MATCH_AT:
             matched = rho * _ratio(U, Z)
-            if matched > 0.0 and not 1.0 / _MATCH <= matched / rho <= _MATCH:
+            if matched > 0.0 and _differ(matched, rho):
                 U *= rho / matched
                 rho = matched
                 nearest = _resolvent(objective, rho, workspace)
     final = objective.final_certificate(Z)
     history[-1] = final.objective
     return Result(Z, final, history, n_iter, final.gap <= target)
+
+
+def _differ(one: float, other: float) -> bool:
+    """Whether steps are so far apart that another factorisation pays."""
+    return not 1.0 / _MATCH <= one / other <= _MATCH
 
 
 def _report(n_iter: int, certificate: Certificate) -> None:
