@@ -491,7 +491,7 @@ def _make_design(
         else:
             means = _centre(X, c, rows.offsets, target)
             X = target
-    if not rows.shared:
+    if not rows.shared or n_tasks == 1:  # a column of targets is as good as a vector
         return Ragged(X, rows.offsets), means
     shares = c.reshape(n_tasks, -1)
     same = bool((shares == shares[0]).all())

@@ -46,7 +46,8 @@ def test_level(seed, n, kind, share, extra, scale):
     top = v.max()
     assert_allclose(u, plain, rtol=0, atol=1e-13 * top)
     if v.sum() <= total:
-        assert u == 0.0
+        # At equality the two sums, taken in different orders, may differ by rounding.
+        assert u == 0.0 if v.sum() < (1.0 - 1e-12) * total else 0.0 <= u <= 1e-13 * top
         return
 
     def over(x):
