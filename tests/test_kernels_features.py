@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from malsar_py._kernels import features, separable
+from malsar_py._kernels import descent, features, separable
 
 from .test_kernels import same
 
@@ -53,13 +53,18 @@ def test_survey_of_broken_numbers(code):
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("ridge", [0.0, 0.7])
-def test_penalty_terms(code, ridge):
-    """features.penalty_terms against the formulas, a threshold of zero included."""
+@pytest.mark.parametrize("row_major", [True, False])
+def test_penalty_terms(code, ridge, row_major):
+    """descent.penalty_terms against the formulas, a threshold of zero included."""
     rng = np.random.default_rng(1)
     W, G = rng.standard_normal((2, 6, 3))
     threshold = rng.uniform(0.5, 2.0, 6)
+
+    def given(*arrays):
+        return arrays if row_major else [np.ascontiguousarray(A.T) for A in arrays]
+
     (value, squares, inner, largest, excess), _ = same(
-        features.penalty_terms, code, threshold, ridge, W, G, rtol=1e-12
+        descent.penalty_terms, code, threshold, ridge, row_major, *given(W, G), rtol=1e-12
     )
     norms = np.abs(W).sum(axis=1) if code == separable.L1 else np.linalg.norm(W, axis=1)
     assert_allclose(value, threshold @ norms)
@@ -68,4 +73,4 @@ def test_penalty_terms(code, ridge):
     assert_allclose(largest, (dual_norms(code, (G - ridge * W).T) / threshold).max())
     assert_allclose(excess, excess_of(code, G.T, threshold))
     threshold[2] = 0.0
-    assert features.penalty_terms(code, threshold, ridge, W, G)[3] == np.inf
+    assert descent.penalty_terms(code, threshold, ridge, row_major, *given(W, G))[3] == np.inf

@@ -132,19 +132,19 @@ def row_epoch(code, H, threshold, ridge, W, G, q, a, new):
 
 
 @jit
-def restricted_gap(code, threshold, ridge, base, row_major, rhs, W, G):
-    """Objective and duality gap of the problem over these rows alone.
+def penalty_terms(code, threshold, ridge, row_major, W, G):
+    """What rows add to objective and gap; G are the loss's gradients there, with minus sign.
 
-    ``base`` is the loss at W = 0. With G = rhs - H W: loss = base - (<W, rhs> + <W, G>) / 2.
+    Returns the norm's value, ``||W||_F^2``, ``<W, G>``, the largest dual norm of ``G - ridge W``
+    over its threshold, and the sum of the squares by which G exceeds the thresholds.
     """
     k = threshold.shape[0]
-    n_tasks = W.size // k
-    with_rhs = 0.0
-    with_g = 0.0
-    squares = 0.0
+    n_tasks = W.size // k if k > 0 else 0
     value = 0.0
+    squares = 0.0
+    inner = 0.0
+    largest = 0.0
     excess = 0.0
-    worst = 1.0
     for j in range(k):
         tau = threshold[j]
         w_square = 0.0
@@ -155,17 +155,17 @@ def restricted_gap(code, threshold, ridge, base, row_major, rhs, W, G):
         over = 0.0
         for t in range(n_tasks):
             if row_major:
-                w, g, b = W[j, t], G[j, t], rhs[j, t]
+                w, g = W[j, t], G[j, t]
             else:
-                w, g, b = W[t, j], G[t, j], rhs[t, j]
-            with_rhs += w * b
-            with_g += w * g
+                w, g = W[t, j], G[t, j]
+            inner += w * g
             w_square += w * w
             w_abs += abs(w)
             g_square += g * g
             r = g - ridge * w
             r_square += r * r
-            r_max = max(r_max, abs(r))
+            if not abs(r) <= r_max:
+                r_max = abs(r)
             part = max(abs(g) - tau, 0.0)
             over += part * part
         squares += w_square
@@ -178,11 +178,29 @@ def restricted_gap(code, threshold, ridge, base, row_major, rhs, W, G):
             part = max(np.sqrt(g_square) - tau, 0.0)
             excess += part * part
             size = np.sqrt(r_square)
-        if size > worst * tau:
-            worst = size / tau
+        if tau > 0.0:
+            size /= tau
+        elif size > 0.0:
+            size = np.inf
+        if not size <= largest:
+            largest = size
+    return value, squares, inner, largest, excess
+
+
+@jit
+def restricted_gap(code, threshold, ridge, base, row_major, rhs, W, G):
+    """Objective and duality gap of the problem over these rows alone.
+
+    ``base`` is the loss at W = 0. With G = rhs - H W: loss = base - (<W, rhs> + <W, G>) / 2.
+    """
+    value, squares, with_g, worst, excess = penalty_terms(code, threshold, ridge, row_major, W, G)
+    with_rhs = 0.0
+    for i in range(W.shape[0]):
+        for j in range(W.shape[1]):
+            with_rhs += W[i, j] * rhs[i, j]
     loss = max(base - 0.5 * (with_rhs + with_g), 0.0)
     primal = loss + value + 0.5 * ridge * squares
-    alpha = 1.0 / worst
+    alpha = 1.0 / max(1.0, worst)
     dual = alpha * (2.0 * loss + with_g) - alpha * alpha * (loss + 0.5 * ridge * squares)
     if ridge > 0.0:
         dual = max(dual, loss + with_g - 0.5 * excess / ridge)

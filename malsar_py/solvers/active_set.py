@@ -180,8 +180,8 @@ class Survey:
         inside = np.zeros(self.sizes.shape[0], dtype=np.bool_)
         inside[working] = True
         G = np.ascontiguousarray(seen.G[:, working].T)
-        value, squares, dot, worst, excess = _kernels.features.penalty_terms(
-            code, threshold[working], ridge, Wk, G
+        value, squares, dot, worst, excess = _kernels.descent.penalty_terms(
+            code, threshold[working], ridge, True, Wk, G
         )
         outside, more = _kernels.features.survey(code, seen.G, threshold, inside, self.sizes)
         dual = self.objective.dual_of(seen, dot)
