@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from numbers import Integral, Real
@@ -30,13 +30,10 @@ from .solvers import (
     Workspace,
     active_set_fits,
     closed_form_fits,
-    newton_fits,
+    iterative_solver,
     solve_accelerated,
     solve_active_set,
     solve_closed_form,
-    solve_newton,
-    solve_splitting,
-    splitting_fits,
 )
 
 # In sklearn's parameter validation: a strength.
@@ -218,11 +215,11 @@ class MultiTaskEstimator(BaseEstimator, ABC):
                 if result.converged or self.solver == "closed-form":
                     return result
                 W0 = result.W
-        solve = solve_active_set if sparse and self.solver != "apg" else solve_accelerated
-        if self.solver == "auto" and not sparse and splitting_fits(objective):
-            solve = solve_splitting
-        elif self.solver == "auto" and not sparse and newton_fits(objective):
-            solve = solve_newton
+        solve: Callable[..., Result] = solve_accelerated
+        if sparse and self.solver != "apg":
+            solve = solve_active_set
+        elif self.solver == "auto":
+            solve = iterative_solver(objective)
         return solve(
             objective,
             W0,

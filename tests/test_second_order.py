@@ -16,8 +16,8 @@ from malsar_py import (
     MeanRegularizedClassifier,
     TraceNormClassifier,
     TraceNormRegressor,
-    base,
     prox,
+    solvers,
 )
 from malsar_py.design import Ragged, Shared
 from malsar_py.losses import Squared
@@ -45,13 +45,13 @@ SPECTRAL = [
 
 def used(monkeypatch, name):
     """Count of the calls of a solver."""
-    calls, original = [], getattr(base, name)
+    calls, original = [], getattr(solvers, name)
 
     def counting(*args, **kwargs):
         calls.append(1)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(base, name, counting)
+    monkeypatch.setattr(solvers, name, counting)
     return calls
 
 

@@ -23,13 +23,10 @@ from ..solvers import (
     StagedResult,
     Workspace,
     active_set_fits,
-    newton_fits,
+    iterative_solver,
     solve_accelerated,
     solve_active_set,
-    solve_newton,
     solve_reweighted,
-    solve_splitting,
-    splitting_fits,
 )
 from .temporal import ORDER_PARAMETER, OrderedTasks
 
@@ -85,11 +82,7 @@ class _Staged(MultiTaskEstimator):
         )
         if sparse and self.solver != "apg":
             return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
-        solve = solve_accelerated
-        if self.solver != "apg" and splitting_fits(objective):
-            solve = solve_splitting
-        elif self.solver != "apg" and newton_fits(objective):
-            solve = solve_newton
+        solve = solve_accelerated if self.solver == "apg" else iterative_solver(objective)
         return solve(objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace)
 
     def _set_certificate(self, result: Result, scale: float) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ..objective import Objective
 from ._result import Result
 from ._workspace import Workspace
 from .accelerated import solve_accelerated
@@ -13,6 +16,14 @@ from .reweighted import StagedResult, solve_reweighted
 from .splitting import solve_splitting, splitting_fits
 from .square_root import noise_levels, solve_square_root
 
+
+def iterative_solver(objective: Objective) -> Callable[..., Result]:
+    """The fastest solver for an objective without working sets or closed form."""
+    if splitting_fits(objective):
+        return solve_splitting
+    return solve_newton if newton_fits(objective) else solve_accelerated
+
+
 __all__ = [
     "DualSystem",
     "KernelMatrix",
@@ -23,6 +34,7 @@ __all__ = [
     "Workspace",
     "active_set_fits",
     "closed_form_fits",
+    "iterative_solver",
     "learn_task_kernel",
     "newton_fits",
     "noise_levels",
