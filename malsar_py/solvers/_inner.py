@@ -31,8 +31,8 @@ def inner_solver(objective: Objective, working: IntArray, last: Inner | None, ga
     """The solver that suits so many features; ``last`` is the one before."""
     design, k = objective.design, working.size
     single = Inner.last_share * gap > _SINGLE * objective.scale
-    if last is not None and not last.rebind(objective):
-        last = None
+    if last is not None:
+        last.rebind(objective)
     if last is not None and last.single <= single and np.array_equal(last.working, working):
         return last
     if not isinstance(objective, QuadraticObjective):

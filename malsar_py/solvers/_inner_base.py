@@ -31,9 +31,9 @@ class Inner(ABC):
         self.objective: Any = objective
         self.working = working
 
-    def rebind(self, objective: Objective) -> bool:
-        """Serve another penalty on the same data; False if that cannot be done."""
-        return objective is self.objective
+    def rebind(self, objective: Objective) -> None:
+        """Serve another penalty on the same data."""
+        self.objective = objective
 
     def look(self, W: FloatArray) -> tuple[Pass, bool] | None:
         """What a pass over all features would tell at W, if it is known without one.
@@ -57,6 +57,7 @@ class Inner(ABC):
 
 
 def kernel_terms(objective: Objective) -> tuple[int, float]:
+    """The code of the row norm in ``_kernels``, and the ridge."""
     structure = objective.penalty.structure
     assert structure is not None and structure.row_code is not None
     return structure.row_code, objective.penalty.quadratic.ridge

@@ -1,20 +1,18 @@
 """Block coordinate descent over some features, for the squared loss.
 
-Gram matrices while they are small, residuals above. Extrapolated as in Q. Bertrand, M. Massias
-(2021), "Anderson acceleration of coordinate descent".
+Gram matrices while they are small, residuals above.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..objective import Pass, QuadraticObjective
+from ._blocks import blocks, descend, penalty_value
 from ._inner_base import Inner, kernel_terms, segments, starts
 
 # Gram matrices of all of so many features are soon made.
@@ -23,7 +21,6 @@ _ROUND_EPOCHS = 40
 _BLOCK = 64
 # Numbers gathered at a time: temporaries of the size of the working set would count.
 _PIECE = 1 << 18
-_MEMORY = 5
 # Look at the gap when so much of the last progress is less than what is aimed for.
 _HOPE = 0.1
 _EPS = float(np.finfo(float).eps)
@@ -33,8 +30,6 @@ _NEGLIGIBLE = 1e-11
 
 class Columns(Inner):
     """Holds the features ``sqrt(c) (x - mean)``, one a row of A: what all quadratic ones need."""
-
-    objective: QuadraticObjective
 
     def __init__(
         self,
@@ -79,10 +74,6 @@ class Columns(Inner):
             self.rhs[tasks, fresh] = np.dot(self.y[:, own], A[:, own].T)
         self.A[fresh] = A
 
-    def rebind(self, objective: Any) -> bool:
-        self.objective = objective
-        return True
-
     def predict(self, W: FloatArray) -> FloatArray | None:
         W = W.T
         if len(self.segments) < W.shape[0]:
@@ -104,7 +95,28 @@ def _same(before: IntArray, now: IntArray, n_features: int) -> tuple[IntArray, I
     return old, where[old], fresh
 
 
-class Gram(Columns):
+class ByGram(Inner):
+    """Descent on the Gram matrices ``H`` and products ``rhs`` that a subclass puts together."""
+
+    H: FloatArray
+    rhs: FloatArray
+    # Layout of _kernels.descent.
+    row_major = False
+
+    def solve(
+        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    ) -> tuple[FloatArray, bool]:
+        code, ridge = kernel_terms(self.objective)
+        W, G = (W, G.T) if self.row_major else (W.T, G)
+        W, G = np.array(W, order="C"), np.ascontiguousarray(G)
+        scale, by_row = self.objective.scale, self.row_major
+        gap, epochs = _kernels.descent.gram_descent(
+            code, self.H, self.rhs, scale, threshold, ridge, goal, self.epochs, by_row, W, G
+        )
+        return W if by_row else W.T, gap <= goal or epochs < self.epochs
+
+
+class Gram(ByGram, Columns):
     """Block descent on ``rhs - H W``; H grows with the working set."""
 
     # Epochs are cheap beside passes over all features.
@@ -128,13 +140,8 @@ class Gram(Columns):
             self.H[t, :, fresh] = cross if isinstance(fresh, slice) else cross.T
             self.H[t, fresh] = cross.T
 
-    def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
-    ) -> tuple[FloatArray, bool]:
-        return _descend(self, W, G, threshold, goal)
 
-
-class WholeGram(Inner):
+class WholeGram(ByGram):
     """The same for all features at once."""
 
     def __init__(self, objective: QuadraticObjective, working: IntArray):
@@ -146,20 +153,11 @@ class WholeGram(Inner):
             self.rhs = np.ascontiguousarray(self.rhs.T)
             self.H = np.ascontiguousarray(self.H.transpose(1, 2, 0))
 
-    def rebind(self, objective: Any) -> bool:
-        self.objective = objective
-        return True
-
     def predict(self, W: FloatArray) -> FloatArray | None:
         return None
 
-    def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
-    ) -> tuple[FloatArray, bool]:
-        return _descend(self, W, G, threshold, goal)
 
-
-class GramRows(Inner):
+class GramRows(ByGram):
     """A tall X that all tasks share: rows of the Gram matrix, as the working set grows.
 
     They give the gradients of all features without another pass over X.
@@ -202,10 +200,6 @@ class GramRows(Inner):
         self.H = np.ascontiguousarray(self.rows[np.ix_(self.where, working)])[None]
         self.rhs = np.ascontiguousarray(objective.rhs_rows[:, working])
 
-    def rebind(self, objective: Any) -> bool:
-        self.objective = objective
-        return True
-
     def predict(self, W: FloatArray) -> FloatArray | None:
         return None
 
@@ -224,29 +218,6 @@ class GramRows(Inner):
         exact = largest * _EPS <= _NEGLIGIBLE * float(np.abs(G).max(initial=0.0))
         exact = exact and objective.scale * _EPS <= _NEGLIGIBLE * loss
         return Pass(max(loss, 0.0), G, intercepts), exact
-
-    def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
-    ) -> tuple[FloatArray, bool]:
-        return _descend(self, W, G, threshold, goal)
-
-
-def _descend(
-    inner: Gram | WholeGram | GramRows,
-    W: FloatArray,
-    G: FloatArray,
-    threshold: FloatArray,
-    goal: float,
-) -> tuple[FloatArray, bool]:
-    code, ridge = kernel_terms(inner.objective)
-    row_major = isinstance(inner, WholeGram) and inner.row_major
-    W, G = (W, G.T) if row_major else (W.T, G)
-    W, G = np.array(W, order="C"), np.ascontiguousarray(G)
-    scale = inner.objective.scale
-    gap, epochs = _kernels.descent.gram_descent(
-        code, inner.H, inner.rhs, scale, threshold, ridge, goal, inner.epochs, row_major, W, G
-    )
-    return W if row_major else W.T, gap <= goal or epochs < inner.epochs
 
 
 class Residual(Columns):
@@ -312,53 +283,40 @@ class Blocks(Columns):
         code, ridge = kernel_terms(self.objective)
         W = np.ascontiguousarray(W)
         state = self._state(W, G)
+        rhs = np.ascontiguousarray(self.rhs.T)
         change = np.empty((_BLOCK, W.shape[1]))
-        blocks = [
+        parts = [
             (rows, H, threshold[rows])
-            for rows, H in zip(_blocks(self.working), self._squares, strict=True)
+            for rows, H in zip(blocks(self.working.size, _BLOCK), self._squares, strict=True)
         ]
-        past = [(np.empty_like(W), np.empty_like(state)) for _ in range(_MEMORY + 1)]
-        before = self._primal(W, state, threshold)
-        for n_epoch in range(1, self.epochs + 1):
-            _keep(past[(n_epoch - 1) % _MEMORY], W, state)
-            for rows, H, tau in blocks:
+
+        def cycle(W: FloatArray, state: FloatArray) -> None:
+            for rows, H, tau in parts:
                 g = self._gradient(state, rows)
                 d = change[: g.shape[0]]
                 if _kernels.block_descent.block_epoch(code, H, tau, ridge, W[rows], g, d):
                     self._move(state, rows, d)
-            if n_epoch % _MEMORY == 0:
-                _keep(past[_MEMORY], W, state)
-                primal = self._primal(W, state, threshold)
-                trial = _extrapolate(past)
-                if trial is not None:
-                    value = self._primal(*trial, threshold)
-                    if value < primal:
-                        primal, (W, state) = value, trial
-                if _HOPE * (before - primal) <= goal and self._gap(W, state, threshold) <= goal:
-                    return W, True
-                before = primal
-        return W, False
 
-    def _primal(self, W: FloatArray, state: FloatArray, threshold: FloatArray) -> float:
-        code, ridge = kernel_terms(self.objective)
-        sizes = np.abs(W).sum(axis=1) if code == 1 else np.sqrt(np.einsum("jt,jt->j", W, W))
-        quadratic = 0.5 * ridge * float(np.vdot(W, W))
-        return self._loss(W, state) + float(threshold @ sizes) + quadratic
+        def primal(W: FloatArray, state: FloatArray) -> float:
+            return self._loss(W, state) + penalty_value(code, threshold, ridge, W)
 
-    def _gap(self, W: FloatArray, state: FloatArray, threshold: FloatArray) -> float:
-        code, ridge = kernel_terms(self.objective)
-        G = self._gradient(state, slice(None))
-        scale = self.objective.scale
-        return _kernels.descent.restricted_gap(
-            code,
-            threshold,
-            ridge,
-            scale,
-            True,
-            np.ascontiguousarray(self.rhs.T),
+        def gap(W: FloatArray, state: FloatArray) -> float:
+            gradient = self._gradient(state, slice(None))
+            return _kernels.descent.restricted_gap(
+                code, threshold, ridge, self.objective.scale, True, rhs, W, gradient
+            )[1]
+
+        return descend(
             W,
-            G,
-        )[1]
+            state,
+            goal,
+            cycle=cycle,
+            primal=primal,
+            gap=gap,
+            epochs=self.epochs,
+            before=primal(W, state),
+            hope=_HOPE,
+        )
 
 
 class BlockGram(Gram, Blocks):
@@ -366,7 +324,8 @@ class BlockGram(Gram, Blocks):
 
     def __init__(self, objective: QuadraticObjective, working: IntArray, last: Columns | None):
         super().__init__(objective, working, last)
-        self._squares = [np.ascontiguousarray(self.H[0, r, r]) for r in _blocks(working)]
+        parts = blocks(working.size, _BLOCK)
+        self._squares = [np.ascontiguousarray(self.H[0, rows, rows]) for rows in parts]
 
     solve = Blocks.solve
 
@@ -404,7 +363,8 @@ class BlockResidual(Blocks):
         super().__init__(objective, working, last, np.float32 if single else np.float64)
         self.start = np.ascontiguousarray(self.y.T, dtype=self.A.dtype)
         self._squares = [
-            np.dot(self.A[r], self.A[r].T).astype(np.float64, copy=False) for r in _blocks(working)
+            np.dot(self.A[r], self.A[r].T).astype(np.float64, copy=False)
+            for r in blocks(working.size, _BLOCK)
         ]
 
     def _state(self, W: FloatArray, G: FloatArray) -> FloatArray:
@@ -424,36 +384,3 @@ def _pieces(n_rows: int, width: int) -> list[slice]:
     """Rows of a matrix in parts of ``_PIECE`` numbers, or one block if that is more."""
     step = max(_BLOCK, _PIECE // width)
     return [slice(start, start + step) for start in range(0, n_rows, step)]
-
-
-def _blocks(working: IntArray) -> list[slice]:
-    k = working.size
-    return [slice(start, min(start + _BLOCK, k)) for start in range(0, k, _BLOCK)]
-
-
-def _keep(place: tuple[FloatArray, FloatArray], W: FloatArray, state: FloatArray) -> None:
-    place[0][...] = W
-    place[1][...] = state
-
-
-def _extrapolate(
-    past: list[tuple[FloatArray, FloatArray]],
-) -> tuple[FloatArray, FloatArray] | None:
-    """Anderson's combination of iterates and of what is affine in them; None if degenerate."""
-    U = [(after[0] - before[0]).ravel() for before, after in pairwise(past)]
-    A = np.array([[np.dot(u, v) for v in U] for u in U])
-    A[np.diag_indices_from(A)] += 1e-12 * np.trace(A)
-    try:
-        x = np.linalg.solve(A, np.ones(A.shape[0]))
-    except np.linalg.LinAlgError:
-        return None
-    if not abs(x.sum()) > 0.0:
-        return None
-    x /= x.sum()
-    combined = []
-    for i in (0, 1):
-        total = x[0] * past[1][i]
-        for weight, point in zip(x[1:], past[2:], strict=True):
-            total += weight * point[i]
-        combined.append(total)
-    return combined[0], combined[1]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -17,8 +16,8 @@ from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..design import Design, Shared
 from ..objective import Objective
+from ._blocks import blocks, descend, penalty_value
 from ._inner_base import Inner, kernel_terms
-from ._inner_quadratic import _extrapolate
 
 # Gram matrices of every task up to so many features, and so many samples a feature.
 GRAM_FEATURES = 64
@@ -28,7 +27,6 @@ _BLAS_BLOCK = 20_000
 _GRAM_EPOCHS = 500
 _BLOCK = 32
 _CHUNK = 512
-_MEMORY = 5
 _ROUND_EPOCHS = 60
 
 
@@ -119,11 +117,10 @@ class FeatureInner(Inner):
         self._seen: tuple[FloatArray, FloatArray] | None = None
         self.model: Model | None = None
 
-    def rebind(self, objective: Any) -> bool:
+    def rebind(self, objective: Objective) -> None:
         self.objective = self.objective.with_penalty(objective.penalty.restrict(self.working))
         if self.model is not None:
             self.model.objective = self.objective
-        return True
 
     def predict(self, W: FloatArray) -> FloatArray:
         z = self.rows.predict(W)
@@ -239,7 +236,7 @@ class BlockModel(Model):
         self.weight = np.ascontiguousarray(D.reshape(n_tasks, -1).T)
         self.inverse = np.ascontiguousarray(self.inverse.reshape(n_tasks, -1).T)
         k = A.shape[0]
-        self.blocks = [slice(a, min(a + _BLOCK, k)) for a in range(0, k, _BLOCK)]
+        self.blocks = blocks(k, _BLOCK)
         self.means = np.zeros((k, n_tasks))
         if objective.fit_intercept:
             self.means = np.dot(A, self.weight) / self.weight.sum(axis=0)
@@ -272,11 +269,8 @@ class BlockModel(Model):
         W = np.array(W, order="C")
         U = np.ascontiguousarray(U.reshape(W.shape[1], -1).T)
         change = np.empty((_BLOCK, W.shape[1]))
-        past = [(np.empty_like(W), np.empty_like(U)) for _ in range(_MEMORY + 1)]
-        before = np.inf
-        for n_epoch in range(1, _ROUND_EPOCHS + 1):
-            past[(n_epoch - 1) % _MEMORY][0][...] = W
-            past[(n_epoch - 1) % _MEMORY][1][...] = U
+
+        def cycle(W: FloatArray, U: FloatArray) -> None:
             for rows, H in zip(self.blocks, self.squares, strict=True):
                 A = self.A[rows]
                 d = change[: A.shape[0]]
@@ -285,35 +279,29 @@ class BlockModel(Model):
                 ):
                     shift = np.einsum("jt,jt->t", self.means[rows], d)
                     _kernels.newton.weighted_move(self.weight, np.dot(A.T, d), shift, U)
-            if n_epoch % _MEMORY == 0:
-                past[_MEMORY][0][...] = W
-                past[_MEMORY][1][...] = U
-                primal = self._primal(W, U, threshold)
-                trial = _extrapolate(past)
-                if trial is not None:
-                    value = self._primal(*trial, threshold)
-                    if value < primal:
-                        primal, (W, U) = value, trial
-                # What is still to gain is hardly less than what was gained last.
-                if before - primal <= goal and self._gap(W, U, threshold) <= goal:
-                    return W, True
-                before = primal
-        return W, False
+
+        def primal(W: FloatArray, U: FloatArray) -> float:
+            return self._loss(U) + penalty_value(code, threshold, ridge, W)
+
+        def gap(W: FloatArray, U: FloatArray) -> float:
+            G = np.dot(self.A, U)
+            base = self._loss(U) + float(np.vdot(W, G))
+            return _kernels.descent.restricted_gap(code, threshold, ridge, base, True, G, W, G)[1]
+
+        return descend(
+            W,
+            U,
+            goal,
+            cycle=cycle,
+            primal=primal,
+            gap=gap,
+            epochs=_ROUND_EPOCHS,
+            before=np.inf,
+            hope=1.0,
+        )
 
     def _loss(self, U: FloatArray) -> float:
         return 0.5 * float(np.vdot(U, U * self.inverse))
-
-    def _primal(self, W: FloatArray, U: FloatArray, threshold: FloatArray) -> float:
-        code, ridge = kernel_terms(self.objective)
-        sizes = np.abs(W).sum(axis=1) if code == 1 else np.sqrt(np.einsum("jt,jt->j", W, W))
-        quadratic = 0.5 * ridge * float(np.vdot(W, W))
-        return self._loss(U) + float(threshold @ sizes) + quadratic
-
-    def _gap(self, W: FloatArray, U: FloatArray, threshold: FloatArray) -> float:
-        code, ridge = kernel_terms(self.objective)
-        W, G = np.ascontiguousarray(W.T), np.ascontiguousarray(np.dot(self.A, U).T)
-        base = self._loss(U) + float(np.vdot(W, G))
-        return _kernels.descent.restricted_gap(code, threshold, ridge, base, False, G, W, G)[1]
 
 
 class Weighted(FeatureInner):
