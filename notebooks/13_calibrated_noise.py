@@ -89,7 +89,7 @@ assert abs(best / problem.value - 1.0) <= 1e-6
 SEEDS, LOUDNESS = range(10), np.array([0.5, 1.0, 2.0, 4.0])
 STEP = 2.0 ** (1 / 4)
 MODELS = {
-    CalibratedJointFeatureRegressor: 0.214 * STEP ** np.arange(9),
+    CalibratedJointFeatureRegressor: 0.214 * STEP ** np.arange(16),
     JointFeatureRegressor: 0.12 * STEP ** np.arange(20),
 }
 errors = {kind: np.empty((len(SEEDS), len(LOUDNESS), len(grid))) for kind, grid in MODELS.items()}
