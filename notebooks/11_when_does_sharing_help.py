@@ -12,7 +12,7 @@
 #
 # All strengths are chosen by cross-validation on the training rows. Ten draws of the training rows,
 # all other rows are tested; the error is that of a task, averaged over the tasks. Bands and numbers
-# in parentheses are standard errors over the draws, of paired differences where models are compared.
+# in parentheses are standard errors over the draws, of paired differences for gains.
 #
 # The last part looks at single tasks: on average most gain, but not each of them
 # (*negative transfer*).
@@ -93,24 +93,24 @@ def draw(name, size, seed):
     return np.concatenate(chosen)
 
 
-RIDGE, COUPLING = np.geomspace(1e-3, 1.0, 7), np.geomspace(0.03, 30.0, 7)
+RIDGE, COUPLING = np.geomspace(1e-3, 1.0, 6), np.geomspace(0.03, 30.0, 6)
 REGRESSORS = {  # model, lambda1, lambda2, whether it knows the tasks
     "single-task": (MeanRegularizedRegressor(lambda1=0.0), [0.0], RIDGE, True),
     "pooled": (MeanRegularizedRegressor(lambda1=0.0), [0.0], RIDGE, False),
     "mean-regularised": (MeanRegularizedRegressor(), COUPLING, [0.01, 0.1], True),
-    "trace norm": (TraceNormRegressor(tol=1e-4), 10, None, True),
+    "trace norm": (TraceNormRegressor(tol=1e-4), 8, None, True),
 }
 CLASSIFIERS = {
-    "single-task": (MeanRegularizedClassifier(lambda1=0.0), [0.0], RIDGE, True),
-    "pooled": (MeanRegularizedClassifier(lambda1=0.0), [0.0], RIDGE, False),
+    "single-task": (MeanRegularizedClassifier(lambda1=0.0, tol=1e-5), [0.0], RIDGE, True),
+    "pooled": (MeanRegularizedClassifier(lambda1=0.0, tol=1e-5), [0.0], RIDGE, False),
     "mean-regularised": (
-        MeanRegularizedClassifier(),
+        MeanRegularizedClassifier(tol=1e-5),
         np.geomspace(0.03, 3.0, 7),
         [0.01, 0.1],
         True,
     ),
     "task relationship": (
-        TaskRelationshipClassifier(lambda2=0.01),
+        TaskRelationshipClassifier(lambda2=0.01, tol=1e-4),
         np.geomspace(0.003, 0.3, 7),
         None,
         True,
@@ -183,15 +183,25 @@ for name, (_, sizes) in SETS.items():
 figure, axes = plt.subplots(2, 3, figsize=(10, 6.2), layout="constrained")
 STYLES = dict(zip(["single-task", "pooled", "mean-regularised"], ["C7", "C1", "C0"], strict=True))
 for ax, (name, (_, sizes)) in zip(axes.flat, SETS.items(), strict=False):
+    left_out = ["pooled"] if title[name] == "Parkinsons" else []  # seven times as large
     for label in labels_of(name):
+        if label in left_out:
+            continue
         mean, se = np.transpose([summary(results[name, size, label]) for size in sizes])
         (line,) = ax.plot(sizes, mean, "o-", ms=4, color=STYLES.get(label, "C2"), label=label)
         ax.fill_between(sizes, mean - se, mean + se, color=line.get_color(), alpha=0.25, lw=0)
     share = isinstance(sizes[0], float)
     ax.set(title=title[name], xlabel="share of a task's rows" if share else "rows of a task")
     ax.set_ylabel("mean AUC" if name == "Landmine" else "mean RMSE")
-    if name == "Parkinsons":
-        ax.set_yscale("log")
+    if left_out:
+        least = min(summary(results[name, size, "pooled"])[0] for size in sizes)
+        ax.text(
+            0.97,
+            0.93,
+            f"pooled: above {np.floor(10 * least) / 10:.1f}",
+            ha="right",
+            transform=ax.transAxes,
+        )
     if name in ("Exam", "Landmine"):
         ax.legend(fontsize=7)
 axes.flat[-1].set_visible(False)
@@ -240,10 +250,23 @@ if title["Landmine"] == "Landmine":
         for over in ("single-task", "pooled"):
             mean, se = summary(gain("Landmine", size, "mean-regularised", over))
             print(f"Landmine, {size} rows, over {over}: {mean:+.4f} ({se:.4f})")
-            assert mean > 0.0
+            assert mean > 2.0 * se
 for name in ("Exam", "School", "Computer survey"):
     if title[name] == name:
         assert all(surely_gains(name, size) for size in SETS[name][1])
+
+# %% [markdown]
+# What the tables say:
+#
+# * **Few rows: share.** The gain over single tasks is largest at the smallest size, and shrinks as
+#   rows are added, on all sets but Parkinsons for the mean-regularised model.
+# * **Very few rows: pool.** With a tenth of the rows (a school has from one to about 25), one model
+#   for all pupils of Exam or School is best of all: even an intercept per school costs more than it
+#   gives. From 30 % on the mean-regularised model is better than both extremes.
+# * **The kind of sharing matters.** Patients of Parkinsons differ in the course of the disease:
+#   pooling them fails, and there is little to gain from a common mean; the trace norm, which asks
+#   for a subspace of few dimensions only, gains at 5 and 20 rows. On Landmine with 40 rows (two or three
+#   mines a field) the task relationship cannot be learned, and trying costs more than it gives.
 
 # %% [markdown]
 # ## Task by task
