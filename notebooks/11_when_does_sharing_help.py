@@ -55,7 +55,7 @@ for name, (load, _) in SETS.items():
     title[name] = name
     try:
         data[name] = load()
-        X, y, tasks = data[name].data, data[name].target, data[name].tasks
+        X, y, tasks = (data[name][key] for key in ("data", "target", "tasks"))
     except OSError as error:
         print(error)
         title[name] = f"SIMULATED, not {name}"
@@ -265,8 +265,8 @@ for name in ("Exam", "School", "Computer survey"):
 #   gives. From 30 % on the mean-regularised model is better than both extremes.
 # * **The kind of sharing matters.** Patients of Parkinsons differ in the course of the disease:
 #   pooling them fails, and there is little to gain from a common mean; the trace norm, which asks
-#   for a subspace of few dimensions only, gains at 5 and 20 rows. On Landmine with 40 rows (two or three
-#   mines a field) the task relationship cannot be learned, and trying costs more than it gives.
+#   for a subspace of few dimensions only, gains at 5 and 20 rows. On Landmine with 40 rows (one to
+#   four mines a field) the task relationship cannot be learned: trying costs more than it gives.
 
 # %% [markdown]
 # ## Task by task
