@@ -234,7 +234,7 @@ for name, (_, sizes) in SETS.items():
             cells = ["{:+.4f} ({:.4f})".format(*summary(each))]
             cells.append("{:+.4f} ({:.4f})".format(*summary(gain(name, size, label, "pooled"))))
             shown = str(size) if isinstance(size, int) else f"{size:.0%}"
-            print(f"{title[name][:16]:16s}{shown:>6s}  {label:18s}{cells[0]:>18s}{cells[1]:>18s}"
+            print(f"{title[name]:16s}{shown:>6s}  {label:18s}{cells[0]:>18s}{cells[1]:>18s}"
                   f"{lose:7.0%}{clearly:9.0%}")  # fmt: skip
 
 
