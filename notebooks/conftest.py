@@ -1,0 +1,45 @@
+"""``pytest --nbmake notebooks/``: each notebook is executed and its assertions hold.
+
+Data come from the folder `MALSAR_PY_DATA` names, else from ``../shared/data`` beside the checkout,
+else from the cache of the ``fetch_*`` functions. Nothing is downloaded here: a notebook whose data
+are in none of them runs on its simulated stand-in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parent
+VARIABLE = "MALSAR_PY_DATA"
+DEFAULT_DATA = FOLDER.parents[1] / "shared" / "data"
+
+# The scripts are the notebooks' sources: --doctest-modules would run them by importing them.
+collect_ignore_glob = ["*.py"]
+
+if os.environ.get(VARIABLE):  # a kernel runs in notebooks/, where a relative path names nothing
+    os.environ[VARIABLE] = str(Path(os.environ[VARIABLE]).expanduser().resolve())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the notebooks, so that ``-m "not notebook"`` leaves them out."""
+    for item in items:
+        if item.path.suffix == ".ipynb" and item.path.parent == FOLDER:
+            item.add_marker("notebook")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Give the kernel its data folder, a non-interactive life and no way to the network."""
+    # Nothing listens on the discard port: a download ends at once, with the OSError of no network.
+    proxies = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in proxies.items():
+            patch.setenv(name, value)
+            patch.setenv(name.upper(), value)
+        if not os.environ.get(VARIABLE) and DEFAULT_DATA.is_dir():
+            patch.setenv(VARIABLE, str(DEFAULT_DATA))
+        return (yield)
