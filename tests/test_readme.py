@@ -12,6 +12,8 @@ import pytest
 
 import malsar_py
 
+from .malsar_map import NONCONVEX, TERMS, WHOLE_SQUARES, halved, norm, quadratic
+
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 
 
@@ -113,3 +115,33 @@ def test_the_printed_table_is_one_of_the_command(blocks):
 def test_files_it_names_exist(text, root):
     for name in re.findall(r"`([A-Z]+\.md)`", text):
         assert (root / name).is_file(), name
+
+
+def test_every_notebook_is_in_the_gallery(text, root):
+    linked = re.findall(r"\]\((notebooks/\w+\.ipynb)\)", text)
+    assert sorted(linked) == [f"notebooks/{p.name}" for p in sorted(root.glob("notebooks/*.ipynb"))]
+
+
+CONVERSIONS = {"f": norm, "2f": quadratic}
+
+
+def test_malsars_arguments_become_what_the_table_says(text):
+    """The table for MALSAR's users and the one that the golden tests convert by."""
+    section = text.split("## Coming from MALSAR or RMTL")[1].split("\n## ")[0]
+    known = TERMS | NONCONVEX
+    found = set()
+    for function, estimator, strengths in re.findall(
+        r"^\| `(\w+)\(.*?\)` \| `(\w+)`.*? \| (.*) \|$", section, re.MULTILINE
+    ):
+        if function not in known:
+            continue
+        found.add(function)
+        assert estimator == known[function].estimator
+        # Squared losses without 1/2 are halved in TERMS by the loss, or by the argument itself.
+        assert ("least squares: half" in strengths) == (f"Least_{function}" in WHOLE_SQUARES)
+        said = {}
+        for number, factor, argument, half in re.findall(r"λ(\d) = (2?f) (\w+)(/2)?", strengths):
+            said[argument] = (f"lambda{number}", halved if half else CONVERSIONS[factor])
+        arguments = known[function].arguments
+        assert said == {name: value for name, value in arguments.items() if "lambda" in value[0]}
+    assert found == set(known)
