@@ -87,8 +87,8 @@ print(f"relative gap {fitted.relative_gap_:.1e}, asked for {fitted.tol:g}")
 # ## The models
 #
 # A column is a school's model, a row is a feature; schools with similar models stand side by side.
-# A grey row was dropped for all schools, such as what is constant within a school and so has nothing
-# to add to its intercept. Sex is grey where all pupils have the same.
+# A grey row was dropped for all schools, such as what is constant within a school and so has
+# nothing to add to its intercept. Sex is grey where all pupils have the same.
 
 # %%
 figure, ax = plt.subplots(figsize=(10, 4.2), layout="constrained")
