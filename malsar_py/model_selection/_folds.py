@@ -21,7 +21,7 @@ from ._solve import prepare, relative, solve_path
 
 # Parameters of an estimator on which its data depend, as they are when they are solved for: other
 # parameters may change without preparing anew.
-_OF_THE_DATA = ("fit_intercept", "task_column", "task_weight", "unseen")
+_OF_THE_DATA = ("fit_intercept", "sources", "task_column", "task_weight", "unseen")
 
 Setting = dict[str, Any]
 

@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 
 from .._docs import document
 from .._labels import as_labels, factorize, object_array
+from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
 from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
 from ..penalties import Penalty, Ridge, RowL2
@@ -49,9 +50,10 @@ class _IncompleteMultiSource(MultiTaskEstimator):
         # of the groups.
         return RowL2(self.lambda1) + Ridge(self.lambda2)
 
-    def _describe(self, W: FloatArray, problem: Problem) -> None:
+    def _set_tasks(self, rows: TaskRows) -> None:
+        super()._set_tasks(rows)
         names = self.source_names_.tolist()
-        self.patterns_ = np.array([[name in task for name in names] for task in problem.tasks])
+        self.patterns_ = np.array([[name in task for name in names] for task in rows.tasks])
 
     def _split_patterns(self, table: Any, *, reset: bool) -> tuple[FloatArray, AnyArray]:
         """X with zeros for missing blocks, and each row's pattern as a tuple of source names."""
