@@ -56,7 +56,9 @@ def solve_newton(
     certificate = objective.certificate(W, z)
     history = [certificate.objective]
     moved, lost = np.inf, False
-    n_iter = 0
+    # Rounds without a finite gap to go by, as happens where a part of W is free: each model is
+    # solved more accurately than the last, or W itself would do as its solution.
+    blind = n_iter = 0
     for n_iter in range(min(max_iter, _MOST_ROUNDS) + 1):
         if verbose:
             print(
@@ -74,7 +76,8 @@ def solve_newton(
         if lost or n_iter == min(max_iter, _MOST_ROUNDS):
             break
         model = objective.model(W, z)
-        goal = _SHARE * min(certificate.gap, certificate.objective)
+        blind += not np.isfinite(certificate.gap)
+        goal = min(_SHARE * certificate.gap, _SHARE ** max(blind, 1) * certificate.objective)
         inner_tol = max(goal, 0.2 * target) / max(model.scale, np.finfo(float).tiny)
         if structure is None:
             assert isinstance(model, QuadraticObjective)
