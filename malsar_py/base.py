@@ -95,7 +95,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     _loss: ClassVar[Loss]
     _classifier: ClassVar[bool] = False
-
+    _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
     __metadata_request__fit: ClassVar = {"tasks": True}
     __metadata_request__predict: ClassVar = {"tasks": True}
@@ -229,6 +229,10 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             workspace=workspace,
         )
 
+    def _follow(self, objective: Objective, last: Result, workspace: Workspace) -> Result:
+        """Solve for the next `lambda1` of a path, from the solution for the last."""
+        return self._solve(objective, last.W, workspace=workspace)
+
     def _start(self, rows: TaskRows) -> FloatArray:
         shape = (rows.n_tasks, rows.X.shape[1])
         if self.warm_start and hasattr(self, "coef_"):
@@ -245,7 +249,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_iter} iterations: "
-            f"the relative duality gap is {reached:.3g}. {remedy}",
+            f"the relative {self._measure} is {reached:.3g}. {remedy}",
             ConvergenceWarning,
             stacklevel=4,
         )

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import malsar_py
 from malsar_py import (
+    LassoClassifier,
     LassoRegressor,
     MultiLevelLassoClassifier,
     MultiLevelLassoRegressor,
@@ -21,7 +22,7 @@ from malsar_py import (
     NonconvexFusedRegressor,
     stack_tasks,
 )
-from malsar_py.model_selection import TaskKFold
+from malsar_py.model_selection import regularization_path
 
 from . import malsar_map
 from .problems import assert_same_fit, data_for, ids, ragged, shared
@@ -158,15 +159,18 @@ def test_doors_agree(model):
 
 
 @every_model
-def test_cross_validation(model):
-    X, y, tasks = data_for(model, labels=(0, 1, 2))
-    rows = np.column_stack([tasks, X])
-    scores = []
-    model = clone(model).set_params(task_column=0)
-    for train, test in TaskKFold(3, task_column=0).split(rows, y):
-        scores.append(clone(model).fit(rows[train], y[train]).score(rows[test], y[test]))
-    assert len(scores) == 3
-    assert np.isfinite(scores).all()
+def test_a_path_starts_its_stages_anew(model):
+    """A feature that one fit leaves out may be taken by the next: paths are separate fits."""
+    model = clone(model).set_params(tol=1e-9, max_stages=200)
+    X, y, tasks = data_for(model, d=8)
+    path = regularization_path(model, X, y, tasks=tasks, n_lambdas=10, eps=1e-2)
+    for i, value in enumerate(path.lambda1):
+        fitted = clone(model).set_params(lambda1=value).fit(X, y, tasks=tasks)
+        # To rounding: the search for intercepts starts from the last ones.
+        assert_allclose(path.coef[i], fitted.coef_, atol=1e-10)
+        assert_allclose(path.intercept[i], fitted.intercept_, atol=1e-10)
+        assert path.relative_gap[i] <= 1e-9
+    assert path.df[-1] > path.df[0]
 
 
 # --- limiting cases -------------------------------------------------------------------------------
@@ -323,6 +327,25 @@ def test_too_few_stages_or_no_minimiser():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.set_params(lambda2=0.01).fit(X, y)
+
+
+def test_what_a_missed_path_says():
+    X, y, tasks = ragged()
+    model = NonconvexFusedRegressor(lambda2=0.1, max_stages=2)
+    message = "largest relative stationarity is .* Increase max_stages, max_iter or tol"
+    with pytest.warns(ConvergenceWarning, match=message):
+        regularization_path(model, X, y, tasks=tasks, lambda1=[0.3])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_classes_that_free_features_do_not_separate(seed):
+    """There is no gap where the Lasso ends, but a minimiser to go to."""
+    X, y, tasks = ragged(classify=True, seed=seed, labels=("a", "b"), d=3)
+    y = np.where(np.random.default_rng(seed).random(len(y)) < 0.15, "yes", y)
+    model = MultiStageClassifier(lambda1=0.01, threshold=1e-3, tol=1e-9).fit(X, y, tasks=tasks)
+    assert model.optimality_ <= 1e-9
+    free = LassoClassifier(lambda1=0.0, tol=1e-10).fit(X, y, tasks=tasks)
+    assert_same_fit(model, free, atol=1e-4)
 
 
 # --- MALSAR's problems ----------------------------------------------------------------------------

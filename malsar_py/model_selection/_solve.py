@@ -52,14 +52,16 @@ def solve_path(
     """
     workspace = Workspace() if workspace is None else workspace
     objective = prepared.objective
-    W = model._start(prepared.rows)
+    result: Result | None = None
     for value in lambda1:
         model.lambda1 = float(value)
         model._validate_params()
         objective = objective.with_penalty(model._penalty(prepared.problem))
-        result = model._solve(objective, W, workspace=workspace)
-        W = result.W
-        coefficients = objective.coefficients(W)
+        if result is None:
+            result = model._solve(objective, model._start(prepared.rows), workspace=workspace)
+        else:
+            result = model._follow(objective, result, workspace)
+        coefficients = objective.coefficients(result.W)
         yield Step(prepared.problem, objective, result, coefficients, prepared.intercept(result))
 
 
@@ -67,11 +69,12 @@ def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: i
     """One warning for all fits of a path that did not reach `tol`."""
     missed = np.flatnonzero(~(gaps <= model.tol))
     if len(missed):
+        limits = "max_stages, max_iter" if hasattr(model, "max_stages") else "max_iter"
         worst = missed[np.argmax(np.where(np.isnan(gaps[missed]), np.inf, gaps[missed]))]
         warnings.warn(
             f"{type(model).__name__} did not reach tol={model.tol:g} at {len(missed)} of "
-            f"{len(gaps)} values of lambda1: the largest relative duality gap is "
-            f"{gaps[worst]:.3g}, at lambda1={lambda1[worst]:.6g}. Increase max_iter or tol, "
+            f"{len(gaps)} values of lambda1: the largest relative {model._measure} is "
+            f"{gaps[worst]:.3g}, at lambda1={lambda1[worst]:.6g}. Increase {limits} or tol, "
             "standardise the features, or end the grid at a larger lambda1.",
             ConvergenceWarning,
             stacklevel=stacklevel,

@@ -52,7 +52,8 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     """Choose `lambda1` and other parameters by cross-validation that knows tasks.
 
     For each fold and each setting of the other parameters, all values of `lambda1` are fitted as
-    one path: data are prepared once, and each solution starts the next. Results are those of
+    one path (:func:`regularization_path`): data are prepared once, and each solution starts the
+    next (but for models fitted in stages). Results are those of
     ``GridSearchCV(estimator, grid, cv=TaskKFold(...))`` on the same grid, and have the same form.
     Task labels may come by `task_column`, as the columns of a 2-D y, or as `tasks` in `fit`; none
     of them needs metadata routing.

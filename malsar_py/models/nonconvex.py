@@ -39,6 +39,7 @@ class _Staged(MultiTaskEstimator):
 
     max_stages: int = 100
 
+    _measure: ClassVar[str] = "stationarity"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "solver": [StrOptions({"auto", "apg", "active-set"})],
@@ -70,6 +71,11 @@ class _Staged(MultiTaskEstimator):
             verbose=int(self.verbose),
         )
 
+    def _follow(self, objective: Objective, last: Result, workspace: Workspace) -> Result:
+        # As a fit by itself, step by step: where the stages end depends on where they start, and
+        # features that the last fit left out would stay out.
+        return self._solve(objective, np.zeros(objective.shape))
+
     def _solve_stage(
         self, workspace: Workspace, objective: Objective, W0: FloatArray, tol: float
     ) -> Result:
@@ -97,7 +103,7 @@ class _Staged(MultiTaskEstimator):
             remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_stages} stages: "
-            f"its relative stationarity is {result.gap / scale:.3g}. {remedy}",
+            f"its relative {self._measure} is {result.gap / scale:.3g}. {remedy}",
             ConvergenceWarning,
             stacklevel=4,
         )
