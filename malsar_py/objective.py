@@ -267,6 +267,17 @@ class Objective(ABC):
             best = float(np.sqrt(np.einsum("jt,jt->t", V, V).max(initial=0.0)))
         return 1.02 * best
 
+    def mean_curvature(self) -> float:
+        """Mean eigenvalue of the tasks' largest Hessians, the intercepts minimised out."""
+        design = self.design
+        squares = np.einsum("ij,ij->i", design.X, design.X)
+        rows = self.c.reshape(-1, squares.shape[0]).sum(axis=0)
+        trace = float(rows @ squares)
+        if self.fit_intercept:
+            totals = np.add.reduceat(self.c, design.offsets[:-1])
+            trace -= float((np.square(design.adjoint(self.c)).sum(axis=0) / totals).sum())
+        return self.loss.curvature * max(trace, 0.0) / (design.n_features * design.n_tasks)
+
     def _bounding_hessian(self, V: FloatArray) -> FloatArray:
         z = self.design.predict(V)
         if self.fit_intercept:
@@ -344,12 +355,6 @@ class QuadraticObjective(Objective):
         if "gram" not in self._kept:
             self._kept["gram"] = self.design.gram(self.c, self.fit_intercept)
         return self._kept["gram"]
-
-    def mean_curvature(self) -> float:
-        """Mean eigenvalue of the tasks' Gram matrices, intercepts left in."""
-        squares = np.einsum("ij,ij->i", self.design.X, self.design.X)
-        rows = self.c.reshape(-1, squares.shape[0]).sum(axis=0)
-        return float(rows @ squares) / (self.shape[0] * self.shape[1])
 
     def _gram_of(self, rows: Rows) -> FloatArray:
         """The Gram matrices of some features; the last ones asked for are kept."""

@@ -12,6 +12,7 @@ from sklearn.linear_model import MultiTaskLasso
 
 from malsar_py import (
     ClusteredRegressor,
+    DirtyRegressor,
     GraphRegressor,
     JointFeatureClassifier,
     JointFeatureRegressor,
@@ -151,6 +152,11 @@ def test_constant_targets_have_a_grid():
     assert not path.coef.any()
     assert (path.dual_gap == 0.0).all()
     assert (lambda_grid(model, np.ones_like(X), y, tasks=tasks) > 0.0).all()
+    # The scale is that of the data, be W one part or two.
+    scale = lambda1_max(MeanRegularizedRegressor(), X, y, tasks=tasks)
+    for model in (LassoRegressor(), DirtyRegressor()):
+        grid = lambda_grid(model, X, y, tasks=tasks, n_lambdas=3)
+        assert_allclose(grid, [1e3 * scale, scale, 1e-3 * scale])
 
 
 # --- paths ---------------------------------------------------------------------------------------

@@ -35,11 +35,18 @@ def lambda1_max(
     n_tasks) the negative gradient of the loss at W = 0 and the best intercepts, it is the dual norm
     of G0: the largest ``|G0_jt|`` (Lasso), row norm (JointFeature) or singular value (TraceNorm).
 
+    Where W = P + Q has two parts it is the dual norm of G0 that belongs to P, for any `lambda2`. If
+    `lambda2` is at least the dual norm that belongs to Q, then W = 0 from this value on, and not
+    below it. With a smaller `lambda2` (or with ``trace_bound > 0``) Q is in use and W not zero
+    whatever `lambda1` is; P then is zero from a smaller value on, as a rule, for Q explains a part
+    of the data. Along a grid of `lambda1`, `lambda2` stays what it is.
+
     Quadratic terms and the squared norms of clustered models shrink coefficients without setting
-    them to zero, so they have no such value. For them the function returns the scale of the loss,
-    ``mean_t tr(H_t) / n_features``, with H_t the (centred, weighted) Hessian of task t's loss: the
-    mean variance of the features with the squared loss, at most a quarter of it with the logistic
-    loss. A `lambda1` of this size pulls about as hard as the data of one task.
+    them to zero, and under the square roots of MultiLevelLasso and NonconvexFused zero is a local
+    minimum for any `lambda1`: they have no such value. For them the function returns the scale of
+    the loss, ``mean_t tr(H_t) / n_features``, with H_t the (centred, weighted) Hessian of task t's
+    loss: the mean variance of the features with the squared loss, a quarter of it (which bounds it)
+    with the logistic loss. A `lambda1` of this size pulls about as hard as the data of one task.
 
     Parameters
     ----------
@@ -135,9 +142,12 @@ class RegularizationPath:
     intercept : ndarray of shape (n_lambdas, n_tasks)
         Intercepts.
     dual_gap : ndarray of shape (n_lambdas,)
-        Duality gap at each solution.
+        Duality gap at each solution. For models that are fitted in stages, which are not convex: of
+        the convex problem that would be the next stage. It is zero at a stationary point, and does
+        not say how far the objective is above its minimum.
     relative_gap : ndarray of shape (n_lambdas,)
-        The gaps divided by the objective at W = 0, comparable with the estimator's `tol`.
+        These divided by the objective at W = 0, comparable with the estimator's `tol`: what
+        `relative_gap_` (`optimality_` of models fitted in stages) is after a fit.
     n_iter : ndarray of shape (n_lambdas,)
         Steps of the solver.
     df : ndarray of shape (n_lambdas,)
@@ -175,7 +185,9 @@ def regularization_path(
 
     They are those of separate fits with the same parameters, each certified to the estimator's
     `tol`, but data are checked and centred once, products such as Gram matrices are kept, and each
-    solution starts the next: much less work than the fits one by one.
+    solution starts the next: much less work than the fits one by one. Models that are fitted in
+    stages (MultiStage, MultiLevelLasso, NonconvexFused) are not convex, and where they end depends
+    on the start: each of their solutions starts anew, so that it is that of a separate fit.
 
     Parameters
     ----------
@@ -252,7 +264,7 @@ def strength(model: MultiTaskEstimator, prepared: Prepared) -> tuple[float, bool
     lambda1, model.lambda1 = model.lambda1, 1.0
     found = model._lambda1_max(prepared)
     model.lambda1 = lambda1
-    return (_mean_curvature(prepared.objective), False) if found is None else (float(found), True)
+    return (prepared.objective.mean_curvature(), False) if found is None else (float(found), True)
 
 
 def auto_grid(
@@ -261,7 +273,7 @@ def auto_grid(
     """The values of :func:`lambda_grid`."""
     largest, exact = strength(model, prepared)
     if exact and not largest > 0.0:
-        largest, exact = _mean_curvature(prepared.objective), False
+        largest, exact = prepared.objective.mean_curvature(), False
     return spread(largest if largest > 0.0 else 1.0, exact, n_lambdas, eps)
 
 
@@ -317,17 +329,3 @@ def _prepared(
     model = clone(estimator).set_params(lambda1=1.0)
     with one_blas_thread():
         return model, prepare(model, X, y, tasks, sample_weight)[1]
-
-
-def _mean_curvature(objective: Objective) -> float:
-    """``mean_t tr(H_t) / n_features``."""
-    design, c = objective.design, objective.c
-    n_features, n_tasks = objective.shape
-    squares = np.einsum("ij,ij->i", design.X, design.X)
-    weight = c if len(c) == len(squares) else c.reshape(n_tasks, -1).sum(axis=0)
-    trace = float(weight @ squares)
-    if objective.fit_intercept:
-        moments = design.adjoint(c)
-        totals = np.add.reduceat(c, design.offsets[:-1])
-        trace -= float((np.square(moments).sum(axis=0) / totals).sum())
-    return max(objective.loss.curvature * trace, 0.0) / (n_tasks * n_features)
