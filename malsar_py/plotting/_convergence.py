@@ -79,7 +79,7 @@ class ConvergenceDisplay(Display):
         display : ConvergenceDisplay
             The display, drawn.
         """
-        model = final_model(estimator)
+        model = final_model(estimator, needs="objective_")
         gap = getattr(model, "dual_gap_", None)
         steps = f"{model.n_iter_} step{'s' if model.n_iter_ != 1 else ''}"
         allowed, title = None, f"{type(model).__name__}, {steps}"

@@ -63,8 +63,11 @@ class Display:
         return buffer.getvalue()
 
 
-def final_model(estimator: Any) -> Any:
-    """The fitted model of this package in a search or a pipeline, or the estimator itself."""
+def final_model(estimator: Any, needs: str = "coef_") -> Any:
+    """The fitted model of this package in a search or a pipeline, or the estimator itself.
+
+    ``needs``: the attribute that is drawn; functions and clusters have no coefficients.
+    """
     for _ in range(10):
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
@@ -73,10 +76,10 @@ def final_model(estimator: Any) -> Any:
         else:
             break
     check_is_fitted(estimator)
-    if not hasattr(estimator, "tasks_") or not hasattr(estimator, "coef_"):
+    if not hasattr(estimator, "tasks_") or not hasattr(estimator, needs):
         raise TypeError(
-            "expected a fitted model of this package, or a search or pipeline ending in one, got "
-            f"{type(estimator).__name__}."
+            f"expected a fitted model of this package with {needs}, or a search or pipeline ending "
+            f"in one, got {type(estimator).__name__}."
         )
     return estimator
 
