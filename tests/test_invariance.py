@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -257,19 +255,6 @@ def test_task_weights(model):
 
 
 # --- estimators as objects ------------------------------------------------------------------------
-
-
-@every_model
-def test_pickle_and_clone(model):
-    X, y, tasks = data_for(model)
-    fitted = clone(model).fit(X, y, tasks=tasks)
-    copy = pickle.loads(pickle.dumps(fitted))
-    assert_array_equal(copy.predict(X, tasks=tasks), fitted.predict(X, tasks=tasks))
-    assert_array_equal(copy.coef_, fitted.coef_)
-    assert copy.get_params().keys() == fitted.get_params().keys()
-    again = clone(fitted)
-    assert not hasattr(again, "coef_")
-    assert_array_equal(again.fit(X, y, tasks=tasks).coef_, fitted.coef_)
 
 
 @every_model
