@@ -115,13 +115,35 @@ def test_coefficient_map(joint, exam):
     np.testing.assert_array_equal(shown.mask, joint.coef_.T == 0.0)
     np.testing.assert_array_equal(shown.data, joint.coef_.T)
     assert 0 < shown.mask.sum() < shown.size
-    assert legend(ax) == ["exactly 0"]
+    assert legend(display.colorbar_.ax) == ["exactly 0"]
     # White is 0, and the grey of exact zeros is no colour of the map.
     low, high = display.image_.get_clim()
     assert low == -high == -np.abs(joint.coef_).max()
     colours = display.image_.cmap(np.linspace(0.0, 1.0, 256))
     grey = display.image_.cmap(np.ma.masked_all(1))[0]
     assert np.abs(colours - grey).sum(axis=1).min() > 0.25
+
+
+def test_the_key_leaves_room_for_a_title():
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="constrained")
+    model = LassoRegressor()
+    model.coef_, model.tasks_ = np.eye(3), np.arange(3)
+    model.coef_feature_names_ = np.array(["a", "b", "c"])
+    for ax in figure.subplots(1, 3):
+        display = CoefficientMapDisplay.from_estimator(model, ax=ax)
+        ax.set_title("JointFeatureRegressor")
+    figure.draw_without_rendering()
+    key = display.colorbar_.ax.get_legend().get_window_extent()
+    beside = [
+        ax.title,
+        ax.xaxis.label,
+        *ax.get_xticklabels(),
+        *display.colorbar_.ax.get_yticklabels(),
+    ]
+    assert not any(key.overlaps(text.get_window_extent()) for text in beside)
+    assert key.x1 <= figure.bbox.x1 and key.y0 >= 0.0
 
 
 def test_coefficient_map_by_cluster(clustered):
@@ -232,7 +254,7 @@ def test_tasks_without_correlation():
     shown = display.image_.get_array()
     assert shown[0, 2] == pytest.approx(-1.0)
     assert shown.mask[[1, 3]].all() and shown.mask.sum() == 12
-    assert legend(display.ax_) == ["equal coefficients"]
+    assert legend(display.colorbar_.ax) == ["equal coefficients"]
 
 
 # --- paths ---------------------------------------------------------------------------------------

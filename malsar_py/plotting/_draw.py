@@ -177,18 +177,22 @@ def with_grey(name: str) -> Any:
 def draw_map(
     ax: Any, values: Any, options: dict[str, Any], unit: str, missing: str
 ) -> tuple[Any, Any]:
-    """A masked matrix as an image with its colour bar; above it, what grey stands for."""
+    """A masked matrix as an image with its colour bar; below that, what grey stands for."""
     from matplotlib.patches import Patch
 
     image = ax.imshow(values, **({"interpolation": "nearest"} | options))
+    colorbar = ax.figure.colorbar(image, ax=ax, label=unit)
     if np.ma.is_masked(values):
-        ax.legend(
+        # Above the axes it would be where titles are.
+        colorbar.ax.legend(
             handles=[Patch(facecolor=MISSING, label=missing)],
-            loc="lower right",
-            bbox_to_anchor=(1.0, 1.0),
-            borderaxespad=0.2,
+            loc="upper left",
+            bbox_to_anchor=(0.0, 0.0),
+            borderaxespad=1.0,
+            borderpad=0.0,
             frameon=False,
             fontsize=SMALL,
             handlelength=1.0,
+            handletextpad=0.4,
         )
-    return image, ax.figure.colorbar(image, ax=ax, label=unit)
+    return image, colorbar
