@@ -59,6 +59,20 @@ def test_exam_encoding_agrees_with_the_file():
     assert_array_equal(exam.tasks, [int(row["school"]) for row in rows])
 
 
+def test_exam_says_that_the_labels_of_intake_are_reversed():
+    exam = load_exam(as_frame=True)
+    means = exam.frame.groupby("intake")[["standLRT", "normexam"]].mean()
+    assert (means.diff().dropna() < 0.0).all(axis=None)
+    words = " ".join(exam.DESCR.split())
+    top, bottom = (means.loc[level].round(2).tolist() for level in ("bottom 25%", "top 25%"))
+    assert f"a mean standLRT of {top[0]} and a mean normexam of {top[1]}" in words
+    assert f'marked "top 25%" {bottom[0]} and {bottom[1]}' in words
+    # The school's band is what it says.
+    by_school = exam.frame.groupby("vr")[["schavg", "standLRT", "normexam"]].mean()
+    assert (by_school.diff().dropna() > 0.0).all(axis=None)
+    assert (exam.frame.groupby("school")["vr"].nunique() == 1).all()
+
+
 def test_exam_frame():
     arrays, exam = load_exam(), load_exam(as_frame=True)
     assert list(exam.data) == ["school", *arrays.feature_names]

@@ -20,11 +20,18 @@ normalised. One variable is one feature, or one 0/1 feature per category:
 
 schgend   girls', boys' or mixed school (constant within a school)
 schavg    school average of the intake score (constant within a school)
-vr        band of the verbal reasoning score at intake (constant within a school here)
-intake    band of the pupil's intake score
+vr        band of the school's average intake score (constant within a school)
+intake    band of the pupil's verbal reasoning score at intake, its labels reversed: see below
 standLRT  London Reading Test score of the pupil, standardised
 sex       F or M
 type      Mxd (mixed) or Sngl (single-sex) school (constant within a school)
+
+The labels of `intake` are the wrong way round in the source: pupils marked "bottom 25%" have a mean
+standLRT of 0.92 and a mean normexam of 0.74, those marked "top 25%" -1.33 and -0.99. In MLwiN's
+tutorial data, the same pupils, the band is `vrband`: vb1 = top 25%, vb2 = middle 50%, vb3 = bottom
+25%; and what is `vr` here is `schav` there, the band of the school's average, though the source
+calls it the pupil's. The labels are left as they are published: read a coefficient of
+"intake=bottom 25%" as one of the top band.
 
 `student` is an identifier and not a feature. Source: Goldstein, H. et al. (1993), "A multilevel
 analysis of school examination results", Oxford Review of Education 19, 425-433; the table `Exam` of
@@ -38,7 +45,8 @@ def load_exam(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     """Load the Exam data: 4,059 pupils in 65 inner-London schools, one task per school.
 
     Categories are one-hot encoded with names like ``"vr=mid 50%"``: 15 numeric features, the same
-    with and without `as_frame`. Only where the school label stands differs.
+    with and without `as_frame`. Only where the school label stands differs. The labels of `intake`
+    are reversed in the source: "bottom 25%" is the top band (`DESCR` has the evidence).
 
     Parameters
     ----------
