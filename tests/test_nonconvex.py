@@ -1,4 +1,4 @@
-"""Non-convex models: stages that never rise to a stationary point, golden problems, recovery."""
+"""Non-convex models: stages that never rise to a stationary point, paths, golden problems."""
 
 from __future__ import annotations
 
@@ -396,32 +396,3 @@ def test_golden_files(name, kind, shared_dir):
             # and above it in MALSAR's Lasso, which stops early.
             lowest = min(reached) if name == "msmtfl_capL1" else max(reached)
             assert lowest <= best * (1.0 + WITHIN), (i, reached)
-
-
-# --- recovery -------------------------------------------------------------------------------------
-
-
-def sparse_rows(seed, T=10, n=25, d=200):
-    """A tenth of the features count, each for a fifth of the tasks (Gong, Ye, Zhang 2012)."""
-    rng = np.random.default_rng(seed)
-    W = rng.uniform(-10.0, 10.0, (d, T))
-    W[rng.permutation(d)[: d - d // 10]] = 0.0
-    W[rng.random((d, T)) < 0.8] = 0.0
-    X, tasks = rng.standard_normal((T * n, d)), np.repeat(np.arange(T), n)
-    y = np.einsum("ij,ij->i", X, W.T[tasks]) + 0.1 * rng.standard_normal(T * n)
-    return X, y, tasks, W
-
-
-@first_stage_only
-def test_the_error_falls_with_the_stages():
-    errors = []
-    for seed in range(10):
-        X, y, tasks, W = sparse_rows(seed)
-        model = MultiStageRegressor(lambda1=0.3, threshold=3.0, fit_intercept=False, tol=1e-5)
-        errors.append([])
-        for n_stages in (1, 2, 3, 5):
-            model.set_params(max_stages=n_stages).fit(X, y, tasks=tasks)
-            errors[-1].append(np.linalg.norm(model.coef_.T - W) / np.linalg.norm(W))
-    mean = np.mean(errors, axis=0)
-    assert np.all(np.diff(mean) < 0.0), mean
-    assert mean[-1] < 0.5 * mean[0], mean

@@ -1,4 +1,4 @@
-"""Clustering in a shared subspace: descent, recovery, labels, what is refused, MALSAR's example."""
+"""Clustering in a shared subspace: descent, labels, what is refused, MALSAR's example."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from malsar_py import SharedSubspaceClustering
 
-
-def clustered(seed=0, n=40, d=6, n_tasks=3):
-    """Two clusters in every task, each with features of its own (as words of documents are)."""
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(0, 2, n * n_tasks)
-    tasks = np.repeat(np.array(list("abc"))[:n_tasks], n)
-    centers = 4.0 * np.kron(np.eye(2), np.ones(d // 2))
-    X = rng.standard_normal((len(truth), d)) + centers[truth]
-    return X, tasks, truth
+from .benchmarks.recovery import clustered_rows as clustered
 
 
 def objective(model, X, tasks):
@@ -44,18 +36,6 @@ def test_the_objective_never_rises(share):
     assert_allclose(model.subspace_.T @ model.subspace_, np.eye(2), atol=1e-12)
     assert (model.memberships_ >= 0.0).all()
     assert_array_equal(model.labels_, model.memberships_.argmax(axis=1))
-
-
-def test_clusters_are_recovered():
-    """Averaged over ten simulations, task by task."""
-    scores = []
-    for seed in range(10):
-        X, tasks, truth = clustered(seed)
-        labels = SharedSubspaceClustering(random_state=seed, n_init=3, tol=1e-5).fit_predict(
-            X, tasks=tasks
-        )
-        scores += [adjusted_rand_score(truth[tasks == t], labels[tasks == t]) for t in "abc"]
-    assert np.mean(scores) > 0.9
 
 
 def test_labels_by_column_or_keyword_or_none():

@@ -1,6 +1,4 @@
-"""Two-part models, shared subspace, task relationship: limiting cases, attributes, refusals, and
-whether they recover what simulations put in.
-"""
+"""Two-part models, shared subspace, task relationship: limiting cases, attributes, refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import Ridge
 
 import malsar_py
-from malsar_py.datasets import make_joint_feature, make_low_rank
+from malsar_py.datasets import make_joint_feature
 
 from .problems import assert_same_fit, data_for, ragged, shared, tight
 
@@ -371,49 +369,3 @@ def test_refused(name):
     X, y, tasks = ragged()
     with pytest.raises(ValueError, match=re.escape(message)):
         estimator(stem, **parameters).fit(X, y, tasks=tasks)
-
-
-# --- recovery, averaged over ten seeds ------------------------------------------------------------
-
-
-def with_outliers(make, seed, **own):
-    """Twelve tasks of ``make``'s kind, two of which have coefficients of their own kind instead."""
-    n_tasks, n_samples, d = 12, 80, 15
-    rng = np.random.default_rng(seed)
-    *_, W = make(n_tasks, n_samples, d, coef=True, random_state=seed, **own)
-    outliers = np.sort(rng.choice(n_tasks, 2, replace=False))
-    W[outliers] = 2.0 * rng.standard_normal((2, d))
-    X = rng.standard_normal((n_tasks * n_samples, d))
-    tasks = np.repeat(np.arange(n_tasks), n_samples)
-    y = np.einsum("ij,ij->i", X, W[tasks]) + rng.standard_normal(len(tasks))
-    return X, y, tasks, W, outliers
-
-
-@pytest.mark.parametrize(
-    ("stem", "plain", "make", "own", "lambda1", "lambda2", "exactly"),
-    [
-        ("RobustFeature", "JointFeature", make_joint_feature, {"n_informative": 4}, 0.6, 0.8, 10),
-        ("RobustLowRank", "TraceNorm", make_low_rank, {}, 1.5, 1.2, 7),
-    ],
-)
-def test_outlier_tasks_are_found(stem, plain, make, own, lambda1, lambda2, exactly):
-    """Every outlier is named, nearly no other task is, and the coefficients are closer to the truth
-    than those of the model that knows of no outliers.
-    """
-    exact, errors, supports = 0, [], []
-    for seed in range(10):
-        X, y, tasks, W, outliers = with_outliers(make, seed, **own)
-        robust = estimator(stem, lambda1=lambda1, lambda2=lambda2).fit(X, y, tasks=tasks)
-        assert np.isin(outliers, robust.outlier_tasks_).all()
-        exact += np.array_equal(robust.outlier_tasks_, outliers)
-        other = estimator(plain, lambda1=lambda1).fit(X, y, tasks=tasks)
-        size = np.linalg.norm(W)
-        errors.append([np.linalg.norm(m.coef_ - W) / size for m in (robust, other)])
-        if stem == "RobustFeature":
-            usual = np.setdiff1d(np.arange(len(W)), outliers)
-            used = robust.coef_shared_.any(axis=0)
-            supports.append(np.mean(used == W[usual].any(axis=0)))
-    assert exact >= exactly
-    mine, theirs = np.mean(errors, axis=0)
-    assert mine < 0.92 * theirs
-    assert not supports or np.mean(supports) > 0.85
