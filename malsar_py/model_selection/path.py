@@ -314,7 +314,9 @@ def check_grid_size(n_lambdas: Any, eps: Any) -> None:
 def check_model(estimator: Any) -> None:
     """Refuse what has no path."""
     if not isinstance(estimator, MultiTaskEstimator):
-        raise TypeError(f"estimator must be one of this package's, got {estimator!r}.")
+        raise TypeError(
+            f"estimator must be one of this package's regressors or classifiers, got {estimator!r}."
+        )
     if type(estimator)._fit_rows is not MultiTaskEstimator._fit_rows:
         raise TypeError(
             f"{type(estimator).__name__} has no coefficients to follow along lambda1: search its "

@@ -267,8 +267,9 @@ def recovery_table(session: Session) -> str:
     """A table for each study."""
     parts = [
         f"Means over {len(SEEDS)} simulations (smallest to largest). `error` is the distance of "
-        "the coefficients from the true ones over the size of these. Strengths are the same for all "
-        "simulations, or the same share of `lambda1_max`: chosen by hand, not by cross-validation."
+        "the coefficients from the true ones over the size of these. Strengths are the same for "
+        "all simulations, or the same share of `lambda1_max`: chosen by hand, not by "
+        "cross-validation."
     ]
     for name, study in STUDIES.items():
         note(name)
