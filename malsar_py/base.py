@@ -96,6 +96,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     _loss: ClassVar[Loss]
     _classifier: ClassVar[bool] = False
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
+
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
     __metadata_request__fit: ClassVar = {"tasks": True}
     __metadata_request__predict: ClassVar = {"tasks": True}

@@ -1,4 +1,4 @@
-"""What every public estimator does, discovered: labels by every door, copies, routing, pictures.
+"""What every public estimator does, discovered: labels, weights, copies, routing, pictures.
 
 `test_everywhere_selection.py` has folds, searches and paths. An estimator that is exempt from a
 test is listed here with the reason.
@@ -139,12 +139,11 @@ def test_three_doors_one_fit(model):
     said = outputs(by_column, table), outputs(by_keyword, rows, tasks=tasks)
     for one, other in zip(*said, strict=True):
         assert_array_equal(one, other)
-    method = "decision_function" if is_classifier(model) else "predict"
-    wide = getattr(by_targets, method)(X)
+    wide = response(by_targets, X)
     assert wide.shape == Y.shape
-    long = getattr(by_keyword, method)(rows, tasks=tasks)
+    long = response(by_keyword, rows, tasks=tasks)
     assert_allclose(wide.T.ravel()[order], long, atol=1e-3)
-    assert_allclose(getattr(by_targets, method)(rows, tasks=tasks), long, atol=1e-3)
+    assert_allclose(response(by_targets, rows, tasks=tasks), long, atol=1e-3)
     score = by_column.score(table, y)
     assert by_keyword.score(rows, y, tasks=tasks) == score
     assert_allclose(by_targets.score(X, Y), score, atol=1e-4)
@@ -176,6 +175,50 @@ def test_labels_where_there_are_none(model):
     by_column = clone(model).set_params(task_column="school").fit(with_labels(rows, tasks))
     assert by_keyword.tasks_.tolist() == list("abc")
     assert_array_equal(by_keyword.labels_, by_column.labels_)
+
+
+# --- weights and missing targets ----------------------------------------------------------------
+
+
+def response(model, rows, **labels):
+    """Linear predictions: these do not jump."""
+    return getattr(model, "decision_function" if is_classifier(model) else "predict")(
+        rows, **labels
+    )
+
+
+@every(CLUSTERS)
+def test_weights_are_repeated_rows(model):
+    rows, y, tasks, _ = stacked(*targets(model))
+    labels = {"tasks": tasks}
+    if PATTERNS in exempt(model):
+        rows.iloc[::3, 2:], labels = np.nan, {}
+    weight = np.random.default_rng(1).integers(0, 3, len(y))
+    weighted = clone(model).fit(rows, y, sample_weight=weight, **labels)
+    again = np.repeat(np.arange(len(y)), weight)
+    taken = {name: values[again] for name, values in labels.items()}
+    repeated = clone(model).fit(rows.iloc[again], y[again], **taken)
+    expected = response(repeated, rows, **labels)
+    assert_allclose(response(weighted, rows, **labels), expected, atol=1e-5)
+    assert_allclose(
+        weighted.score(rows, y, sample_weight=weight, **labels),
+        repeated.score(rows.iloc[again], y[again], **taken),
+        atol=1e-5,
+    )
+
+
+@every(PATTERNS, CLUSTERS)
+def test_missing_targets_are_rows_left_out(model):
+    X, Y = targets(model)
+    holes = Y.astype(float).mask(np.random.default_rng(5).random(Y.shape) < 0.2)
+    rows, y, tasks, _ = stacked(X, holes)
+    seen = ~np.isnan(y)
+    by_targets = clone(model).fit(X, holes)
+    by_keyword = clone(model).fit(rows[seen], y[seen], tasks=tasks[seen])
+    expected = response(by_keyword, rows, tasks=tasks)
+    assert_allclose(response(by_targets, rows, tasks=tasks), expected, atol=1e-5)
+    score = by_keyword.score(rows[seen], y[seen], tasks=tasks[seen])
+    assert_allclose(by_targets.score(X, holes), score, atol=1e-5)
 
 
 # --- copies --------------------------------------------------------------------------------------
