@@ -265,7 +265,7 @@ if title["Parkinsons"] == "Parkinsons":
     assert clear_losers("Parkinsons", 5, "mean-regularised") > 0.2
 
 # %% [markdown]
-# What the tables say:
+# What the tables say of the real data:
 #
 # * **Few rows: share.** For the mean-regularised model on Exam, Computer survey and Landmine and
 #   the trace norm on Parkinsons the gain over single tasks is largest at the smallest size and
