@@ -239,7 +239,7 @@ plt.show()
 #
 # How often each feature is chosen at each visit by the fused sparse group lasso, over 60 random
 # halves of the people, at the strengths above. On the real data it chooses the first scores always,
-# eTIV and nWBV in two halves of three or more, the other features less often.
+# eTIV and nWBV in two thirds of the halves or more, the other features less often.
 
 # %%
 rng = np.random.default_rng(0)
