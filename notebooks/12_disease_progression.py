@@ -220,7 +220,7 @@ for ax, (name, found) in zip(axes, fitted.items(), strict=True):
     assert model.relative_gap_ <= model.tol
     display = CoefficientMapDisplay(model.coef_, tasks=VISITS, feature_names=names)
     display.plot(ax=ax, vmin=-largest, vmax=largest)
-    ax.set_title(name + stand_in, pad=20)
+    ax.set_title(name + stand_in)
     ax.set(xlabel="visit", ylabel="")
     print(name, {key: float(value) for key, value in found.best_params_.items()})
     print(f"  largest change between neighbours {np.abs(np.diff(model.coef_, axis=0)).max():.3f};"
