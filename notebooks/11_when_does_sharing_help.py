@@ -51,7 +51,7 @@ SETS = {
     "Exam": (load_exam, [0.1, 0.3, 0.75]),
     "Computer survey": (fetch_computer_survey, [5, 10, 15]),
     "Parkinsons": (fetch_parkinsons, [5, 20, 75]),
-    "Landmine": (fetch_landmine, [40, 80, 120, 160]),
+    "Landmine": (fetch_landmine, [40, 80, 160]),
 }
 data, title = {}, {}
 for name, (load, _) in SETS.items():
@@ -251,7 +251,7 @@ def clear_losers(name, size, label):
 both = ("single-task", "pooled")
 if title["Landmine"] == "Landmine":
     assert all(sure("Landmine", size, "mean-regularised", both) for size in (40, 80))
-    assert all(sure("Landmine", size, "task relationship", both) for size in (80, 120, 160))
+    assert all(sure("Landmine", size, "task relationship", both) for size in (80, 160))
     assert clear_losers("Landmine", 160, "mean-regularised") > 0.1
 if title["Exam"] == "Exam":
     assert all(sure("Exam", size, "mean-regularised") for size in (0.1, 0.3, 0.75))
@@ -279,12 +279,12 @@ if title["Parkinsons"] == "Parkinsons":
 # * **Landmine: no single winner.** At each size a multi-task classifier is above both the
 #   single-task and the pooled one, but not the same at all. At 40 rows (one to four mines a field)
 #   it is the mean-regularised; the task relationship gains nothing over single tasks there. At 80
-#   rows both are above. At 120 and 160 rows the task relationship is; the mean-regularised gains
-#   little or nothing over single tasks there.
+#   rows both are above. At 160 rows it is the task relationship; the mean-regularised gains nothing
+#   over single tasks there.
 # * **Some tasks lose.** Persons of Computer survey gain 0.27 to 0.42 on average, but 17 to 21 % of
 #   them lose, and 5 to 11 % clearly. A common mean makes about a third of the patients of
-#   Parkinsons clearly worse with 5 rows, and about a fifth of the fields of Landmine with 120 or
-#   160. On Exam the clear losers are hardly more than chance gives.
+#   Parkinsons clearly worse with 5 rows, and about a fifth of the fields of Landmine with 160. On
+#   Exam the clear losers are hardly more than chance gives.
 
 # %% [markdown]
 # ## Task by task
