@@ -1,8 +1,9 @@
 # %% [markdown]
 # # School, ten published splits: print, original code, optimum, tuned
 #
-# 139 schools, 15,362 pupils, 28 columns of 0 and 1 (and counts); ten 75/25 splits published with
-# Zhang and Li, CIKM 2019 (squall1988/multi-task-gradient-boosting), raw columns, no intercepts.
+# 139 schools, 15,362 pupils, 28 raw columns (25 of 0 and 1, two of larger numbers, a constant, which
+# does for an intercept); ten 75/25 splits published with Zhang and Li, CIKM 2019
+# (squall1988/multi-task-gradient-boosting).
 # Their README lists MALSAR's models at fixed strengths of the objective
 # $\frac12 \sum_t \|X_t w_t - y_t\|^2 + \rho\,\Omega(W)$; the error is the RMSE of a school on its
 # test rows, averaged over the schools, then mean and *variance* ("+/-") over the splits.

@@ -63,7 +63,7 @@ for name, (load, _) in SETS.items():
         print(error)
         title[name] = f"SIMULATED, not {name}"
         X, y, tasks = make_low_rank(
-            n_tasks=30, n_samples=200, n_features=9, noise=3.0,
+            n_tasks=12, n_samples=180, n_features=9, noise=3.0,
             classification=name == "Landmine", random_state=0,
         )  # fmt: skip
     data[name] = X, y, tasks
