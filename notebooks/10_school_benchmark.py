@@ -1,7 +1,7 @@
 # %% [markdown]
 # # School, ten published splits: print, original code, optimum, tuned
 #
-# 139 schools, 15,362 pupils, 28 raw columns (25 of 0 and 1, two of larger numbers, a constant, which
+# 139 schools, 15,362 pupils, 28 raw columns (25 of 0 and 1, two of larger numbers, a constant that
 # does for an intercept); ten 75/25 splits published with Zhang and Li, CIKM 2019
 # (squall1988/multi-task-gradient-boosting).
 # Their README lists MALSAR's models at fixed strengths of the objective
