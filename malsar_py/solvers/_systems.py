@@ -211,10 +211,10 @@ def _inverse(A: FloatArray) -> FloatArray:
         half, failed = scipy.linalg.lapack.dpotri(factor, lower=1)
     if failed:
         return solve_psd(A, np.eye(A.shape[0]))
-    half = np.tril(half)
-    inverse = half + half.T
-    inverse[np.diag_indices_from(inverse)] *= 0.5
-    return inverse
+    # LAPACK's result is the lower triangle, in Fortran order, the upper one is zero. There are many
+    # small matrices: numpy's functions for triangles and diagonals would take longer than LAPACK.
+    half.T.reshape(-1)[:: A.shape[0] + 1] *= 0.5
+    return half + half.T
 
 
 def _exchangeable(Q: FloatArray) -> tuple[float, float] | None:
