@@ -101,7 +101,8 @@ class Squared(Loss):
 class SquareRoot(Squared):
     """Task by task ``sqrt(omega_t) sqrt(sum_i c_ti (y - z)^2)``, ``omega_t = sum_i c_ti``.
 
-    Not smooth where a task is interpolated; theta is 0 there (the dual ball's centre).
+    Not smooth where a task is interpolated (up to rounding): theta is 0 there, the dual ball's
+    centre.
     """
 
     curvature = np.inf
@@ -121,8 +122,13 @@ class SquareRoot(Squared):
         squares = np.divide(theta * theta, c, out=np.zeros_like(theta), where=c > 0.0)
         norms = np.sqrt(np.add.reduceat(squares, starts))
         radii = np.sqrt(np.add.reduceat(c, starts))
-        slopes = np.divide(radii, norms, out=np.zeros_like(norms), where=norms > 0.0)
+        rounding = _ROUNDING * np.sqrt(np.add.reduceat(c * y * y, starts))
+        slopes = np.divide(radii, norms, out=np.zeros_like(norms), where=norms > rounding)
         theta *= np.repeat(slopes, np.diff(offsets))
+        if fit_intercept:
+            # Small residuals are centred up to rounding only, which the slopes enlarge.
+            rest = np.add.reduceat(theta, starts) / np.add.reduceat(c, starts)
+            theta -= c * np.repeat(rest, np.diff(offsets))
         return float(radii @ norms), theta
 
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
