@@ -200,9 +200,20 @@ class Objective(ABC):
         assert theta is not None
         return lambda alpha: self.loss.dual(self.y, theta, self.c, alpha)
 
-    def certify_with(self, W: FloatArray, loss: float, theta: FloatArray) -> Certificate:
-        """The certificate at W, where the loss is known, from a dual point of another origin."""
-        return self._certify(W, None, self._point(W, loss, theta))
+    def certify_with(
+        self, W: FloatArray, loss: float, theta: FloatArray
+    ) -> tuple[Certificate, FloatArray]:
+        """The certificate at W, where the loss is known, from a dual point of another origin.
+
+        And ``X' theta``. What rounding left of sums that should vanish with intercepts is taken out
+        of theta.
+        """
+        if self.fit_intercept:
+            starts = self.design.offsets[:-1]
+            rest = np.add.reduceat(theta, starts) / np.add.reduceat(self.c, starts)
+            theta = theta - self.c * np.repeat(rest, np.diff(self.design.offsets))
+        point = self._point(W, loss, theta)
+        return self._certify(W, None, point), point.G
 
     def value_at(self, W: FloatArray, z: FloatArray) -> float:
         """Objective at W with predictions z."""

@@ -13,14 +13,14 @@ from .test_reference import SEEDS, WITHIN, Case, make_case
 
 cp = pytest.importorskip("cvxpy")
 
-TOL = 1e-9
+TOL = 1e-10
 
 
-def interpolating_case(seed):
+def interpolating_case(seed, sizes=(5, 8, 25)):
     """Fewer rows than features in most tasks, rows of their own or shared."""
     rng = np.random.default_rng([seed, 21])
-    T, d = 3, 12
-    sizes = [9] * T if seed % 2 else [5, 8, 25]
+    T, d = len(sizes), 12
+    sizes = [9] * T if seed % 2 else list(sizes)
     omega = rng.uniform(0.5, 2.0, T) if seed % 3 else np.ones(T)
     true = rng.standard_normal((d, T))
     parameters = {
@@ -94,7 +94,17 @@ def test_twin(seed):
 
 
 @pytest.mark.parametrize("lambda2", [0.0, 0.05])
+@pytest.mark.parametrize("lambda1", [0.02, 1e-3])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_twin_with_interpolated_tasks(seed, lambda2):
-    model = check(interpolating_case(seed), {"lambda1": 0.02, "lambda2": lambda2})
+def test_twin_with_interpolated_tasks(seed, lambda1, lambda2):
+    model = check(interpolating_case(seed), {"lambda1": lambda1, "lambda2": lambda2})
     assert (model.noise_levels_ < 1e-6).any()
+
+
+@pytest.mark.parametrize("lambda1", [0.3, 0.02, 1e-3])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_square_root_group_lasso_with_fewer_rows_than_features(seed, lambda1):
+    """One task, interpolated or not."""
+    model = check(interpolating_case(seed, sizes=(8,)), {"lambda1": lambda1, "lambda2": 0.0})
+    if lambda1 < 0.01:
+        assert (model.noise_levels_ < 1e-6).all()

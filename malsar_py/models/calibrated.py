@@ -49,10 +49,10 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     asks for no other. With one task this is the square-root lasso [2]_. MALSAR sums the squares
     over the samples: its loss is ``task_weight={t: sqrt(n_t)}`` with the same lambda1, lambda2.
 
-    Solved by alternating noise levels and weighted least squares (extrapolated), with multipliers
-    for tasks whose residuals vanish (as they may with no more rows than features); the duality gap
-    certifies both cases. `solver` is that of the least-squares problems, and `max_iter` also
-    bounds the rounds, of which there are at most 500.
+    Solved by alternating noise levels and weighted least squares (extrapolated). Where residuals
+    get small or vanish, as they may with no more rows than features, proximal points take over,
+    each by a semismooth Newton method on the dual [4]_. The duality gap certifies both. `solver` is
+    that of the least-squares problems; `max_iter` bounds rounds and points together.
 
     References
     ----------
@@ -62,6 +62,9 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
        signals via conic programming", Biometrika 98, 2011.
     .. [3] H. Liu, L. Wang, T. Zhao, "Calibrated multivariate regression with application to neural
        semantic basis discovery", JMLR 16, 2015.
+    .. [4] P. Tang, C. Wang, D. Sun, K.-C. Toh, "A sparse semismooth Newton based proximal
+       majorization-minimization algorithm for nonconvex square-root-loss regression problems", JMLR
+       21, 2020.
 
     Examples
     --------

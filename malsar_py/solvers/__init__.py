@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..objective import Objective
+from ._residuals import noise_levels
 from ._result import Result
 from ._workspace import Workspace
 from .accelerated import solve_accelerated
@@ -14,7 +15,7 @@ from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel, lear
 from .newton import newton_fits, solve_newton
 from .reweighted import StagedResult, solve_reweighted
 from .splitting import solve_splitting, splitting_fits
-from .square_root import noise_levels, solve_square_root
+from .square_root import solve_square_root
 
 
 def iterative_solver(objective: Objective) -> Callable[..., Result]:

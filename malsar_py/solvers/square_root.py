@@ -1,15 +1,11 @@
-"""Square-root losses: weighted squared losses with noise levels, and multipliers at the kinks.
+"""Square-root losses: weighted squared losses with noise levels, and proximal points at the kinks.
 
 ``sqrt(omega) norm(u)`` is the least of ``sqrt(omega) (norm(u)^2 / sigma + sigma) / 2`` over sigma:
 for given noise levels a weighted least-squares problem remains, for given coefficients the levels
-are the residuals' norms. A task that is interpolated has no such level. Its loss is dualised by the
-method of multipliers: with a floor under sigma and a shift e of the targets, which follows the
-shifted residual cut at the floor, ``theta = sqrt(omega) c e / floor`` is a dual point even where
-the task's own residual is zero.
+are the residuals' norms. That takes few rounds while much of the targets is noise. It is slow where
+little is, and a task that is interpolated has no such level: ``semismooth`` is for these.
 
-R. T. Rockafellar (1976), "Augmented Lagrangians and applications of the proximal point algorithm in
-convex programming"; extrapolation: D. G. Anderson (1965), "Iterative procedures for nonlinear
-integral equations".
+Extrapolation: D. G. Anderson (1965), "Iterative procedures for nonlinear integral equations".
 """
 
 from __future__ import annotations
@@ -23,14 +19,16 @@ from .._typing import AnyArray, FloatArray
 from ..design import Design, Masked, Ragged, Shared
 from ..losses import Squared
 from ..objective import Objective, QuadraticObjective
+from ._residuals import residual, spread, task_norms, task_radii
 from ._result import Result
+from .semismooth import solve_semismooth
 
-# A task is dualised when its residual is below this share of that at W = 0; it gives the floor.
+# Proximal points take over when a residual is below this share of that at W = 0, or after so many
+# rounds.
 _SMALL = 0.1
-_LEAST_FLOOR = 1e-4
-_MOST_ROUNDS = 500
-# Relative gaps that weighted problems are solved to.
-_ROUGH, _FINE = 1e-3, 1e-13
+_MOST_ROUNDS = 12
+# Relative gaps that weighted problems are solved to, and the share of the gap that is enough.
+_ROUGH, _FINE, _SHARE = 1e-2, 1e-13, 1e-2
 # Rounds to extrapolate from, and the largest change of a logarithm.
 _MEMORY = 5
 _STEP = 1.0
@@ -55,135 +53,63 @@ def solve_square_root(
     ``solve(problem, W0, tol)`` solves the weighted least-squares problems with the same penalty.
     """
     weighted = _Weighted(objective)
-    radii, levels = task_radii(objective), _Levels()
+    levels = _Levels()
     target = tol * objective.scale
     W = np.array(W0, dtype=np.float64, order="C")
     at_zero = task_norms(objective, residual(objective, np.zeros_like(W)))
     typical = at_zero[at_zero > 0.0].mean() if at_zero.any() else 1.0
     at_zero = np.where(at_zero > 0.0, at_zero, typical)
-    floor = np.zeros_like(radii)
-    shift = np.zeros_like(objective.y)
+    # Without a penalty the tasks' least squares are the solution, whatever their levels.
+    penalised = objective.penalty.structure is not None or objective.quadratic.ridge > 0.0
     history: list[float] = []
     best: Result | None = None
     patience, last_gap = 1.0, np.inf
-    max_iter = min(max_iter, _MOST_ROUNDS)
     for n_iter in range(1, max_iter + 1):
-        r = residual(objective, W)
-        own = task_norms(objective, r)
-        shifted = r + shift
-        sizes = task_norms(objective, shifted)
-        sigma = np.maximum(sizes, floor)
-        slope = np.divide(radii, sigma, out=np.zeros_like(sigma), where=sigma > 0.0)
-        theta = objective.c * shifted * _spread(objective, slope)
-        found = objective.certify_with(W, float(radii @ own), theta)
-        kept = W
-        at_kink = (floor > 0.0) & (sizes <= floor)
-        if at_kink.any() and found.gap > target:
-            # What is left of a residual that is to vanish counts in full: take it away.
-            moved = _interpolate(objective, W, r, at_kink)
-            value = float(radii @ task_norms(objective, residual(objective, moved)))
-            better = objective.certify_with(moved, value, theta)
-            if better.gap < found.gap:
-                found, kept = better, moved
+        z = objective.design.predict(W)
+        seen = objective.pass_at(z)
+        own = task_norms(objective, objective.y - z - spread(objective, seen.intercepts))
+        found = objective.certificate_of(W, seen)
         if best is None or found.gap < best.gap:
-            best = Result(kept, found, history, n_iter, found.gap <= target)
+            best = Result(W, found, history, n_iter, found.gap <= target)
         history.append(found.objective)
         if verbose:
-            print(
-                f"round {n_iter}: {(floor > 0.0).sum()} tasks dualised, objective "
-                f"{found.objective:.9g}, gap {found.gap:.3g}"
-            )
+            print(f"round {n_iter}: objective {found.objective:.9g}, gap {found.gap:.3g}")
         if best.converged or n_iter == max_iter:
             break
-        cut = np.divide(floor, sizes, out=np.ones_like(sizes), where=sizes > floor)
-        shift = shifted * _spread(objective, np.where(floor > 0.0, cut, 0.0))
-        fresh = (floor == 0.0) & (own < _SMALL * at_zero)
-        if fresh.any():
-            floor[fresh] = np.maximum(own, _LEAST_FLOOR * at_zero)[fresh]
-            levels.forget()
+        small = bool((own < _SMALL * at_zero).any())
+        if n_iter > _MOST_ROUNDS or (small and penalised):
+            break
         # Where the gap does not follow, the last problem was not solved well enough.
         patience = min(2.0 * patience, 1.0) if found.gap < 0.5 * last_gap else 0.2 * patience
         last_gap = found.gap
-        sigma = np.where(sigma > 0.0, sigma, at_zero)
-        problem = weighted.problem(np.maximum(levels.next(sigma, found.gap), floor), shift)
-        goal = _goal(patience * found.gap, float(radii @ floor)) / problem.scale
+        sigma = levels.next(np.where(own > 0.0, own, at_zero), found.gap)
+        problem = weighted.problem(sigma)
+        goal = _SHARE * patience * found.gap / problem.scale
         W = solve(problem, W, min(max(goal, _FINE), _ROUGH)).W
     assert best is not None
-    certificate = replace(best.certificate, intercepts=_intercepts(objective, best.W))
-    if history[-1] != certificate.objective:
-        history.append(certificate.objective)
-    return replace(best, certificate=certificate, n_iter=n_iter)
-
-
-def noise_levels(objective: Objective, W: FloatArray) -> FloatArray:
-    """Root mean square of each task's residuals, (T,)."""
-    return task_norms(objective, residual(objective, W)) / task_radii(objective)
-
-
-def residual(objective: Objective, W: FloatArray) -> FloatArray:
-    """``y - z - b`` at the best intercepts (0 where the weight is), which stay in ``b``."""
-    theta = np.empty_like(objective.y)
-    c, offsets = objective.c, objective.design.offsets
-    z = objective.design.predict(W)
-    theta = Squared().evaluate(objective.y, z, c, offsets, objective.b, objective.fit_intercept)[1]
-    return np.divide(theta, c, out=np.zeros_like(theta), where=c > 0.0)
-
-
-def task_norms(objective: Objective, r: FloatArray) -> FloatArray:
-    """``sqrt(sum_i c_ti r_ti^2)``, (T,)."""
-    return np.sqrt(np.add.reduceat(objective.c * r * r, objective.design.offsets[:-1]))
-
-
-def task_radii(objective: Objective) -> FloatArray:
-    """``sqrt(omega_t)``: radii of the balls that hold ``theta_t / sqrt(c_t)``."""
-    return np.sqrt(np.add.reduceat(objective.c, objective.design.offsets[:-1]))
-
-
-def _spread(objective: Objective, values: FloatArray) -> FloatArray:
-    return np.repeat(values, np.diff(objective.design.offsets))
-
-
-def _intercepts(objective: Objective, W: FloatArray) -> FloatArray:
-    residual(objective, W)
-    return objective.b.copy()
-
-
-def _goal(gap: float, floors: float) -> float:
-    """The gap to solve the next problem to: kinks feel its coefficients' error, not the square."""
-    return min(1e-2 * gap, (0.1 * gap) ** 2 / (2.0 * floors) if floors > 0.0 else np.inf)
-
-
-def _interpolate(objective: Objective, W: FloatArray, r: FloatArray, tasks: AnyArray) -> FloatArray:
-    """W moved least, within its nonzero rows, to where these tasks have no residual left."""
-    design, rows, moved = objective.design, np.flatnonzero(W.any(axis=1)), W.copy()
-    for t in np.flatnonzero(tasks).tolist():
-        own = slice(design.offsets[t], design.offsets[t + 1])
-        root = np.sqrt(objective.c[own])[:, None]
-        X = (design.X if isinstance(design, Shared) else design.X[own])[:, rows]
-        A = root * X
-        if objective.fit_intercept:
-            A -= root * (root.T @ A / (root.T @ root))
-        moved[rows, t] += np.linalg.lstsq(A, root[:, 0] * r[own], rcond=1e-10)[0]
-    return moved
+    if penalised and not best.converged and n_iter < max_iter:
+        left = max_iter - n_iter
+        rest = solve_semismooth(objective, best.W, tol=tol, max_iter=left, verbose=verbose)
+        return replace(rest, history=history + rest.history, n_iter=n_iter + rest.n_iter)
+    if history[-1] != best.certificate.objective:
+        history.append(best.certificate.objective)
+    return replace(best, n_iter=n_iter)
 
 
 class _Levels:
     """Noise levels to try next: Anderson extrapolation of the logarithms of the alternation's."""
 
     def __init__(self) -> None:
-        self.forget()
-        self.last_gap = np.inf
-        self.trying: FloatArray | None = None
-
-    def forget(self) -> None:
         self.tried: list[FloatArray] = []
         self.found: list[FloatArray] = []
+        self.last_gap = np.inf
+        self.trying: FloatArray | None = None
 
     def next(self, sigma: FloatArray, gap: float) -> FloatArray:
         """Levels for the next round; ``sigma`` is what came of those before, at this gap."""
         found = np.log(sigma)
         if gap > self.last_gap:
-            self.forget()
+            self.tried, self.found = [], []
         if self.trying is not None:
             self.tried = [*self.tried, self.trying][-_MEMORY:]
             self.found = [*self.found, found][-_MEMORY:]
@@ -217,14 +143,14 @@ class _Weighted:
         if self.design.prefers_gram():
             self.gram = self.design.gram(objective.c[self.kept], objective.fit_intercept)
 
-    def problem(self, sigma: FloatArray, shift: FloatArray) -> QuadraticObjective:
-        """The squared loss of the shifted targets, each task ``sqrt(omega_t) / sigma_t`` times."""
+    def problem(self, sigma: FloatArray) -> QuadraticObjective:
+        """The squared loss, each task ``sqrt(omega_t) / sigma_t`` times."""
         objective, weight = self.objective, self.radii / sigma
         problem = QuadraticObjective(
             self.design,
             Squared(),
-            (objective.y + shift)[self.kept],
-            (objective.c * _spread(objective, weight))[self.kept],
+            objective.y[self.kept],
+            (objective.c * spread(objective, weight))[self.kept],
             objective.penalty,
             objective.fit_intercept,
         )
