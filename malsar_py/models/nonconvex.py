@@ -23,9 +23,11 @@ from ..solvers import (
     StagedResult,
     Workspace,
     active_set_fits,
+    free_rows_fit,
     iterative_solver,
     solve_accelerated,
     solve_active_set,
+    solve_around_free_rows,
     solve_reweighted,
 )
 from .temporal import ORDER_PARAMETER, OrderedTasks
@@ -80,16 +82,21 @@ class _Staged(MultiTaskEstimator):
         self, workspace: Workspace, objective: Objective, W0: FloatArray, tol: float
     ) -> Result:
         structure = objective.penalty.structure
-        # Working sets rank rows by gradient over threshold: none may be zero.
-        sparse = (
-            structure is not None
-            and active_set_fits(objective)
-            and bool(structure.row_thresholds(W0.shape[0]).all())
-        )
-        if sparse and self.solver != "apg":
-            return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
+        if self.solver != "apg" and structure is not None and active_set_fits(objective):
+            free = structure.row_thresholds(W0.shape[0]) == 0.0
+            if not free.any():
+                return self._by_working_sets(objective, W0, tol)
+            # Working sets rank rows by gradient over threshold: none may be zero.
+            if free_rows_fit(objective):
+                found = solve_around_free_rows(objective, W0, free, self._by_working_sets, tol=tol)
+                if found.converged:
+                    return found
+                W0 = found.W
         solve = solve_accelerated if self.solver == "apg" else iterative_solver(objective)
         return solve(objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace)
+
+    def _by_working_sets(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
+        return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
 
     def _set_certificate(self, result: Result, scale: float) -> None:
         assert isinstance(result, StagedResult)

@@ -12,6 +12,7 @@ from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
 from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel, learn_task_kernel
+from .free_rows import free_rows_fit, solve_around_free_rows
 from .newton import newton_fits, solve_newton
 from .reweighted import StagedResult, solve_reweighted
 from .splitting import solve_splitting, splitting_fits
@@ -35,12 +36,14 @@ __all__ = [
     "Workspace",
     "active_set_fits",
     "closed_form_fits",
+    "free_rows_fit",
     "iterative_solver",
     "learn_task_kernel",
     "newton_fits",
     "noise_levels",
     "solve_accelerated",
     "solve_active_set",
+    "solve_around_free_rows",
     "solve_closed_form",
     "solve_newton",
     "solve_reweighted",
