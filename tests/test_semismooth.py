@@ -1,4 +1,4 @@
-"""Proximal points for square-root losses: interpolated tasks, certified as tightly as any other."""
+"""Proximal points: interpolated tasks and ill-conditioned problems, certified to any tolerance."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
-from malsar_py import CalibratedJointFeatureRegressor
-from malsar_py.design import Ragged
-from malsar_py.losses import SquareRoot
+from malsar_py import (
+    CalibratedJointFeatureRegressor,
+    JointFeatureRegressor,
+    LassoRegressor,
+    MultiStageRegressor,
+)
+from malsar_py.design import Masked, Ragged, Shared
+from malsar_py.losses import Logistic, Squared, SquareRoot
 from malsar_py.objective import make_objective
-from malsar_py.penalties import Ridge, RowL2
-from malsar_py.solvers import semismooth
+from malsar_py.penalties import L1, Ridge, RowL2, RowLinf, WeightedL1
+from malsar_py.solvers import active_set, semismooth, solve_accelerated
 
 from .problems import shared
 
@@ -120,21 +125,122 @@ def test_max_iter_bounds_the_points(capsys):
     assert "proximal point 0: " in capsys.readouterr().out
 
 
+# --- Squared losses ------------------------------------------------------------------------------
+
+
+def ill_conditioned(seed=0, n=30, d=120, T=3):
+    """Fewer rows than features, which are correlated: descent crawls."""
+    rng = np.random.default_rng([seed, 11])
+    tasks = np.repeat(np.arange(T), n)
+    X = np.sqrt(0.5) * (rng.standard_normal((T * n, d)) + rng.standard_normal((T * n, 1)))
+    W = np.zeros((d, T))
+    W[:8] = rng.standard_normal((8, T))
+    return X, (X * W.T[tasks]).sum(axis=1) + rng.standard_normal(T * n), tasks
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.05])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("norm", [L1(0.02), RowL2(0.02), WeightedL1(0.02, np.arange(1.0, 41.0))])
+@pytest.mark.parametrize("kind", ["ragged", "shared", "masked"])
+def test_squared_loss(kind, norm, fit_intercept, ridge):
+    """From zero, against accelerated gradient steps."""
+    rng = np.random.default_rng(2)
+    n, d, T = 12, 40, 3
+    c = np.full(T * n, 1.0 / n)
+    if kind == "ragged":
+        c = rng.uniform(0.02, 0.2, T * n)
+        design = Ragged(rng.standard_normal((T * n, d)), np.array([0, 1, 20, T * n]))
+    elif kind == "shared":
+        design = Shared(rng.standard_normal((n, d)), T)
+    else:
+        design = Masked(rng.standard_normal((n, d)), T)
+        c[rng.integers(0, T * n, 10)] = 0.0
+    y = rng.standard_normal(T * n)
+    objective = make_objective(design, Squared(), y, c, norm + Ridge(ridge), fit_intercept)
+    assert semismooth.semismooth_fits(objective, d)
+    start = np.zeros(objective.shape)
+    found = semismooth.solve_semismooth(objective, start, tol=1e-11, max_iter=100)
+    assert found.converged
+    assert_allclose(found.gap, objective.final_certificate(found.W).gap, atol=1e-15)
+    other = solve_accelerated(objective, start, tol=1e-9, max_iter=100_000)
+    assert other.converged
+    assert_allclose(
+        found.certificate.objective, other.certificate.objective, atol=2e-9 * objective.scale
+    )
+
+
+@pytest.mark.parametrize("lambda2", [0.0, 1e-3])
+@pytest.mark.parametrize("kind", [LassoRegressor, JointFeatureRegressor])
+def test_descent_that_crawls_is_given_up(kind, lambda2, monkeypatch):
+    X, y, tasks = ill_conditioned()
+    parameters = {"lambda1": 1e-3, "lambda2": lambda2}
+    for tol in (1e-6, 1e-10):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            model = kind(**parameters, tol=tol).fit(X, y, tasks=tasks)
+        assert active_set._SLOW < model.n_iter_ <= active_set._SLOW + 40
+        assert 0.0 <= model.relative_gap_ <= tol
+    slow = active_set._SLOW
+    monkeypatch.setattr(active_set, "_SLOW", 0)
+    other = kind(**parameters, tol=1e-5, max_iter=5000).fit(X, y, tasks=tasks)
+    assert other.n_iter_ > 2 * slow
+    lowest = other.objective_[-1] - other.dual_gap_
+    assert lowest <= model.objective_[-1] <= other.objective_[-1]
+
+
+def test_descent_goes_on_where_points_fail(monkeypatch):
+    X, y, tasks = ill_conditioned()
+    monkeypatch.setattr(semismooth, "_MOST_NEWTON", 1)
+    monkeypatch.setattr(semismooth, "_MOST_SETS", 2)
+    model = LassoRegressor(lambda1=0.01, tol=1e-5).fit(X, y, tasks=tasks)
+    assert model.n_iter_ > active_set._SLOW
+    assert model.relative_gap_ <= 1e-5
+
+
+def test_stages_with_weak_penalties():
+    """A multi-stage fit whose stages descent would not finish."""
+    X, y, tasks = ill_conditioned()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model = MultiStageRegressor(lambda1=1e-3, threshold=2.0).fit(X, y, tasks=tasks)
+    assert model.optimality_ <= model.tol
+    assert model.n_iter_ < 200
+
+
+def test_which_problems_it_is_for():
+    X, y, _ = ill_conditioned()
+    offsets = np.array([0, 30, 60, 90])
+    c = np.full(90, 1 / 30)
+
+    def fits(penalty, loss=None, n_active=100):
+        loss = Squared() if loss is None else loss
+        objective = make_objective(Ragged(X, offsets), loss, np.sign(y), c, penalty, True)
+        return semismooth.semismooth_fits(objective, n_active)
+
+    assert fits(L1(0.1))
+    assert fits(RowL2(0.1) + Ridge(0.1))
+    assert not fits(RowLinf(0.1))
+    assert not fits(Ridge(0.1))
+    assert not fits(L1(0.1), Logistic())
+    # A term for each active row.
+    assert fits(L1(0.1), n_active=20_000)
+    assert not fits(RowL2(0.1), n_active=20_000)
+
+
 # --- The equations ------------------------------------------------------------------------------
 
 
-def part(fit_intercept=True, lambda1=0.3, lambda2=0.05, d=6):
+def part(fit_intercept=True, lambda1=0.3, lambda2=0.05, d=6, loss=None, norm=RowL2):
     """A small problem: more samples than features, fewer, and one; a sample that does not count."""
     rng = np.random.default_rng(0)
     c = rng.uniform(0.1, 1.0, OFFSETS[-1])
     c[3] = 0.0
     design = Ragged(rng.standard_normal((OFFSETS[-1], d)), OFFSETS)
     y = rng.standard_normal(OFFSETS[-1])
-    penalty = RowL2(lambda1) + Ridge(lambda2)
-    objective = make_objective(design, SquareRoot(), y, c, penalty, fit_intercept)
-    radii = np.sqrt(np.add.reduceat(c, OFFSETS[:-1]))
-    found = semismooth._Part(objective, np.arange(d), np.full(d, lambda1), radii)
-    return objective, found
+    penalty = norm(lambda1) + Ridge(lambda2)
+    loss = SquareRoot() if loss is None else loss
+    objective = make_objective(design, loss, y, c, penalty, fit_intercept)
+    return objective, semismooth._Part(objective, np.arange(d), np.full(d, lambda1))
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -154,14 +260,16 @@ def test_equations_keep_norms_and_slopes(fit_intercept):
         assert_allclose(np.add.reduceat(theta, OFFSETS[:-1]), 0.0, atol=1e-12)
 
 
-@pytest.mark.parametrize("lambda1", [0.0, 0.3])
-@pytest.mark.parametrize("seed", range(6))
-def test_newton_direction(seed, lambda1):
+@pytest.mark.parametrize("loss", [SquareRoot(), Squared()])
+@pytest.mark.parametrize(("lambda1", "norm"), [(0.0, RowL2), (0.3, RowL2), (0.3, L1)])
+@pytest.mark.parametrize("seed", range(4))
+def test_newton_direction(seed, lambda1, norm, loss):
     """The Jacobian times the direction is what is left of the equations: by differences."""
-    _, equations = part(lambda1=lambda1)
+    _, equations = part(lambda1=lambda1, loss=loss, norm=norm)
     rng = np.random.default_rng([seed, 2])
     # The first residual is not shrunken to zero, the second is.
-    equations.steps = semismooth._Steps(0.7, np.array([0.2, 2.0, 0.2]))
+    s = np.ones(3) if equations.squared else np.array([0.2, 2.0, 0.2])
+    equations.steps = semismooth._Steps(0.7, s)
     equations.W = rng.standard_normal((3, 6))
     equations.z = equations.enter(np.repeat([3.0, 0.0, 1.0], np.diff(OFFSETS)))
     equations.z *= rng.uniform(0.5, 2.0, equations.z.size)
@@ -172,7 +280,8 @@ def test_newton_direction(seed, lambda1):
         return trial, equations.y - trial.z - equations._predict(trial.W)
 
     trial, rest = left(u)
-    assert trial.kept[0] > 0.0 == trial.kept[1]
+    if not equations.squared:
+        assert trial.kept[0] > 0.0 == trial.kept[1]
     du = equations._direction(trial, rest, 0.0)
     step = 1e-6 / np.abs(du).max()
     change = (left(u - step * du)[1] - left(u + step * du)[1]) / (2.0 * step)

@@ -2,7 +2,7 @@
 
 Outer rounds: one pass over all features gives the gradient, the certificate and the features most
 likely to be active. Inner: the problem over those alone, to a share of the outer gap; see
-``_inner``.
+``_inner``. Ill-conditioned problems, where descent crawls, are handed to ``semismooth``.
 
 T. B. Johnson, C. Guestrin (2015), "Blitz: a principled meta-algorithm for scaling sparse
 optimization"; M. Massias, A. Gramfort, J. Salmon (2018), "Celer: a fast solver for the lasso with
@@ -10,6 +10,8 @@ dual extrapolation".
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from ._inner import gram_limit, inner_solver, inner_spare, whole_gram
 from ._inner_base import Inner, kernel_terms
 from ._result import Result
 from ._workspace import Known, Workspace
+from .semismooth import semismooth_fits, solve_semismooth
 
 _MOST_ROUNDS = 1000
 _FIRST_SET = 10
@@ -28,6 +31,8 @@ _STALLED = 1e-6
 _MOST_IDLE = 4
 _TIGHT = 1e-9
 _POLISH_EPOCHS = 200
+# Descent is given up after so many rounds: the problem is ill-conditioned.
+_SLOW = 18
 
 
 def solve_active_set(
@@ -77,6 +82,11 @@ def solve_active_set(
             print(f"round {n_iter}: {working.size} features, objective {primal:.9g}, gap {gap:.3g}")
         if gap <= target or n_iter >= max_iter:
             break
+        if n_iter == _SLOW and semismooth_fits(objective, int(Wk.any(axis=1).sum())):
+            left = max_iter - n_iter
+            rest = solve_semismooth(objective, W, tol=tol, max_iter=left, verbose=verbose)
+            if rest.converged:
+                return replace(rest, history=history + rest.history, n_iter=n_iter + rest.n_iter)
         violators, complete = 0, True
         if not everything:
             active = Wk.any(axis=1)

@@ -1,34 +1,40 @@
-"""Norms of residuals at their kinks: proximal points, each by a semismooth Newton dual ascent.
+"""Proximal points, each by a semismooth Newton dual ascent, for ill-conditioned or kinked problems.
 
-With ``A_t w_t`` the weighted, centred predictions of task t, ``z_t`` its residual and ``rho_t`` the
-slope of its loss, the proximal point step from (W, z) is
+With ``A_t w_t`` the weighted, centred predictions of task t and ``z_t`` its residual, whose loss is
+``rho_t ||z_t||`` (square-root loss) or ``1/2 ||z_t||^2``, the proximal point step from (W, z) is
 
-    min_{W+, z+}  sum_t rho_t ||z+_t|| + Omega(W+) + ||W+ - W||^2 / (2 sigma)
-                  + sum_t ||z+_t - z_t||^2 / (2 s_t)      with z+_t = y_t - A_t w+_t.
+    min_{W+, z+}  sum_t loss_t(z+_t) + Omega(W+) + ||W+ - W||^2 / (2 sigma)
+                  + sum_t ||z+_t - z_t||^2 / (2 s_t)      with z+_t = y_t - A_t w+_t,
 
-Its dual in the multipliers u is smooth and without constraints: z+ and W+ are the shrunken
-``z + s u`` and ``W + sigma A'u``, its gradient is ``y - z+ - A W+``, which Newton's method brings
-to zero in a few steps. The systems have one block per task and one term per active feature that
-couples them. Residuals of interpolated tasks become exactly zero, and ``(z + s u - z+) / s`` is a
-dual point. The steps get longer, so the points converge superlinearly.
+the last sum for norms only. Its dual in the multipliers u is smooth and without constraints: W+ is
+the shrunken ``W + sigma A'u``, and z+ the shrunken ``z + s u``, or u itself for squares. Its
+gradient is ``y - z+ - A W+``, which Newton's method brings to zero in a few steps: systems of one
+block per task, and for norms of rows a term for each active feature, which couples them. Residuals
+of interpolated tasks become exactly zero, and ``(z + s u - z+) / s`` is a dual point. The steps get
+longer, so the points converge superlinearly, whatever the conditioning.
 
 P. Tang, C. Wang, D. Sun, K.-C. Toh (2020), "A sparse semismooth Newton based proximal
-majorization-minimization algorithm for nonconvex square-root-loss regression problems".
+majorization-minimization algorithm for nonconvex square-root-loss regression problems"; X. Li, D.
+Sun, K.-C. Toh (2018), "A highly efficient semismooth Newton augmented Lagrangian method for solving
+Lasso problems".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 from scipy.linalg import lapack
 
+from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..design import Shared
-from ..objective import Objective
-from ._residuals import residual, spread, task_norms, task_radii
+from ..objective import Objective, QuadraticObjective
+from ._equations import Equations
+from ._residuals import residual, task_norms, task_radii
 from ._result import Result
 
 _MOST_SETS = 100
@@ -54,15 +60,34 @@ _DAMPING = 1e-4
 _LEAST_PIVOT, _MORE = 1e-13, 100.0
 # Scaled copies of a shared X are kept for all tasks up to so many numbers.
 _COPIES = 2e7
+# Newton steps may cost so many multiplications where coordinate descent is the other way.
+_MOST_WORK = 1e9
+
+
+def semismooth_fits(objective: Objective, n_active: int) -> bool:
+    """Whether a squared loss with a norm of rows or entries is a problem for these points.
+
+    With so many features active, their systems must not be large.
+    """
+    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
+    if not isinstance(objective, QuadraticObjective) or quadratic.matrix is not None:
+        return False
+    if structure is None or structure.row_code is None:
+        return False
+    counts = np.minimum(np.diff(objective.design.offsets), n_active + 1).astype(float)
+    work = float((counts**2).sum()) * n_active
+    if structure.row_code == _kernels.separable.ROW_L2:
+        work += float(counts.sum()) * n_active**2
+    return work <= _MOST_WORK
 
 
 def solve_semismooth(
     objective: Objective, W0: FloatArray, *, tol: float, max_iter: int, verbose: int = 0
 ) -> Result:
-    """Minimise a square-root loss with its penalty from ``W0`` to a relative gap of ``tol``.
+    """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``.
 
-    The penalty is L2,1, a ridge, or both; ``max_iter`` bounds the proximal points. They are taken
-    over working sets of features.
+    The loss is a square root or squared, the penalty L2,1 or L1, a ridge, or both. ``max_iter``
+    bounds the proximal points, which are taken over working sets of features.
     """
     structure = objective.penalty.structure
     n_features = objective.shape[0]
@@ -70,13 +95,13 @@ def solve_semismooth(
     if structure is not None:
         threshold = structure.row_thresholds(n_features)
     sparse = bool(threshold.any())
-    radii, root = task_radii(objective), np.sqrt(objective.c)
+    squared = isinstance(objective, QuadraticObjective)
+    root = np.sqrt(objective.c)
+    inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
     target = tol * objective.scale
     W = np.array(W0, dtype=np.float64, order="C")
-    r = residual(objective, W)
-    own = task_norms(objective, r)
-    slope = np.divide(radii, own, out=np.zeros_like(own), where=own > 0.0)
-    z, u = root * r, root * r * spread(objective, slope)
+    z = root * residual(objective, W)
+    u = inverse * objective.loss_at(objective.design.predict(W))[1]
     working = np.flatnonzero(W.any(axis=1)) if sparse else np.arange(n_features)
     size = max(_FIRST_SET, int(np.diff(objective.design.offsets).max()))
     share = _SHARE
@@ -85,10 +110,10 @@ def solve_semismooth(
     steps: _Steps | None = None
     n_iter = idle = 0
     for _ in range(_MOST_SETS):
-        loss = float(radii @ task_norms(objective, residual(objective, W)))
-        intercepts = objective.b.copy()
-        found, G = objective.certify_with(W, loss, root * u)
-        found = replace(found, intercepts=intercepts)
+        if squared:
+            found, G = objective.full_pass(W)
+        else:
+            found, G = _certify(objective, W, root * u)
         history.append(found.objective)
         idle = 0 if best is None or found.gap < 0.5 * best.gap else idle + 1
         if best is None or found.gap < best.gap:
@@ -101,10 +126,11 @@ def solve_semismooth(
         if best.converged or n_iter >= max_iter or idle == _MOST_IDLE:
             break
         if sparse:
-            last, working = working, _grow(working, size, W, G, threshold)
+            sizes = _sizes(G, _by_entries(objective)) / threshold
+            last, working = working, _grow(working, size, W, sizes)
             size *= 2
             share = 0.1 * share if working is last else _SHARE
-        part = _Part(objective, working, threshold[working], radii)
+        part = _Part(objective, working, threshold[working])
         steps = part.first_steps() if steps is None else steps
         start = W[working], part.enter(z), part.enter(u)
         goal = max(share * best.gap, 0.3 * target)
@@ -119,11 +145,30 @@ def solve_semismooth(
     return replace(best, n_iter=max(n_iter, 1))
 
 
-def _grow(
-    working: IntArray, size: int, W: FloatArray, G: FloatArray, threshold: FloatArray
-) -> IntArray:
-    """The working set with up to ``size`` of the features that violate most, less many zeros."""
-    sizes = np.sqrt(np.einsum("jt,jt->j", G, G)) / threshold
+def _certify(objective: Objective, W: FloatArray, theta: FloatArray) -> tuple[Any, FloatArray]:
+    """The certificate of W by a dual point that is not of W's residuals, and ``X' theta``."""
+    loss = float(task_radii(objective) @ task_norms(objective, residual(objective, W)))
+    intercepts = objective.b.copy()
+    found, G = objective.certify_with(W, loss, theta)
+    return replace(found, intercepts=intercepts), G
+
+
+def _by_entries(objective: Objective) -> bool:
+    """Whether the norm is a sum over the entries of W, not over its rows."""
+    structure = objective.penalty.structure
+    return structure is not None and structure.row_code == _kernels.separable.L1
+
+
+def _sizes(G: FloatArray, by_entries: bool) -> FloatArray:
+    """Dual norm of every row of G."""
+    return np.abs(G).max(axis=1) if by_entries else np.sqrt(np.einsum("jt,jt->j", G, G))
+
+
+def _grow(working: IntArray, size: int, W: FloatArray, sizes: FloatArray) -> IntArray:
+    """The working set with up to ``size`` of the features that violate most, less many zeros.
+
+    ``sizes`` are those of the gradients over what is allowed.
+    """
     sizes[working] = -1.0
     violators = int(np.count_nonzero(sizes > 1.0))
     if not violators:
@@ -134,62 +179,6 @@ def _grow(
         working = working[active]
     fresh = np.argpartition(sizes, -wanted)[-wanted:]
     return np.concatenate([working, np.sort(fresh)])
-
-
-class _Equations:
-    """One task's samples as equations ``y = A w + z`` for k features, (m, k) and (m,).
-
-    The samples (those that count) are scaled by the roots of their weights. A reflection turns the
-    direction of the intercept into the first equation, which is emptied; of more samples than
-    features only their triangular factor is left. ``keep``: hold A, do not make it from X each
-    time.
-    """
-
-    def __init__(
-        self, X: FloatArray, y: FloatArray, root: FloatArray, fit_intercept: bool, keep: bool
-    ):
-        self.used = root > 0.0
-        if not self.used.all():
-            X, y, root = X[self.used], y[self.used], root[self.used]
-        self.X, self.root = X, root
-        self.mirror: FloatArray | None = None
-        if fit_intercept:
-            unit = root / np.linalg.norm(root)
-            unit[0] += 1.0  # nonnegative: nothing cancels
-            self.mirror = unit * np.sqrt(2.0 / (unit @ unit))
-        self.basis: FloatArray | None = None
-        self._A: FloatArray | None = None
-        self.y = self._turn((root * y)[:, None])[:, 0]
-        n_samples, n_features = X.shape
-        if n_samples > n_features + 1:
-            system = np.column_stack([self.A, self.y])
-            self.basis, factor = scipy.linalg.qr(system, mode="economic", check_finite=False)
-            self._A = np.ascontiguousarray(factor[:, :-1])
-            self.y = factor[:, -1].copy()
-        elif keep:
-            self._A = self.A
-
-    @property
-    def A(self) -> FloatArray:
-        return self._turn(self.root[:, None] * self.X) if self._A is None else self._A
-
-    def enter(self, v: FloatArray) -> FloatArray:
-        """Scaled samples as equations."""
-        v = self._turn(v[self.used, None])[:, 0]
-        return v if self.basis is None else np.dot(v, self.basis)
-
-    def leave(self, v: FloatArray) -> FloatArray:
-        """Equations as scaled samples."""
-        v = v if self.basis is None else np.dot(self.basis, v)
-        out = np.zeros(self.used.shape[0])
-        out[self.used] = v if self.mirror is None else v - self.mirror * (self.mirror @ v)
-        return out
-
-    def _turn(self, scaled: FloatArray) -> FloatArray:
-        if self.mirror is not None:
-            scaled = scaled - np.outer(self.mirror, self.mirror @ scaled)
-            scaled[0] = 0.0
-        return scaled
 
 
 @dataclass
@@ -211,7 +200,7 @@ class _Trial:
     lengths: FloatArray
     kept: FloatArray
     z: FloatArray
-    # The same of the coefficients (T, k) and their norms by feature.
+    # The same of the coefficients (T, k), and their norms by feature or themselves.
     V: FloatArray
     sizes: FloatArray
     share: FloatArray
@@ -221,12 +210,12 @@ class _Trial:
 class _Part:
     """The problem over the features ``working``, in the tasks' equations."""
 
-    def __init__(
-        self, objective: Objective, working: IntArray, threshold: FloatArray, radii: FloatArray
-    ):
+    def __init__(self, objective: Objective, working: IntArray, threshold: FloatArray):
         self.penalty = objective.penalty.restrict(working)
         self.ridge = objective.penalty.quadratic.ridge
-        self.threshold, self.radii = threshold, radii
+        self.threshold, self.radii = threshold, task_radii(objective)
+        self.squared = isinstance(objective, QuadraticObjective)
+        self.by_entries = _by_entries(objective)
         design, root = objective.design, np.sqrt(objective.c)
         self.samples = [slice(a, b) for a, b in pairwise(design.offsets.tolist())]
         X = np.take(design.X, working, axis=1)
@@ -234,7 +223,7 @@ class _Part:
         keep = not shared or X.size * design.n_tasks <= _COPIES
         intercept = objective.fit_intercept
         self.tasks = [
-            _Equations(X if shared else X[own], objective.y[own], root[own], intercept, keep)
+            Equations(X if shared else X[own], objective.y[own], root[own], intercept, keep)
             for own in self.samples
         ]
         self.counts = np.array([task.y.size for task in self.tasks])
@@ -255,9 +244,11 @@ class _Part:
 
     def first_steps(self) -> _Steps:
         """Residuals may move as far as those at W = 0, coefficients by what that takes."""
-        norms = np.sqrt(self._sums(self.y * self.y))
-        typical = norms[norms > 0.0].mean() if norms.any() else 1.0
-        s = np.where(norms > 0.0, norms, typical) / self.radii
+        s = np.ones(len(self.tasks))
+        if not self.squared:
+            norms = np.sqrt(self._sums(self.y * self.y))
+            typical = norms[norms > 0.0].mean() if norms.any() else 1.0
+            s = np.where(norms > 0.0, norms, typical) / self.radii
         curvature = sum(float(np.square(task.A).sum()) for task in self.tasks) / self.y.size
         return _Steps(float(s.mean()) / max(curvature, np.finfo(float).tiny), s)
 
@@ -291,7 +282,8 @@ class _Part:
                 growth = _GROWTH
             last = gap
             steps.sigma *= growth
-            steps.s = steps.s * growth
+            if not self.squared:
+                steps.s = steps.s * growth
         _, W, z, u = best
         return W.T, z, u, n_points
 
@@ -306,11 +298,13 @@ class _Part:
         for n_newton in range(_MOST_NEWTON):
             AW = self._predict(trial.W)
             left = self.y - trial.z - AW
-            multipliers = (trial.v - trial.z) / self._spread(s)
+            move = float(np.square(trial.W - self.W).sum()) / self.steps.sigma
+            multipliers = trial.u
+            if not self.squared:
+                multipliers = (trial.v - trial.z) / self._spread(s)
+                move += float((self._sums(np.square(trial.z - self.z)) / s).sum())
             gap = self._gap(trial.W, self.y - AW, multipliers)
             rest = float((self._sums(left * left) / s).sum())
-            move = float((self._sums(np.square(trial.z - self.z)) / s).sum())
-            move += float(np.square(trial.W - self.W).sum()) / self.steps.sigma
             if gap <= goal or rest <= _INEXACT**2 * min(move, self.moved):
                 self.moved = move
                 return replace(trial, u=multipliers), gap, n_newton, True
@@ -345,38 +339,45 @@ class _Part:
 
     def _at(self, u: FloatArray, G: FloatArray) -> _Trial:
         sigma, s = self.steps.sigma, self.steps.s
-        v = self.z + self._spread(s) * u
-        lengths = np.sqrt(self._sums(v * v))
-        kept = _kept(lengths, s * self.radii)
+        v, lengths, kept = u, s, np.ones_like(s)
+        if not self.squared:
+            v = self.z + self._spread(s) * u
+            lengths = np.sqrt(self._sums(v * v))
+            kept = _kept(lengths, s * self.radii)
         V = self.W + sigma * G
-        sizes = np.sqrt(np.einsum("tj,tj->j", V, V))
+        sizes = np.abs(V) if self.by_entries else np.sqrt(np.einsum("tj,tj->j", V, V))
         share = _kept(sizes, sigma * self.threshold) / (1.0 + sigma * self.ridge)
         return _Trial(u, G, v, lengths, kept, v * self._spread(kept), V, sizes, share, V * share)
 
     def _direction(self, trial: _Trial, left: FloatArray, damping: float) -> FloatArray:
         """Newton's direction: blocks of the tasks, and the active features that couple them.
 
-        The Jacobian of shrinking is the share that is left, and along a row that is not cut off
-        the rest, too.
+        The Jacobian of shrinking rows is the share that is left, and along a row that is not cut
+        off the rest, too; of shrinking entries it is all that is left of 1 by the ridge.
         """
         sigma, s = self.steps.sigma, self.steps.s
-        active = np.flatnonzero(trial.share > 0.0)
-        every = active.size == trial.share.size
-        root = np.sqrt(sigma * trial.share[active])
-        sizes = trial.sizes[active]
         flat = 1.0 + sigma * self.ridge
-        rest = sigma * self.threshold[active] / np.where(sizes > 0.0, sizes, 1.0) / flat
-        coupled = bool(rest.any())
+        rows = np.empty(0, np.intp)
+        if self.by_entries:
+            active = [np.flatnonzero(share > 0.0) for share in trial.share]
+            slopes = np.full(self.threshold.size, sigma / flat)
+        else:
+            rows = np.flatnonzero(trial.share > 0.0)
+            active = [rows] * len(self.tasks)
+            slopes = sigma * trial.share
+        coupled = rows.size > 0 and bool(self.threshold[rows].any())
         if coupled:
-            turned = trial.V[:, active] / sizes * np.sqrt(sigma * rest)
-        K, rhs = np.eye(active.size), np.zeros(active.size)
+            rest = self.threshold[rows] / trial.sizes[rows] / flat
+            turned = trial.V[:, rows] / trial.sizes[rows] * (sigma * np.sqrt(rest))
+        K, rhs = np.eye(rows.size), np.zeros(rows.size)
         factors, blocks = [], []
         for t, (task, own) in enumerate(zip(self.tasks, self.own, strict=True)):
-            A = task.A if every else task.A[:, active]
-            scaled = A * root
+            mine = active[t]
+            A = task.A if mine.size == self.threshold.size else task.A[:, mine]
+            scaled = A * np.sqrt(slopes[mine])
             H = np.dot(scaled, scaled.T)
             kept = trial.kept[t]
-            if kept > 0.0:
+            if 0.0 < kept < 1.0:
                 unit = trial.v[own] / trial.lengths[t]
                 H += (s[t] * (1.0 - kept)) * np.outer(unit, unit)
             H[np.diag_indices_from(H)] += s[t] * max(kept, damping)
@@ -392,20 +393,23 @@ class _Part:
         if coupled:
             factor = scipy.linalg.cho_factor(K, overwrite_a=True, check_finite=False)
             shift = turned * scipy.linalg.cho_solve(factor, rhs, check_finite=False)
-            parts = zip(blocks, shift, strict=True)
-            left = left - np.concatenate([np.dot(A, along) for A, along in parts])
-        solved = [
-            lapack.dpotrs(L, left[own], lower=1)[0]
-            for L, own in zip(factors, self.own, strict=True)
-        ]
-        return np.concatenate(solved)
+            pairs = zip(blocks, shift, strict=True)
+            left = left - np.concatenate([np.dot(A, along) for A, along in pairs])
+        parts = zip(factors, self.own, strict=True)
+        return np.concatenate([lapack.dpotrs(L, left[own], lower=1)[0] for L, own in parts])
 
     def _gap(self, W: FloatArray, r: FloatArray, u: FloatArray) -> float:
-        """Duality gap of W (T, k) over these features, from multipliers in the balls."""
+        """Duality gap of W (T, k) over these features, from r and from multipliers in the balls."""
+        value = float(self.radii @ np.sqrt(self._sums(r * r)))
+        curve = 0.0
+        if self.squared:
+            u, curve = r, float(r @ r)
+            value = 0.5 * curve
         W, G = np.ascontiguousarray(W.T), np.ascontiguousarray(self._adjoint(u).T)
-        primal = float(self.radii @ np.sqrt(self._sums(r * r))) + self.penalty.value(W)
         slope = float(self.y @ u)
-        return primal - max(alpha * slope - conj for alpha, conj in self.penalty.dual_bounds(W, G))
+        bounds = self.penalty.dual_bounds(W, G)
+        dual = max(alpha * slope - 0.5 * alpha * alpha * curve - conj for alpha, conj in bounds)
+        return value + self.penalty.value(W) - dual
 
     def _predict(self, W: FloatArray) -> FloatArray:
         return np.concatenate([np.dot(task.A, w) for task, w in zip(self.tasks, W, strict=True)])
@@ -423,7 +427,7 @@ class _Part:
 
 def _kept(sizes: FloatArray, threshold: FloatArray) -> FloatArray:
     """What shrinking by the threshold leaves of each size, as a share."""
-    lost = np.where(threshold > 0.0, 1.0, 0.0)
+    lost = np.broadcast_to(threshold > 0.0, sizes.shape).astype(float)
     return 1.0 - np.divide(threshold, sizes, out=lost, where=sizes > threshold)
 
 
