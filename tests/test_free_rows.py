@@ -81,6 +81,24 @@ def test_all_features_free():
         assert_allclose(found.intercepts[t], fit[-1])
 
 
+def test_free_features_that_say_the_same():
+    """Dummies that sum to one, in units far apart: the shortest of the minimisers."""
+    rng = np.random.default_rng(7)
+    kinds = rng.integers(0, 3, 60)
+    X = np.column_stack([1e3 * (kinds[:, None] == np.arange(3)), rng.standard_normal((60, 4))])
+    X -= X.mean(axis=0)
+    free = np.arange(7) < 3
+    penalty = WeightedL1(0.05, np.where(free, 0.0, 1.0)) + Ridge(0.0)
+    c = np.full(60, 1 / 60)
+    y = rng.standard_normal(60) + kinds
+    objective = make_objective(Ragged(X, np.array([0, 60])), Squared(), y, c, penalty, True)
+    found = around(objective, free, 1e-10)
+    assert found.converged
+    assert found.gap >= -1e-13
+    fit = np.linalg.lstsq(X[:, :3], y - y.mean() - X[:, 3:] @ found.W[3:, 0])[0]
+    assert_allclose(found.W[:3, 0], fit, atol=1e-10)
+
+
 def test_nothing_left_to_explain():
     objective = problem("ragged", True, 0.0)
     objective = make_objective(
