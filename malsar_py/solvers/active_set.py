@@ -31,8 +31,8 @@ _STALLED = 1e-6
 _MOST_IDLE = 4
 _TIGHT = 1e-9
 _POLISH_EPOCHS = 200
-# Descent is given up after so many rounds: the problem is ill-conditioned.
-_SLOW = 18
+# Descent crawls if it takes so many rounds, or epochs in rounds that missed their goal.
+_SLOW, _WASTED = 18, 1000
 
 
 def solve_active_set(
@@ -60,7 +60,8 @@ def solve_active_set(
     size = max(_FIRST_SET, int(np.sqrt(n_features * n_tasks) / 3))
     inner: Inner | None = None
     patience, last_gap, reached = 1.0, np.inf, False
-    idle = n_iter = 0
+    idle = n_iter = wasted = 0
+    given_up = False
     rough = not everything
     survey = Survey(objective, threshold)
     most = gram_limit(objective)
@@ -82,8 +83,9 @@ def solve_active_set(
             print(f"round {n_iter}: {working.size} features, objective {primal:.9g}, gap {gap:.3g}")
         if gap <= target or n_iter >= max_iter:
             break
-        if n_iter == _SLOW and semismooth_fits(objective, int(Wk.any(axis=1).sum())):
-            left = max_iter - n_iter
+        crawls = not given_up and (n_iter >= _SLOW or wasted >= _WASTED)
+        if crawls and semismooth_fits(objective, int(Wk.any(axis=1).sum())):
+            given_up, left = True, max_iter - n_iter
             rest = solve_semismooth(objective, W, tol=tol, max_iter=left, verbose=verbose)
             if rest.converged:
                 return replace(rest, history=history + rest.history, n_iter=n_iter + rest.n_iter)
@@ -130,6 +132,7 @@ def solve_active_set(
             goal = max(share * patience * gap, 0.3 * target)
             rough = goal > _ROUGH * target
         W[working], reached = inner.solve(W[working], seen.G[:, working], threshold[working], goal)
+        wasted += 0 if reached else inner.epochs
     if not exact:
         seen = objective.pass_at(_predict(objective, inner, W, W[working], True))
     certificate = objective.certificate_of(W, seen)
