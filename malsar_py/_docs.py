@@ -44,9 +44,9 @@ verbose : int, default=0
 
 _CONVEX = """\
 solver : "auto", "apg", "active-set" or "closed-form", default="auto"
-    Accelerated proximal gradient (any model); working sets around block coordinate descent
-    (penalties that separate over the features); a direct solution (squared loss with quadratic
-    penalties). "auto" takes the fastest that applies.
+    Accelerated proximal gradient (any model); working sets around block coordinate descent, and
+    semismooth Newton steps where that crawls (penalties that separate over the features); a direct
+    solution (squared loss with quadratic penalties). "auto" takes the fastest that applies.
 tol : float, default=1e-6
     The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the best
     intercepts.
