@@ -27,8 +27,13 @@ _SINGLE = 3e-7
 _SPARE = 10
 
 
-def inner_solver(objective: Objective, working: IntArray, last: Inner | None, gap: float) -> Inner:
-    """The solver that suits so many features; ``last`` is the one before."""
+def inner_solver(
+    objective: Objective, working: IntArray, last: Inner | None, gap: float, following: bool
+) -> Inner:
+    """The solver that suits so many features; ``last`` is the one before.
+
+    ``following``: on a path, where more features are to come.
+    """
     design, k = objective.design, working.size
     single = Inner.last_share * gap > _SINGLE * objective.scale
     if last is not None:
@@ -42,7 +47,8 @@ def inner_solver(objective: Objective, working: IntArray, last: Inner | None, ga
     if k == objective.shape[0] and whole_gram(objective):
         return WholeGram(objective, working)
     if _gram_rows(objective):
-        return GramRows(objective, working, last if isinstance(last, GramRows) else None)
+        before = last if isinstance(last, GramRows) else None
+        return GramRows(objective, working, before, following)
     n_samples = design.X.shape[0]
     shared = isinstance(design, Shared)
     columns = last if isinstance(last, Columns) else None

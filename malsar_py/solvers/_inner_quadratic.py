@@ -21,6 +21,8 @@ _ROUND_EPOCHS = 40
 _BLOCK = 64
 # Numbers gathered at a time: temporaries of the size of the working set would count.
 _PIECE = 1 << 18
+# Rows of a Gram matrix that are hardly dearer than one: X is read but once.
+_ROWS_AT_ONCE = 16
 # Look at the gap when so much of the last progress is less than what is aimed for.
 _HOPE = 0.1
 _EPS = float(np.finfo(float).eps)
@@ -166,7 +168,13 @@ class GramRows(ByGram):
     share = 2e-3
     last_share = 1e-6
 
-    def __init__(self, objective: QuadraticObjective, working: IntArray, last: GramRows | None):
+    def __init__(
+        self,
+        objective: QuadraticObjective,
+        working: IntArray,
+        last: GramRows | None,
+        following: bool,
+    ):
         super().__init__(objective, working)
         n_features = objective.shape[0]
         X, c = objective.design.X, objective.c[: objective.design.X.shape[0]]
@@ -175,11 +183,13 @@ class GramRows(ByGram):
         self.held: IntArray
         held: IntArray = last.held if last is not None else np.empty(0, dtype=np.intp)
         fresh = np.setdiff1d(working, held)
+        if fresh.size and (following or last is not None):
+            fresh = self._with_next(fresh, held)
         if last is not None and not fresh.size:
             self.held = held
             self.rows, self.means = last.rows, last.means
-        elif 2 * working.size > n_features or (last is not None and n_features <= WHOLE_GRAM):
-            # A few rows at a time cost as much as all of them at once.
+        elif 2 * (held.size + fresh.size) > n_features:
+            # Many rows cost as much as all of them at once, of which half follow by symmetry.
             self.held = np.arange(n_features)
             self.rows = objective.gram()[0]
             self.means = c @ X / c.sum() if objective.fit_intercept else np.zeros(n_features)
@@ -199,6 +209,18 @@ class GramRows(ByGram):
         self.where = where[working]
         self.H = np.ascontiguousarray(self.rows[np.ix_(self.where, working)])[None]
         self.rhs = np.ascontiguousarray(objective.rhs_rows[:, working])
+
+    def _with_next(self, fresh: IntArray, held: IntArray) -> IntArray:
+        """The features, and those that look like the next ones: few rows cost as much as some.
+
+        They double what is held, so that a path takes few passes over X.
+        """
+        score = np.einsum("tj,tj->j", self.objective.rhs_rows, self.objective.rhs_rows)
+        score[held] = -1.0
+        score[fresh] = np.inf
+        wanted = max(fresh.size, held.size, _ROWS_AT_ONCE)
+        wanted = min(wanted, score.size - held.size)
+        return np.sort(np.argpartition(score, -wanted)[-wanted:])
 
     def predict(self, W: FloatArray) -> FloatArray | None:
         return None

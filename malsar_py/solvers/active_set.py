@@ -66,6 +66,7 @@ def solve_active_set(
     survey = Survey(objective, threshold)
     most = gram_limit(objective)
     known = workspace.known
+    following = known is not None
     while True:
         n_iter += 1
         Wk = W[working]
@@ -123,7 +124,7 @@ def solve_active_set(
         if patience < _STALLED or idle == _MOST_IDLE:
             break  # rounding allows no more
         last_gap = gap
-        inner = inner_solver(objective, working, inner or workspace.inner, gap)
+        inner = inner_solver(objective, working, inner or workspace.inner, gap, following)
         if everything:
             goal = 0.5 * patience * target
         else:
