@@ -1,7 +1,7 @@
 """Scores of all models of a path on one test part.
 
-The test rows are checked once; the score of the estimator and the scores of ``malsar_py.metrics``
-are then taken from predictions, for any other scorer the estimator is put together at each step.
+The test rows are checked once, and scores are taken from predictions for them. Only for a callable,
+which may look at anything, the estimator is put together at each step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 
 from .._scoring import task_mean_scores
-from .._tasks import ScoreRows, TaskRows, resolve_score
+from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskEstimator
 from ..design import Design, Ragged, Shared
@@ -88,14 +88,17 @@ class TestRows:
 
     __test__ = False  # nothing for pytest
 
-    def __init__(self, scored: ScoreRows, n_tasks: int):
-        X, index = scored.rows.X, scored.rows.index
+    def __init__(self, rows: PredictRows, n_tasks: int, observed: AnyArray | None = None):
+        X, index = rows.X, rows.index
         self._unseen = False
         self._design: Design
+        self._place: AnyArray | None = None
         place: AnyArray
         if index is None:
             self._design = Shared(X, n_tasks)
             place = np.arange(n_tasks * len(X)).reshape(n_tasks, len(X)).T
+            if observed is None:
+                return
         else:
             # Labels that were not fitted come last: the mean model is theirs.
             self._unseen = bool((index < 0).any())
@@ -105,14 +108,16 @@ class TestRows:
             self._design = Ragged(X[order], np.append(0, np.cumsum(sizes)).astype(np.int64))
             place = np.empty(len(X), np.intp)
             place[order] = np.arange(len(X))
-        self._place = place[scored.observed]
+        self._place = place if observed is None else place[observed]
 
     def predict(self, W: FloatArray, intercept: FloatArray) -> FloatArray:
-        """Linear predictions for the observed targets."""
+        """Linear predictions for the observed targets, or for all in the estimator's form."""
         if self._unseen:
             W = np.column_stack([W, W.mean(axis=1)])
             intercept = np.append(intercept, intercept.mean())
         z = self._design.predict(W)
+        if self._place is None:
+            return z.reshape(len(intercept), -1).T + intercept
         z += np.repeat(intercept, np.diff(self._design.offsets))
         return z[self._place]
 
@@ -133,7 +138,7 @@ class PredictionJudge(Judge):
     """Scores from predictions: the estimator's own, or one of ``malsar_py.metrics``."""
 
     def __init__(self, model: MultiTaskEstimator, scored: ScoreRows, score: TaskScore | None):
-        self._test = TestRows(scored, model.n_tasks_)
+        self._test = TestRows(scored.rows, model.n_tasks_, scored.observed)
         self._scored, self._score = scored, score
         self._classes: AnyArray | None = model.classes_ if model._classifier else None
         self._method = "" if score is None else score.response_method(model)
@@ -163,7 +168,38 @@ class PredictionJudge(Judge):
 
 
 class ScorerJudge(Judge):
-    """Scores by a scorer, for which the estimator (or pipeline) is put together."""
+    """Scores by a scorer, which asks an estimator for its predictions."""
+
+    def __init__(self, estimator: Any, test: Data, scoring: Scoring):
+        self._estimator, self._test, self._scoring = estimator, test, scoring
+        self._found: list[float] = []
+
+    def see(self, step: Step) -> None:
+        test = self._test
+        self._found.append(
+            self._scoring(self._estimator, test.X, test.y, test.tasks, test.sample_weight)
+        )
+
+    def scores(self) -> FloatArray:
+        found, self._found = np.array(self._found), []
+        return found
+
+
+class NamedJudge(ScorerJudge):
+    """One of scikit-learn's scorers: it sees predictions only, which are made for it."""
+
+    def __init__(self, model: MultiTaskEstimator, Xt: Any, test: Data, scoring: Scoring):
+        super().__init__(model, test, scoring)
+        self._rows = TestRows(resolve_predict(model, Xt, tasks=test.tasks), model.n_tasks_)
+
+    def see(self, step: Step) -> None:
+        z = self._rows.predict(step.W, step.intercept)
+        vars(self._estimator)["_linear_prediction"] = lambda X, tasks: z
+        super().see(step)
+
+
+class CallableJudge(ScorerJudge):
+    """A callable may look at anything: the estimator (or pipeline) is put together for it."""
 
     def __init__(
         self,
@@ -173,24 +209,16 @@ class ScorerJudge(Judge):
         test: Data,
         scoring: Scoring,
     ):
-        self._model, self._rows, self._scoring, self._test = model, rows, scoring, test
-        self._estimator = Pipeline([*steps[:-1], (steps[-1][0], model)]) if steps else model
-        self._found: list[float] = []
+        estimator = Pipeline([*steps[:-1], (steps[-1][0], model)]) if steps else model
+        super().__init__(estimator, test, scoring)
+        self._model, self._fitted = model, rows
 
     def see(self, step: Step) -> None:
         model = self._model
-        model._set_coefficients(self._rows, step.W)
-        model._set_fitted(self._rows, step.result, step.intercept, step.objective.scale)
-        if callable(self._scoring.given):  # it may look at anything
-            model._describe(step.result.W, step.problem)
-        test = self._test
-        self._found.append(
-            self._scoring(self._estimator, test.X, test.y, test.tasks, test.sample_weight)
-        )
-
-    def scores(self) -> FloatArray:
-        found, self._found = np.array(self._found), []
-        return found
+        model._set_coefficients(self._fitted, step.W)
+        model._set_fitted(self._fitted, step.result, step.intercept, step.objective.scale)
+        model._describe(step.result.W, step.problem)
+        super().see(step)
 
 
 def make_judge(
@@ -203,7 +231,9 @@ def make_judge(
 ) -> Judge:
     """The judge for a test part; Xt is its X as the model sees it."""
     model._set_tasks(rows)
-    if scoring.task_score is None and scoring.scorer is not None:
-        return ScorerJudge(model, rows, steps, test, scoring)
+    if callable(scoring.given):
+        return CallableJudge(model, rows, steps, test, scoring)
+    if scoring.scorer is not None and scoring.task_score is None:
+        return NamedJudge(model, Xt, test, scoring)
     scored = resolve_score(model, Xt, test.y, tasks=test.tasks, sample_weight=test.sample_weight)
     return PredictionJudge(model, scored, scoring.task_score)

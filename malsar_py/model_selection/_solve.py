@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ def prepare(
 def solve_path(
     model: MultiTaskEstimator,
     prepared: Prepared,
-    lambda1: Iterable[float],
+    lambda1: FloatArray,
     workspace: Workspace | None = None,
 ) -> Iterator[Step]:
     """Solve for each lambda1, each from the solution before.
@@ -53,9 +53,11 @@ def solve_path(
     workspace = Workspace() if workspace is None else workspace
     objective = prepared.objective
     result: Result | None = None
-    for value in lambda1:
+    for value in (lambda1.min(), lambda1.max()):  # the others are between them
         model.lambda1 = float(value)
         model._validate_params()
+    for value in lambda1:
+        model.lambda1 = float(value)
         objective = objective.with_penalty(model._penalty(prepared.problem))
         if result is None:
             result = model._solve(objective, model._start(prepared.rows), workspace=workspace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._typing import IntArray
+from .._typing import FloatArray, IntArray
 from ..design import Masked, Ragged, Shared
 from ..objective import Objective, QuadraticObjective
 from ._inner_base import Inner
@@ -28,11 +28,15 @@ _SPARE = 10
 
 
 def inner_solver(
-    objective: Objective, working: IntArray, last: Inner | None, gap: float, following: bool
+    objective: Objective,
+    working: IntArray,
+    last: Inner | None,
+    gap: float,
+    sizes: FloatArray | None = None,
 ) -> Inner:
     """The solver that suits so many features; ``last`` is the one before.
 
-    ``following``: on a path, where more features are to come.
+    ``sizes`` of the gradients of all features, where more features are likely to come.
     """
     design, k = objective.design, working.size
     single = Inner.last_share * gap > _SINGLE * objective.scale
@@ -48,7 +52,7 @@ def inner_solver(
         return WholeGram(objective, working)
     if _gram_rows(objective):
         before = last if isinstance(last, GramRows) else None
-        return GramRows(objective, working, before, following)
+        return GramRows(objective, working, before, sizes)
     n_samples = design.X.shape[0]
     shared = isinstance(design, Shared)
     columns = last if isinstance(last, Columns) else None

@@ -173,7 +173,7 @@ class GramRows(ByGram):
         objective: QuadraticObjective,
         working: IntArray,
         last: GramRows | None,
-        following: bool,
+        sizes: FloatArray | None,
     ):
         super().__init__(objective, working)
         n_features = objective.shape[0]
@@ -183,8 +183,8 @@ class GramRows(ByGram):
         self.held: IntArray
         held: IntArray = last.held if last is not None else np.empty(0, dtype=np.intp)
         fresh = np.setdiff1d(working, held)
-        if fresh.size and (following or last is not None):
-            fresh = self._with_next(fresh, held)
+        if fresh.size and sizes is not None:
+            fresh = _with_next(fresh, held, sizes)
         if last is not None and not fresh.size:
             self.held = held
             self.rows, self.means = last.rows, last.means
@@ -210,18 +210,6 @@ class GramRows(ByGram):
         self.H = np.ascontiguousarray(self.rows[np.ix_(self.where, working)])[None]
         self.rhs = np.ascontiguousarray(objective.rhs_rows[:, working])
 
-    def _with_next(self, fresh: IntArray, held: IntArray) -> IntArray:
-        """The features, and those that look like the next ones: few rows cost as much as some.
-
-        They double what is held, so that a path takes few passes over X.
-        """
-        score = np.einsum("tj,tj->j", self.objective.rhs_rows, self.objective.rhs_rows)
-        score[held] = -1.0
-        score[fresh] = np.inf
-        wanted = max(fresh.size, held.size, _ROWS_AT_ONCE)
-        wanted = min(wanted, score.size - held.size)
-        return np.sort(np.argpartition(score, -wanted)[-wanted:])
-
     def predict(self, W: FloatArray) -> FloatArray | None:
         return None
 
@@ -240,6 +228,19 @@ class GramRows(ByGram):
         exact = largest * _EPS <= _NEGLIGIBLE * float(np.abs(G).max(initial=0.0))
         exact = exact and objective.scale * _EPS <= _NEGLIGIBLE * loss
         return Pass(max(loss, 0.0), G, intercepts), exact
+
+
+def _with_next(fresh: IntArray, held: IntArray, sizes: FloatArray) -> IntArray:
+    """The features, and those that are next by the sizes of their gradients.
+
+    What is held doubles, so that a path reads X a few times only.
+    """
+    score = sizes.copy()
+    score[held] = -1.0
+    score[fresh] = np.inf
+    wanted = max(fresh.size, held.size, _ROWS_AT_ONCE)
+    wanted = min(wanted, score.size - held.size)
+    return np.sort(np.argpartition(score, -wanted)[-wanted:])
 
 
 class Residual(Columns):

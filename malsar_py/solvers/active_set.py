@@ -124,7 +124,8 @@ def solve_active_set(
         if patience < _STALLED or idle == _MOST_IDLE:
             break  # rounding allows no more
         last_gap = gap
-        inner = inner_solver(objective, working, inner or workspace.inner, gap, following)
+        sizes = survey.sizes if following or inner is not None else None
+        inner = inner_solver(objective, working, inner or workspace.inner, gap, sizes)
         if everything:
             goal = 0.5 * patience * target
         else:
