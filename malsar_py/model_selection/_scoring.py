@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
+from sklearn import config_context
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 
@@ -195,7 +196,10 @@ class NamedJudge(ScorerJudge):
     def see(self, step: Step) -> None:
         z = self._rows.predict(step.W, step.intercept)
         vars(self._estimator)["_linear_prediction"] = lambda X, tasks: z
-        super().see(step)
+        # The targets are the same at every step: they were checked at the first one.
+        checked = True if self._found and np.isfinite(z).all() else None
+        with config_context(assume_finite=checked, skip_parameter_validation=checked):
+            super().see(step)
 
 
 class CallableJudge(ScorerJudge):

@@ -51,6 +51,7 @@ def solve_active_set(
     threshold = structure.row_thresholds(n_features)
     target = tol * objective.scale
     max_iter = min(max_iter, _MOST_ROUNDS)
+    following = workspace is not None  # on a path
     workspace = Workspace() if workspace is None else workspace
     workspace.open(objective)
     W = np.array(W0, dtype=np.float64, order="C")
@@ -66,7 +67,6 @@ def solve_active_set(
     survey = Survey(objective, threshold)
     most = gram_limit(objective)
     known = workspace.known
-    following = known is not None
     while True:
         n_iter += 1
         Wk = W[working]
