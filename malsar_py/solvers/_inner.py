@@ -50,7 +50,7 @@ def inner_solver(
         return Weighted(objective, working, last)
     if k == objective.shape[0] and whole_gram(objective):
         return WholeGram(objective, working)
-    if _gram_rows(objective):
+    if looks_itself(objective):
         before = last if isinstance(last, GramRows) else None
         return GramRows(objective, working, before, sizes)
     n_samples = design.X.shape[0]
@@ -84,8 +84,11 @@ def gram_limit(objective: Objective) -> float:
     return n_samples if isinstance(design, Shared) else 2 * n_samples / design.n_tasks
 
 
-def _gram_rows(objective: Objective) -> bool:
-    """Whether a tall shared X is best seen through the rows of its Gram matrix."""
+def looks_itself(objective: Objective) -> bool:
+    """Whether a tall shared X is best seen through the rows of its Gram matrix.
+
+    They tell what a pass over X would.
+    """
     design = objective.design
     return (
         type(objective) is QuadraticObjective
@@ -96,4 +99,4 @@ def _gram_rows(objective: Objective) -> bool:
 
 def inner_spare(objective: Objective) -> int:
     """How many features a set takes in beyond those that must be."""
-    return 0 if _gram_rows(objective) else _SPARE
+    return 0 if looks_itself(objective) else _SPARE

@@ -18,6 +18,7 @@ class Known:
     W: FloatArray
     seen: Pass
     threshold: FloatArray
+    exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Workspace:
     splitting: Factorized | None = None
     # Where the last working set ended, and its solver with columns or Gram matrices.
     known: Known | None = None
+    before: Known | None = None  # the end before that one
     inner: Any = None
 
     def open(self, objective: Objective) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..objective import Objective, Pass
-from ._inner import gram_limit, inner_solver, inner_spare, whole_gram
+from ..objective import Objective, Pass, QuadraticObjective
+from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner, kernel_terms
 from ._result import Result
 from ._workspace import Known, Workspace
@@ -33,6 +33,8 @@ _TIGHT = 1e-9
 _POLISH_EPOCHS = 200
 # Descent crawls if it takes so many rounds, or epochs in rounds that missed their goal.
 _SLOW, _WASTED = 18, 1000
+# Steps of a path beyond this one, as shares of the last, are not foreseen.
+_MOST_AHEAD = 1.5
 
 
 def solve_active_set(
@@ -57,6 +59,14 @@ def solve_active_set(
     W = np.array(W0, dtype=np.float64, order="C")
     history: list[float] = []
     everything = whole_gram(objective)
+    survey = Survey(objective, threshold)
+    known = workspace.known
+    if known is not None and not np.array_equal(known.W, W):
+        known = None
+    if known is not None:
+        ahead = _ahead(objective, workspace, threshold)
+        if ahead is not None and survey.objective_at(ahead) < survey.objective_at(known):
+            known, W = ahead, ahead.W.copy()
     working = np.arange(n_features) if everything else np.flatnonzero(W.any(axis=1))
     size = max(_FIRST_SET, int(np.sqrt(n_features * n_tasks) / 3))
     inner: Inner | None = None
@@ -64,20 +74,22 @@ def solve_active_set(
     idle = n_iter = wasted = 0
     given_up = False
     rough = not everything
-    survey = Survey(objective, threshold)
     most = gram_limit(objective)
-    known = workspace.known
     while True:
         n_iter += 1
         Wk = W[working]
-        if known is not None and np.array_equal(known.W, W):
-            seen, exact = known.seen, True
+        if known is not None:
+            seen, exact = known.seen, known.exact
         else:
-            known = None
             seen, exact = _look(objective, inner, W, Wk, rough)
         primal, gap = survey.measure(seen, working, Wk)
         if gap <= 2.0 * target and not exact:
-            seen, exact = objective.pass_at(_predict(objective, inner, W, Wk, True)), True
+            if inner is None and workspace.inner is not None and looks_itself(objective):
+                inner = inner_solver(objective, working, workspace.inner, gap, survey.sizes)
+            looked = _look(objective, inner, W, Wk, False) if known is not None else None
+            if looked is None or not looked[1]:
+                looked = objective.pass_at(_predict(objective, inner, W, Wk, True)), True
+            seen, exact = looked
             primal, gap = survey.measure(seen, working, Wk)
         history.append(primal)
         if verbose:
@@ -150,9 +162,33 @@ def solve_active_set(
         if better.gap <= target:
             W, certificate, seen = polished, better, found
             history.append(certificate.objective)
-    workspace.known = Known(W, seen, threshold)
+    workspace.before, workspace.known = workspace.known, Known(W, seen, threshold)
     workspace.inner = inner or workspace.inner
     return Result(W, certificate, history, n_iter, certificate.gap <= target)
+
+
+def _ahead(objective: Objective, workspace: Workspace, threshold: FloatArray) -> Known | None:
+    """Where the line through the last two solutions of a path leads.
+
+    Gradients of the squared loss are affine in W: nothing has to be computed there.
+    """
+    last, before = workspace.known, workspace.before
+    if last is None or before is None or type(objective) is not QuadraticObjective:
+        return None
+    change = last.threshold - before.threshold
+    j = int(np.argmax(np.abs(change)))
+    if change[j] == 0.0:
+        return None
+    step = (threshold[j] - last.threshold[j]) / change[j]
+    if not (0.0 < step <= _MOST_AHEAD and np.allclose(threshold, last.threshold + step * change)):
+        return None
+    W = last.W + step * (last.W - before.W)
+    G = last.seen.G + step * (last.seen.G - before.seen.G)
+    intercepts = last.seen.intercepts + step * (last.seen.intercepts - before.seen.intercepts)
+    # With G = rhs - H W.
+    inner = float(np.vdot(W.T, G)) + float(np.vdot(W.T, objective.rhs_rows))
+    loss = max(objective.scale - 0.5 * inner, 0.0)
+    return Known(W, Pass(loss, G, intercepts), threshold, exact=False)
 
 
 def _look(
@@ -188,6 +224,14 @@ class Survey:
         self.threshold = threshold
         # Dual norm of each feature's gradients over its threshold, as of the last measure.
         self.sizes = np.empty(objective.shape[0])
+
+    def objective_at(self, known: Known) -> float:
+        """The objective there, with the present penalty."""
+        W = np.ascontiguousarray(known.W)
+        value, squares, *_ = _kernels.descent.penalty_terms(
+            self.code, self.threshold, self.ridge, True, W, W
+        )
+        return float(known.seen.loss + value + 0.5 * self.ridge * squares)
 
     def measure(self, seen: Pass, working: IntArray, Wk: FloatArray) -> tuple[float, float]:
         """Objective and duality gap at W, whose nonzero rows are among ``Wk``."""
