@@ -17,9 +17,10 @@ import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..objective import Objective, Pass, QuadraticObjective
+from ..objective import Objective, Pass
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner, kernel_terms
+from ._lines import Leaps, foresee
 from ._result import Result
 from ._workspace import Known, Workspace
 from .semismooth import semismooth_fits, solve_semismooth
@@ -28,13 +29,13 @@ _MOST_ROUNDS = 1000
 _FIRST_SET = 10
 _ROUGH = 10.0
 _STALLED = 1e-6
-_MOST_IDLE = 4
+_MOST_IDLE = 10
 _TIGHT = 1e-9
 _POLISH_EPOCHS = 200
 # Descent crawls if it takes so many rounds, or epochs in rounds that missed their goal.
 _SLOW, _WASTED = 18, 1000
-# Steps of a path beyond this one, as shares of the last, are not foreseen.
-_MOST_AHEAD = 1.5
+# A round that leaves more of the gap than this is a slow one.
+_CREEP = 0.9
 
 
 def solve_active_set(
@@ -63,13 +64,15 @@ def solve_active_set(
     known = workspace.known
     if known is not None and not np.array_equal(known.W, W):
         known = None
+    foreseen = False
     if known is not None:
-        ahead = _ahead(objective, workspace, threshold)
+        ahead = foresee(objective, workspace, threshold)
         if ahead is not None and survey.objective_at(ahead) < survey.objective_at(known):
-            known, W = ahead, ahead.W.copy()
+            known, W, foreseen = ahead, ahead.W.copy(), True
     working = np.arange(n_features) if everything else np.flatnonzero(W.any(axis=1))
     size = max(_FIRST_SET, int(np.sqrt(n_features * n_tasks) / 3))
     inner: Inner | None = None
+    leaps = Leaps(objective, survey.objective_at)
     patience, last_gap, reached = 1.0, np.inf, False
     idle = n_iter = wasted = 0
     given_up = False
@@ -83,13 +86,19 @@ def solve_active_set(
         else:
             seen, exact = _look(objective, inner, W, Wk, rough)
         primal, gap = survey.measure(seen, working, Wk)
+        slow = exact and not reached and gap > max(target, _CREEP * last_gap)
+        leap = leaps.further(Known(W, seen, threshold), gap, slow)
+        if leap is not None:
+            W, seen, exact = leap.W, leap.seen, False
+            Wk = W[working]
+            primal, gap = survey.measure(seen, working, Wk)
         if gap <= 2.0 * target and not exact:
-            if inner is None and workspace.inner is not None and looks_itself(objective):
-                inner = inner_solver(objective, working, workspace.inner, gap, survey.sizes)
-            looked = _look(objective, inner, W, Wk, False) if known is not None else None
-            if looked is None or not looked[1]:
-                looked = objective.pass_at(_predict(objective, inner, W, Wk, True)), True
-            seen, exact = looked
+            if known is not None:  # foreseen well enough
+                if looks_itself(objective):
+                    inner = inner_solver(objective, working, workspace.inner, gap, survey.sizes)
+                seen, exact = _look(objective, inner, W, Wk, False)
+            if not exact:
+                seen, exact = objective.pass_at(_predict(objective, inner, W, Wk, True)), True
             primal, gap = survey.measure(seen, working, Wk)
         history.append(primal)
         if verbose:
@@ -151,8 +160,9 @@ def solve_active_set(
         seen = objective.pass_at(_predict(objective, inner, W, W[working], True))
     certificate = objective.certificate_of(W, seen)
     history[-1] = certificate.objective
-    if certificate.gap <= target and tol <= _TIGHT and inner is not None:
+    if certificate.gap <= target and tol <= _TIGHT and (inner is not None or foreseen):
         # The gap is quadratic in the error of W: at tight tolerances let W come to rest, too.
+        inner = inner or inner_solver(objective, working, workspace.inner, 0.0)
         inner.epochs = _POLISH_EPOCHS
         polished = W.copy()
         G = seen.G[:, working]
@@ -165,30 +175,6 @@ def solve_active_set(
     workspace.before, workspace.known = workspace.known, Known(W, seen, threshold)
     workspace.inner = inner or workspace.inner
     return Result(W, certificate, history, n_iter, certificate.gap <= target)
-
-
-def _ahead(objective: Objective, workspace: Workspace, threshold: FloatArray) -> Known | None:
-    """Where the line through the last two solutions of a path leads.
-
-    Gradients of the squared loss are affine in W: nothing has to be computed there.
-    """
-    last, before = workspace.known, workspace.before
-    if last is None or before is None or type(objective) is not QuadraticObjective:
-        return None
-    change = last.threshold - before.threshold
-    j = int(np.argmax(np.abs(change)))
-    if change[j] == 0.0:
-        return None
-    step = (threshold[j] - last.threshold[j]) / change[j]
-    if not (0.0 < step <= _MOST_AHEAD and np.allclose(threshold, last.threshold + step * change)):
-        return None
-    W = last.W + step * (last.W - before.W)
-    G = last.seen.G + step * (last.seen.G - before.seen.G)
-    intercepts = last.seen.intercepts + step * (last.seen.intercepts - before.seen.intercepts)
-    # With G = rhs - H W.
-    inner = float(np.vdot(W.T, G)) + float(np.vdot(W.T, objective.rhs_rows))
-    loss = max(objective.scale - 0.5 * inner, 0.0)
-    return Known(W, Pass(loss, G, intercepts), threshold, exact=False)
 
 
 def _look(
