@@ -188,8 +188,9 @@ class GramRows(ByGram):
         if last is not None and not fresh.size:
             self.held = held
             self.rows, self.means = last.rows, last.means
-        elif 2 * (held.size + fresh.size) > n_features:
-            # Many rows cost as much as all of them at once, of which half follow by symmetry.
+        elif (2 if sizes is None else 4) * (held.size + fresh.size) > n_features:
+            # Many rows cost as much as all of them at once, of which half follow by symmetry; so do
+            # fewer, if more are to come.
             self.held = np.arange(n_features)
             self.rows = objective.gram()[0]
             self.means = c @ X / c.sum() if objective.fit_intercept else np.zeros(n_features)
@@ -233,12 +234,13 @@ class GramRows(ByGram):
 def _with_next(fresh: IntArray, held: IntArray, sizes: FloatArray) -> IntArray:
     """The features, and those that are next by the sizes of their gradients.
 
-    What is held doubles, so that a path reads X a few times only.
+    What is held doubles at least, and grows faster where many features enter at once, so that a
+    path reads X a few times only.
     """
     score = sizes.copy()
     score[held] = -1.0
     score[fresh] = np.inf
-    wanted = max(fresh.size, held.size, _ROWS_AT_ONCE)
+    wanted = max(4 * fresh.size, held.size, _ROWS_AT_ONCE)
     wanted = min(wanted, score.size - held.size)
     return np.sort(np.argpartition(score, -wanted)[-wanted:])
 

@@ -121,7 +121,7 @@ def _time_searches(
         worker = session.worker(peer)
         try:
             worker.load(path)
-            for _ in range(2):
+            for _ in range(3):
                 answer = worker.call("search", tol=known.tol)
                 result.seconds.append(answer["cpu"])
         except WorkerError as error:
