@@ -439,6 +439,8 @@ def _shared_blocks(
             f"Task {show_label(tasks, int(empty[0]))} (column {empty[0]} of y) has no observed "
             "target of positive weight: drop the column."
         )
+    if keep.all():
+        return None, y.T.flatten(), weights.T.flatten()
     y, weights = np.where(keep, y, 0.0), np.where(keep, weights, 0.0)
     used = keep.any(axis=1)
     if used.all():
