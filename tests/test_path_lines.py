@@ -1,4 +1,4 @@
-"""Starts foreseen from earlier solutions, and long steps where descent creeps."""
+"""Starts foreseen from earlier solutions, and paths on which descent would creep."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def _dependent_columns(seed):
     return X, rng.integers(0, 3, (len(X), n_tasks)).astype(float)
 
 
-# Without the long steps: 1000 rounds, and a gap of 6e-6 and 4e-6 for one lambda each.
+# By descent alone: 1000 rounds, and a gap of 6e-6 and 4e-6 for one lambda each.
 @pytest.mark.parametrize("seed", [13, 373])
 def test_descent_does_not_creep(seed):
     path = regularization_path(LassoRegressor(tol=1e-10), *_dependent_columns(seed), n_lambdas=6)

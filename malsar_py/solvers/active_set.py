@@ -20,7 +20,7 @@ from .._typing import FloatArray, IntArray
 from ..objective import Objective, Pass
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner, kernel_terms
-from ._lines import Leaps, foresee
+from ._lines import foresee
 from ._result import Result
 from ._workspace import Known, Workspace
 from .semismooth import semismooth_fits, solve_semismooth
@@ -34,8 +34,6 @@ _TIGHT = 1e-9
 _POLISH_EPOCHS = 200
 # Descent crawls if it takes so many rounds, or epochs in rounds that missed their goal.
 _SLOW, _WASTED = 18, 1000
-# A round that leaves more of the gap than this is a slow one.
-_CREEP = 0.9
 
 
 def solve_active_set(
@@ -72,7 +70,6 @@ def solve_active_set(
     working = np.arange(n_features) if everything else np.flatnonzero(W.any(axis=1))
     size = max(_FIRST_SET, int(np.sqrt(n_features * n_tasks) / 3))
     inner: Inner | None = None
-    leaps = Leaps(objective, survey.objective_at)
     patience, last_gap, reached = 1.0, np.inf, False
     idle = n_iter = wasted = 0
     given_up = False
@@ -86,12 +83,6 @@ def solve_active_set(
         else:
             seen, exact = _look(objective, inner, W, Wk, rough)
         primal, gap = survey.measure(seen, working, Wk)
-        slow = exact and not reached and gap > max(target, _CREEP * last_gap)
-        leap = leaps.further(Known(W, seen, threshold), gap, slow)
-        if leap is not None:
-            W, seen, exact = leap.W, leap.seen, False
-            Wk = W[working]
-            primal, gap = survey.measure(seen, working, Wk)
         if gap <= 2.0 * target and not exact:
             if known is not None:  # foreseen well enough
                 if looks_itself(objective):
