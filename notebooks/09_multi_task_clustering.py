@@ -35,7 +35,7 @@ except OSError as error:
     topic[0, :30] = topic[1, 30:] = 1.0
     X = rng.poisson(0.5 * rng.uniform(0.2, 1.0, (2, 60))[tasks - 1] * (topic[y - 1] + 0.2))
     X = X.astype(float)
-print(X.shape[0], "postings,", X.shape[1], "words; of task 1:", (tasks == 1).sum())
+print(X.shape[0], "postings,", X.shape[1], "words; of task 1:", f"{(tasks == 1).sum()}{stand_in}")
 
 # %%
 sweeps, starts = [1, 3, 6, 10, 20], [0, 1, 2]
@@ -82,7 +82,8 @@ for m, (ax, (name, ends)) in enumerate(zip(axes, printed.items(), strict=True)):
         for i in range(len(starts)):
             label = f"task {task + 1}, three starts" if i == 0 else None
             ax.plot(sweeps, values[i, :, task, m], "o-", color=colour, alpha=0.6, label=label)
-        ax.plot([1, 20], ends[task], "x", color=colour, markersize=9, label="  manual, Fig. 22")
+        if not stand_in:
+            ax.plot([1, 20], ends[task], "x", color=colour, ms=9, label="  manual, Fig. 22")
         ax.axhline(alone[task, m], color=colour, linestyle=":", label="  each task by itself")
     ax.set(xlabel="sweeps", ylabel=name, xticks=sweeps, title=f"{name}{stand_in}")
 axes[0].legend(fontsize=8)
@@ -91,9 +92,10 @@ plt.show()
 end = values[:, -1]
 for m, name in enumerate(printed):
     for task in (0, 1):
+        published = "" if stand_in else f"manual {printed[name][task][1]}, "
         print(
-            f"{name} of task {task + 1}: {np.round(end[:, task, m], 3)}, "
-            f"manual {printed[name][task][1]}, by itself {alone[task, m]:.3f}"
+            f"{name} of task {task + 1}{stand_in}: {np.round(end[:, task, m], 3)}, {published}"
+            f"by itself {alone[task, m]:.3f}"
         )
 if not stand_in:
     assert (np.abs(end[:, 0, 0] - 0.8688) < 0.03).all()
