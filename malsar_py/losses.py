@@ -98,6 +98,12 @@ class Squared(Loss):
         return c
 
 
+def centre(theta: FloatArray, c: FloatArray, offsets: IntArray) -> None:
+    """Make theta sum to zero over each task, as intercepts ask, by a multiple of its weights."""
+    rest = np.add.reduceat(theta, offsets[:-1]) / np.add.reduceat(c, offsets[:-1])
+    theta -= c * np.repeat(rest, np.diff(offsets))
+
+
 class SquareRoot(Squared):
     """Task by task ``sqrt(omega_t) sqrt(sum_i c_ti (y - z)^2)``, ``omega_t = sum_i c_ti``.
 
@@ -127,8 +133,7 @@ class SquareRoot(Squared):
         theta *= np.repeat(slopes, np.diff(offsets))
         if fit_intercept:
             # Small residuals are centred up to rounding only, which the slopes enlarge.
-            rest = np.add.reduceat(theta, starts) / np.add.reduceat(c, starts)
-            theta -= c * np.repeat(rest, np.diff(offsets))
+            centre(theta, c, offsets)
         return float(radii @ norms), theta
 
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:

@@ -19,7 +19,7 @@ from . import _kernels
 from ._linalg import solve_free
 from ._typing import FloatArray, IntArray
 from .design import Design, Masked, Shared
-from .losses import Loss, Squared
+from .losses import Loss, Squared, centre
 
 _POWER_STEPS = 20
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
@@ -209,9 +209,8 @@ class Objective(ABC):
         of theta.
         """
         if self.fit_intercept:
-            starts = self.design.offsets[:-1]
-            rest = np.add.reduceat(theta, starts) / np.add.reduceat(self.c, starts)
-            theta = theta - self.c * np.repeat(rest, np.diff(self.design.offsets))
+            theta = theta.copy()
+            centre(theta, self.c, self.design.offsets)
         point = self._point(W, loss, theta)
         return self._certify(W, None, point), point.G
 

@@ -19,7 +19,6 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent
-TOOLS = {"conftest", "execute"}
 # The README's picture: the notebook, and which of its pictures.
 SHOWN, NUMBER, PICTURE = "10_school_benchmark", 1, FOLDER / "school.png"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -27,7 +26,7 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 def sources() -> list[Path]:
     """Scripts of all notebooks."""
-    return sorted(path for path in FOLDER.glob("*.py") if path.stem not in TOOLS)
+    return sorted(FOLDER.glob("[0-9]*.py"))
 
 
 def pictures(notebook: nbformat.NotebookNode) -> list[bytes]:

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("*.ipynb"))
-TOOLS = {"conftest", "execute"}
 MAX_BYTES = 1_000_000
 names = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -30,7 +29,7 @@ def code_cells(path: Path) -> list[dict[str, Any]]:
 
 def test_every_script_has_its_notebook():
     assert NOTEBOOKS
-    scripts = {path.stem for path in NOTEBOOKS[0].parent.glob("*.py")} - TOOLS
+    scripts = {path.stem for path in NOTEBOOKS[0].parent.glob("[0-9]*.py")}
     assert scripts == {path.stem for path in NOTEBOOKS}
 
 
@@ -98,7 +97,6 @@ def test_stand_in(path, tmp_path):
         [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
     script = path.with_suffix(".py")
-    # Under IPython nothing is warned of on the file system; a plain run shows what is printed.
     done = subprocess.run(
         [sys.executable, str(script)],
         cwd=tmp_path,

@@ -16,7 +16,6 @@ def noise_levels(objective: Objective, W: FloatArray) -> FloatArray:
 
 def residual(objective: Objective, W: FloatArray) -> FloatArray:
     """``y - z - b`` at the best intercepts (0 where the weight is), which stay in ``b``."""
-    theta = np.empty_like(objective.y)
     c, offsets = objective.c, objective.design.offsets
     z = objective.design.predict(W)
     theta = Squared().evaluate(objective.y, z, c, offsets, objective.b, objective.fit_intercept)[1]
