@@ -6,7 +6,6 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,11 +15,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ._centring import make_design, sample_shares
 from ._scoring import score_rows
 from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
-from ._threads import one_blas_thread, spread
-from ._typing import AnyArray, FloatArray, IntArray
-from .design import Design, Masked, Ragged, Shared
+from ._threads import one_blas_thread
+from ._typing import AnyArray, FloatArray
 from .losses import Logistic, Loss, Squared
 from .objective import Objective, QuadraticObjective, make_objective
 from .parts import by_parts
@@ -173,7 +172,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         problem = Problem(rows.tasks, rows.X.shape[1])
         penalty = self._penalty(problem)
         c = sample_shares(rows, task_weights(rows, self.task_weight))
-        design, means = _make_design(rows, c, self.fit_intercept)
+        design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
@@ -435,66 +434,3 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
-
-
-def sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
-    """``c_ti = omega_t s_ti / S_t``."""
-    total = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
-    return rows.sample_weight * np.repeat(omega / total, np.diff(rows.offsets))
-
-
-def _centre(X: FloatArray, c: FloatArray, offsets: IntArray, out: FloatArray) -> FloatArray:
-    """X less the weighted means of its tasks, which are returned."""
-    means = np.empty((offsets.shape[0] - 1, X.shape[1]))
-
-    def work(first: int, last: int) -> None:
-        bounds = offsets[first : last + 1].tolist()
-        for t, (start, stop) in enumerate(pairwise(bounds), first):
-            own = slice(start, stop)
-            means[t] = c[own] @ X[own] / c[own].sum()
-            np.subtract(X[own], means[t], out=out[own])
-
-    spread(work, offsets, X.size)
-    _flatten(out, means, offsets)
-    return means
-
-
-def _flatten(X: FloatArray, means: FloatArray, offsets: IntArray) -> None:
-    """Zero what centring leaves of features that are constant within a task.
-
-    That is rounding, not signal; a fit that took it for one would need coefficients of 1e14.
-    """
-    rounding = 16.0 * np.finfo(float).eps * np.sqrt(np.diff(offsets))[:, None] * np.abs(means)
-    suspects = (np.abs(X[offsets[:-1]]) <= rounding) & (means != 0.0)
-    for t in np.flatnonzero(suspects.any(axis=1)):
-        features = np.flatnonzero(suspects[t])
-        own = slice(offsets[t], offsets[t + 1])
-        constant = (np.abs(X[own][:, features]) <= rounding[t, features]).all(axis=0)
-        X[own, features[constant]] = 0.0
-
-
-def _make_design(
-    rows: TaskRows, c: FloatArray, fit_intercept: bool
-) -> tuple[Design, FloatArray | None]:
-    """The design, centred when there are intercepts, and the means (n_tasks, n_features) taken out.
-
-    Centring changes nothing but the intercepts; it keeps digits when a column's offset is large.
-    """
-    X, n_tasks = rows.X, rows.n_tasks
-    means = None
-    if fit_intercept:
-        target = X if rows.own else np.empty_like(X)
-        if rows.shared:
-            total = c.reshape(n_tasks, -1).sum(axis=0)
-            mean = total @ X / total.sum()
-            means = np.broadcast_to(mean, (n_tasks, X.shape[1]))
-            X = np.subtract(X, mean, out=target)
-            _flatten(X, mean[None], np.array([0, len(X)]))
-        else:
-            means = _centre(X, c, rows.offsets, target)
-            X = target
-    if not rows.shared or n_tasks == 1:  # a column of targets is as good as a vector
-        return Ragged(X, rows.offsets), means
-    shares = c.reshape(n_tasks, -1)
-    same = bool((shares == shares[0]).all())
-    return (Shared if same else Masked)(X, n_tasks), means

@@ -12,11 +12,12 @@ import scipy.linalg
 from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._centring import sample_shares
 from .._docs import document
 from .._labels import match_keys, object_array, show_label
 from .._tasks import TaskRows, task_weights
 from .._typing import AnyArray, FloatArray
-from ..base import MultiTaskRegressor, Problem, sample_shares
+from ..base import MultiTaskRegressor, Problem
 from ..design import Masked, Ragged
 from ..graphs import to_laplacian
 from ..losses import Squared
