@@ -61,7 +61,7 @@ class Comparison:
 
     @property
     def structure(self) -> Outcome:
-        """The best of the models that share something between the tasks."""
+        """The best of the models that couple the tasks."""
         deciding = next(iter(self.outcomes[0].scores))
         sharing = [outcome for outcome in self.outcomes if outcome.shares]
         return min(sharing, key=lambda outcome: outcome.scores[deciding])
