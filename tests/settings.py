@@ -118,7 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         seconds = time.monotonic() - start
         lines = done.stdout.strip().splitlines()
-        summary = re.sub(r" in [\d.]+s.*|=", "", lines[-1]).strip() if lines else done.stderr[-200:]
+        counted = [line for line in lines if re.search(r"\d (passed|failed|skipped|error)", line)]
+        summary = counted[-1].strip("= ") if counted else f"exit code {done.returncode}"
         print(f"{name:26}{'/'.join(there[0]):16}{seconds:8.0f}  {summary}", flush=True)
         if done.returncode:
             failed += 1
