@@ -85,7 +85,7 @@ def assert_same_search(ours, theirs, n_splits, atol=1e-6):
 def test_by_task_column(model):
     X, y, tasks = sample(is_classifier(model))
     frame = with_column(X, tasks)
-    model = tight(model, task_column="school", tol=1e-10)
+    model = tight(model, task_column="school")
     ours = MultiTaskSearchCV(model, lambda1=GRID, cv=3).fit(frame, y)
     cv = TaskKFold(3, task_column="school", stratify=is_classifier(model))
     theirs = GridSearchCV(model, {"lambda1": GRID}, cv=cv).fit(frame, y)
@@ -106,7 +106,7 @@ def test_by_task_column(model):
 @every_model
 def test_by_tasks_without_routing(model):
     X, y, tasks = sample(is_classifier(model))
-    model = tight(model, tol=1e-10)
+    model = tight(model)
     ours = MultiTaskSearchCV(model, lambda1=GRID, cv=3).fit(X, y, tasks=tasks)
     with config_context(enable_metadata_routing=True):
         cv = TaskKFold(3, stratify=is_classifier(model))
@@ -129,7 +129,7 @@ def test_by_columns_of_y(model, holes):
     X, Y = shared(n=60, d=6)
     if holes:
         Y[np.random.default_rng(0).random(Y.shape) < 0.3] = np.nan
-    model = tight(model, tol=1e-10)
+    model = tight(model)
     ours = MultiTaskSearchCV(model, lambda1=GRID, cv=4).fit(X, Y)
     theirs = GridSearchCV(model, {"lambda1": GRID}, cv=TaskKFold(4)).fit(X, Y)
     assert_same_search(ours, theirs, 4)
@@ -223,7 +223,7 @@ def test_pipeline_with_tasks_apart_and_its_own_parameters():
 def test_other_parameters(model, grid):
     X, y, tasks = sample()
     frame = with_column(X, tasks)
-    model = tight(model, task_column="school", tol=1e-10)
+    model = tight(model, task_column="school")
     cv = TaskKFold(3, task_column="school")
     theirs = GridSearchCV(model, {**grid, "lambda1": GRID}, cv=cv).fit(frame, y)
     grid = dict(grid)

@@ -25,6 +25,8 @@ from malsar_py.objective import make_objective
 from malsar_py.penalties import Coupling, Ridge
 from malsar_py.solvers import Workspace, _systems, solve_closed_form
 
+from .problems import assert_same_objective, objective_at_zero
+
 
 def ragged(d, low, high, T=6, seed=0, classes=False):
     rng = np.random.default_rng(seed)
@@ -57,11 +59,12 @@ def used(monkeypatch, name):
 
 def same_optimum(model, *args, tol=1e-10, **kwargs):
     values = []
+    unit = objective_at_zero(model, *args, **kwargs)
     for solver in ("auto", "apg"):
         model.set_params(solver=solver, tol=tol, max_iter=100_000).fit(*args, **kwargs)
         assert model.relative_gap_ <= tol
         values.append(model.objective_[-1])
-    assert_allclose(values[0], values[1], rtol=1e-9)
+    assert_same_objective(*values, unit, tol=tol)
 
 
 @pytest.mark.parametrize("parameters", SPECTRAL)
