@@ -46,7 +46,6 @@ from ._labels import (
 )
 from ._typing import AnyArray, FloatArray, IntArray
 
-
 _ONE_CLASS_HINT = (
     "In cross-validation, keep both classes in training with TaskKFold(stratify=True)."
 )
@@ -220,7 +219,7 @@ def counted_rows(y: Any, sample_weight: Any = None) -> AnyArray:
     """Mask (n,) of the rows with an observed target of positive weight."""
     values, observed = class_targets(y)
     counts = observed & (_weights(sample_weight, values, values.shape) > 0)
-    return counts.reshape(len(counts), -1).any(axis=1)
+    return np.asarray(counts.reshape(len(counts), -1).any(axis=1))
 
 
 def task_weights(rows: TaskRows, task_weight: Any) -> FloatArray:
@@ -288,9 +287,7 @@ def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:
     return object_array(names)
 
 
-def _resolve_rows(
-    estimator: Any, X: Any, tasks: Any
-) -> tuple[PredictRows, AnyArray | None, str]:
+def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None, str]:
     """Rows to predict with their positions in `tasks_`, their labels, and where these came from."""
     check_is_fitted(estimator, "tasks_")
     X, column, _ = features(estimator, X, reset=False)

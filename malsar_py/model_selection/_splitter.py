@@ -27,7 +27,7 @@ _CLASSES = ("binary", "multiclass")
 
 
 class TooManyFolds(ValueError):
-    """With fewer folds the data could be split."""
+    """With another number of folds the data might be split."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_random_state
 
 from .._typing import AnyArray
@@ -292,7 +293,7 @@ def _pairs(codes: AnyArray) -> list[int]:
 
 
 def apart(
-    deal: Callable[[AnyArray], AnyArray], items: AnyArray, cells: AnyArray, n_splits: int
+    deal: Callable[[AnyArray], AnyArray], items: AnyArray, cells: Any, n_splits: int
 ) -> int | None:
     """Deal items to folds so that no cell lies in one fold; the first cell that does all the same.
 
@@ -331,22 +332,27 @@ def _balanced_folds(cells: AnyArray, n_splits: int) -> AnyArray:
     return fold
 
 
-def _separate(fold: AnyArray, cells: AnyArray, n_splits: int) -> int | None:
-    """Move rows, in place, until no cell lies in one fold; the first cell for which that fails."""
-    counts = np.stack([cells[fold == k].sum(axis=0) for k in range(n_splits)])
+def _separate(fold: AnyArray, cells: Any, n_splits: int) -> int | None:
+    """Move rows, in place, until no cell lies in one fold; the first cell for which that fails.
+
+    cells is (n_rows, n_cells) bool, dense or sparse.
+    """
+    by_row = sparse.csr_array(cells).astype(np.intp)
+    by_cell = by_row.tocsc()
+    counts = np.stack([by_row[fold == k].sum(axis=0) for k in range(n_splits)])
     total = counts.sum(axis=0)
     for cell in np.flatnonzero(counts.max(axis=0) == total):
         if counts[:, cell].max() < total[cell]:
             continue  # freed by a move for an earlier cell
-        for row in np.flatnonzero(cells[:, cell]):
-            shares = cells[row]
+        for row in by_cell.indices[by_cell.indptr[cell] : by_cell.indptr[cell + 1]]:
+            own = by_row.indices[by_row.indptr[row] : by_row.indptr[row + 1]]
             for k in np.argsort(counts.sum(axis=1), kind="stable"):
-                if k != fold[row] and (counts[k] + 1 < total)[shares].all():
+                if k != fold[row] and (counts[k, own] + 1 < total[own]).all():
                     break
             else:
                 continue
-            counts[fold[row]] -= shares
-            counts[k] += shares
+            counts[fold[row], own] -= 1
+            counts[k, own] += 1
             fold[row] = k
             break
         if counts[:, cell].max() == total[cell]:
