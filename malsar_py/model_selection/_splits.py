@@ -54,12 +54,15 @@ def _split(splitter: Any, data: Data, given: dict[str, Any]) -> Splits:
 
 
 def _as_many_folds(splitter: Folds, data: Data, given: dict[str, Any]) -> Splits:
-    """As many folds as the data allow, up to what the splitter has."""
+    """As many folds as the data allow, of two test rows or more, up to what the splitter has."""
     while True:
+        last = splitter.n_splits == 2
         try:
-            return _split(splitter, data, given)
+            splits = _split(splitter, data, given)
+            if last or min(len(test) for _, test in splits) > 1:
+                return splits
         except TooManyFolds as error:
-            if splitter.n_splits == 2:
+            if last:
                 raise ValueError(
                     f"The data allow no folds by default (cv=None): {error}"
                 ) from error

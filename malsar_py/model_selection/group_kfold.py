@@ -112,7 +112,7 @@ class TaskGroupKFold(Folds):
                 "row. TaskKFold does without."
             )
         sample = self._read(X, y, tasks, sample_weight)
-        labels = as_labels(groups, "`groups`")
+        labels = as_labels(groups, "`groups`", "group")
         check_consistent_length(X, labels)
         distinct, codes = factorize(labels, "`groups`")
         fold = self._deal(sample, codes, len(distinct))[codes]

@@ -53,8 +53,9 @@ class TaskKFold(Folds):
 
     Each task is spread over the folds on its own, so that a model fitted on a training part knows
     every task it is tested on. A task with fewer rows than folds is tested in as many folds as it
-    has rows, starting where the task before it stopped: fold sizes stay within one row of each
-    other. A task of one row always trains and is never tested; every other row is tested once.
+    has rows, starting where the task before it stopped. A task of one row always trains and is
+    never tested; every other row is tested once. Between folds the sizes of a task, of a class in
+    a task, of a class and of the whole differ by at most one [2]_.
 
     Parameters
     ----------
@@ -67,7 +68,8 @@ class TaskKFold(Folds):
     stratify : {"auto", True, False}, default="auto"
         Keep the class proportions of each task in every fold. The only row of a class in its task
         then always trains and is never tested. "auto" does so when y holds booleans, strings, or
-        two distinct integers; more integers may be counts or grades, so for them say True.
+        two distinct integers (also as floats: 0. and 1.); more numbers may be counts or grades, so
+        for them say True.
     shuffle : bool, default=False
         Whether to shuffle the rows of each task before they are dealt to the folds. Without it,
         the folds of a task are consecutive blocks of its rows.
@@ -76,19 +78,20 @@ class TaskKFold(Folds):
 
     Notes
     -----
-    With metadata routing on, `split` requests `tasks`: `GridSearchCV(model, grid,
-    cv=TaskKFold()).fit(X, y, tasks=tasks)` passes them to the splitter and to the model.
+    With metadata routing on, `split` requests `tasks` and `sample_weight`: `GridSearchCV(model,
+    grid, cv=TaskKFold()).fit(X, y, tasks=tasks)` passes them to the splitter and to the model.
 
     With a 2-D y (one task per column, NaN where not observed) the rows are dealt so that the
     observed targets of every column are spread over the folds, by a form of iterative
     stratification [1]_; a column whose observed targets would all fall into one fold is a
-    ValueError. Rows without any observed target, and rows with a NaN target in a 1-D y, always
-    train and are never tested.
+    ValueError. Rows that do not count (no observed target, or weight 0) always train and are never
+    tested.
 
     References
     ----------
     .. [1] Sechidis, Tsoumakas, Vlahavas (2011). On the stratification of multi-label data.
        ECML PKDD.
+    .. [2] de Werra (1971). Balanced schedules. INFOR 9.
 
     Examples
     --------

@@ -133,15 +133,17 @@ class TaskShuffleSplit(TaskSplitter):
 
     def _draw(self, sample: Sample, rng: np.random.RandomState) -> AnyArray:
         rows = rng.permutation(np.flatnonzero(sample.observed))
-        cells = np.unique(
-            sample.tasks[rows] * (sample.classes.max() + 1) + sample.classes[rows],
-            return_inverse=True,
-        )[1]
+        n_classes = sample.classes.max() + 1
+        codes, cells = np.unique(
+            sample.tasks[rows] * n_classes + sample.classes[rows], return_inverse=True
+        )
         test = np.zeros(len(sample.observed), bool)
-        # Cells in random order; their shares are rounded where the running sum passes an integer.
+        # Cells in random order, class by class; their shares are rounded where the running sum
+        # passes an integer, so that the classes, too, give their share.
         due = rng.uniform()
         sizes = np.bincount(cells)
-        for cell in rng.permutation(len(sizes)):
+        order = rng.permutation(len(sizes))
+        for cell in order[np.argsort(codes[order] % n_classes, kind="stable")]:
             due += self.test_size * sizes[cell]
             taken = min(int(due), sizes[cell] - 1)
             due -= int(due)
