@@ -40,6 +40,8 @@ def make_splits(
     splitter = check_cv(splitter)
     given = {"groups": groups, "sample_weight": data.sample_weight}
     takes = inspect.signature(splitter.split).parameters
+    if groups is not None and "groups" not in takes:
+        raise ValueError(f"cv={splitter!r} takes no groups: use TaskGroupKFold, for example.")
     if "tasks" in takes and not (
         isinstance(splitter, TaskSplitter) and splitter.task_column is not None
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -16,16 +17,17 @@ from .kfold import Folds, apart
 
 __all__ = ["TaskGroupKFold"]
 
+_ROUNDS = 3
+
 
 class TaskGroupKFold(Folds):
     """K folds with every task in every training part, and no group in both parts.
 
     For rows that belong together, such as visits of one patient: all rows of a group, whatever
     their tasks, are tested in the same fold, and then none of them trains. A group that holds all
-    rows of a task always trains and is never tested; every other group is tested once. Groups are
-    dealt from large to small, each to the fold that has least of what the group holds, so that
-    tasks, classes in the tasks, classes and rows are spread over the folds as evenly as groups
-    allow.
+    rows of a task always trains and is never tested; every other group is tested once. Each group
+    goes to the fold that has least of what it holds, large ones first, so that tasks, classes in
+    the tasks, classes and rows are spread over the folds as evenly as groups allow.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class TaskGroupKFold(Folds):
         Spread the classes of y, too, as :class:`TaskKFold` does. A group that holds all rows of a
         class in a task then always trains and is never tested.
     shuffle : bool, default=False
-        Whether to deal groups of similar size (within a factor of two) in random order.
+        Whether to deal groups of similar weight (within a factor of two) in random order.
     random_state : int, RandomState instance or None, default=None
         Seed of the shuffling; an int makes `split` return the same folds at every call.
 
@@ -150,11 +152,14 @@ class TaskGroupKFold(Folds):
                 f"groups: {len(free)} of {n_groups} can be tested (not those that hold all rows of "
                 "a task, or of a class in it). Lower n_splits, or set stratify=False."
             )
-        order = free[np.argsort(-size[free], kind="stable")]
         if self.shuffle:
-            rng = check_random_state(self.random_state)
-            random = rng.permutation(free)
-            order = random[np.argsort(-np.floor(np.log2(size[random])), kind="stable")]
+            free = check_random_state(self.random_state).permutation(free)
+        # Most to place first: large groups, and those with much of a small task or a rare class.
+        shares = 1.0 / np.maximum(spread.sum(axis=0), 1.0)
+        weight = np.round(spread[free] @ shares, 9)
+        if self.shuffle:
+            weight = np.floor(np.log2(weight))
+        order = free[np.argsort(-weight, kind="stable")]
         fold = np.full(n_groups, -1)
 
         def deal(order: AnyArray) -> AnyArray:
@@ -204,14 +209,18 @@ def _indicator(codes: AnyArray, counts: AnyArray) -> tuple[Any, AnyArray]:
 def _least_loaded(counts: Any, n_splits: int) -> AnyArray:
     """Deal items in their order, each to the fold that has least of the cells it is in.
 
-    counts is (n_items, n_cells), sparse. Loads are relative to the size of the cells.
+    counts is (n_items, n_cells), sparse. Loads are relative to the size of the cells. Items are
+    then taken out and dealt again, which brings the sum of squares of the loads down further.
     """
     total = counts.sum(axis=0)
     load = np.zeros((n_splits, counts.shape[1]))
-    fold = np.empty(counts.shape[0], np.intp)
-    for i, (start, end) in enumerate(zip(counts.indptr, counts.indptr[1:], strict=False)):
-        own, count = counts.indices[start:end], counts.data[start:end]
-        # Rounded: folds that are equally loaded must tie on every machine.
-        fold[i] = np.argmin(np.round(load[:, own] @ (count / total[own]), 9))
-        load[fold[i], own] += count
+    fold = np.full(counts.shape[0], -1)
+    for _ in range(_ROUNDS):
+        for i, (start, end) in enumerate(itertools.pairwise(counts.indptr)):
+            own, count = counts.indices[start:end], counts.data[start:end]
+            if fold[i] >= 0:
+                load[fold[i], own] -= count
+            # Rounded: folds that are equally loaded must tie on every machine.
+            fold[i] = np.argmin(np.round(load[:, own] @ (count / total[own]), 9))
+            load[fold[i], own] += count
     return fold
