@@ -212,9 +212,8 @@ def test_copies_and_prints(data):
 @pytest.mark.parametrize("name", ["neg_mean_task_rmse", "mean_task_r2", "normalized_mse"])
 def test_rows_that_do_not_count_have_no_say(data, name, missing):
     """Their labels need not have been fitted."""
-    X, y, tasks = data
-    strange = type(tasks.tolist()[0])(99)
-    more = np.vstack([X, X[:2]]), np.r_[tasks, [strange, tasks[0]]]
+    X, y, tasks, _ = data
+    more = np.vstack([X, X[:2]]), np.r_[tasks, ["z", "a"]]
     weight = np.r_[np.ones(len(y)), 0.0, 0.0]
     target = np.r_[y, 50.0, -50.0]
     if missing:
