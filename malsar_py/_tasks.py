@@ -215,13 +215,6 @@ def resolve_score(
     return ScoreRows(rows, observed, values[observed], kept, group[observed])
 
 
-def counted_rows(y: Any, sample_weight: Any = None) -> AnyArray:
-    """Mask (n,) of the rows with an observed target of positive weight."""
-    values, observed = class_targets(y)
-    counts = observed & (_weights(sample_weight, values, values.shape) > 0)
-    return np.asarray(counts.reshape(len(counts), -1).any(axis=1))
-
-
 def task_weights(rows: TaskRows, task_weight: Any) -> FloatArray:
     """omega_t, (T,): "equal" is 1, "size" is S_t T / sum(S), a mapping is used as given."""
     if isinstance(task_weight, str) and task_weight == "equal":

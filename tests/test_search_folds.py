@@ -374,3 +374,14 @@ def test_sklearns_scorers_on_rows_that_count():
     search = MultiTaskSearchCV(LassoRegressor(task_column=0), lambda1=GRID, scoring=scorer)
     got, expected = (means(search, np.c_[tasks, X], y) for X, y, tasks, _ in (more, few))
     assert_allclose(got, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_mean_task_rmse", "neg_mean_squared_error", by_mse])
+def test_score_of_a_search_on_rows_that_count(scoring):
+    few, more, _ = with_more(missing=True)
+    model = LassoRegressor(task_column=0)
+    search = MultiTaskSearchCV(model, lambda1=GRID, scoring=scoring).fit(
+        np.c_[few[2], few[0]], few[1]
+    )
+    got, expected = (search.score(np.c_[tasks, X], y) for X, y, tasks, _ in (more, few))
+    assert got == pytest.approx(expected, 1e-12)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import _MetadataRequester
 
+from .._counted import only_counted
 from .._labels import as_array, as_labels, as_table, column_position, split_column
-from .._tasks import counted_rows
 from .._typing import AnyArray
 from . import _aggregates as aggregates
 
@@ -191,14 +189,7 @@ class TaskScorer(_MetadataRequester):
         self, estimator: Any, X: Any, y: Any, tasks: Any = None, sample_weight: Any = None
     ) -> float:
         """Score the fitted estimator on test data, on the rows that count."""
-        counts = counted_rows(y, sample_weight)
-        if counts.any() and not counts.all():  # labels of the others may not have been fitted
-            X, y, tasks, sample_weight = (
-                part
-                if part is None or isinstance(part, numbers.Number)
-                else _safe_indexing(part, counts)
-                for part in (X, y, tasks, sample_weight)
-            )
+        X, y, tasks, sample_weight = only_counted(X, y, tasks, sample_weight)
         labels = self._labels(estimator, X, y, tasks)
         method = getattr(estimator, self.task_score.response_method(estimator))
         y_pred = method(X) if tasks is None else method(X, tasks=tasks)

@@ -12,7 +12,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
-from .._tasks import counted_rows
+from .._counted import counted_rows
 from .._typing import IntArray
 from ._data import Data
 from ._splitter import TaskSplitter, TooManyFolds

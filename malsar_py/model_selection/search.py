@@ -20,6 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from .._counted import only_counted
 from .._labels import as_labels, as_table, column_position, split_column
 from .._typing import AnyArray, FloatArray
 from ._data import Data, read_data
@@ -374,6 +375,8 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     def score(self, X: Any, y: Any, *, tasks: Any = None) -> float:
         """Score of the best model by `scoring`; `tasks` as for its own `score`."""
         check_is_fitted(self)
+        if self.scorer_.scorer is not None:  # the estimator's own sees to that itself
+            X, y, tasks, _ = only_counted(X, y, tasks, None)
         return self.scorer_(self.best_estimator_, X, y, tasks=tasks)
 
     def __sklearn_is_fitted__(self) -> bool:
