@@ -62,11 +62,11 @@ class TaskGroupKFold(Folds):
     >>> import numpy as np
     >>> from malsar_py.model_selection import TaskGroupKFold
     >>> tasks = np.array(["a", "a", "a", "a", "b", "b", "b", "b"])
-    >>> patient = np.array([1, 1, 2, 3, 1, 2, 4, 4])
+    >>> patient = np.array([1, 2, 2, 3, 1, 2, 4, 4])
     >>> for train, test in TaskGroupKFold(2).split(tasks, groups=patient, tasks=tasks):
     ...     print(patient[train], patient[test], set(tasks[train]) == {"a", "b"})
-    [2 3 2 4 4] [1 1 1] True
-    [1 1 1] [2 3 2 4 4] True
+    [3 4 4] [1 2 2 1 2] True
+    [1 2 2 1 2] [3 4 4] True
     """
 
     __metadata_request__split: ClassVar = {"groups": True}
