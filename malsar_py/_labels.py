@@ -88,7 +88,7 @@ def split_column(table: Any, position: int) -> tuple[Any, Any]:
     return table[:, position], np.delete(table, position, axis=1)
 
 
-def as_labels(values: Any, source: str) -> AnyArray:
+def as_labels(values: Any, source: str, what: str = "task label") -> AnyArray:
     """Labels as a 1-D array of one kind, none missing; `source` names the door in errors."""
     labels = as_array(values)
     if labels.ndim == 2 and labels.shape[1] == 1:
@@ -110,7 +110,7 @@ def as_labels(values: Any, source: str) -> AnyArray:
     if bad.any():
         row = int(np.argmax(bad))
         raise ValueError(
-            f"{source} contains NaN or infinity: the task label of row {row} is {labels[row]}. "
+            f"{source} contains NaN or infinity: the {what} of row {row} is {labels[row]}. "
             "Every row needs a label."
         )
     return labels

@@ -46,6 +46,10 @@ from ._labels import (
 )
 from ._typing import AnyArray, FloatArray, IntArray
 
+_ONE_CLASS_HINT = (
+    "In cross-validation, keep both classes in training with TaskKFold(stratify=True)."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class TaskRows:
@@ -159,14 +163,19 @@ def resolve_fit(
 
 def resolve_predict(estimator: Any, X: Any, *, tasks: Any = None) -> PredictRows:
     """Check X and find each row's fitted task."""
-    return _resolve_rows(estimator, X, tasks)[0]
+    rows, labels, source = _resolve_rows(estimator, X, tasks)
+    _refuse_unseen(estimator, rows, labels, source)
+    return rows
 
 
 def resolve_score(
     estimator: Any, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None
 ) -> ScoreRows:
-    """Check what came into `score`; missing targets and rows of weight 0 are left out."""
-    rows, labels = _resolve_rows(estimator, X, tasks)
+    """Check what came into `score`; missing targets and rows of weight 0 are left out.
+
+    Of rows that do not count X must be finite, as in `fit`, but their labels need not be known.
+    """
+    rows, labels, source = _resolve_rows(estimator, X, tasks)
     names = frame_columns(y)
     if is_classifier(estimator):
         values, observed = class_targets(y, estimator)
@@ -201,6 +210,7 @@ def resolve_score(
         raise ValueError(
             "Nothing is left to score: every target in y is NaN (not observed) or has weight 0."
         )
+    _refuse_unseen(estimator, rows, labels, source, observed)
     kept = None if sample_weight is None else weights[observed]
     return ScoreRows(rows, observed, values[observed], kept, group[observed])
 
@@ -270,8 +280,8 @@ def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:
     return object_array(names)
 
 
-def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None]:
-    """Rows to predict with their positions in `tasks_`, and their labels."""
+def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None, str]:
+    """Rows to predict with their positions in `tasks_`, their labels, and where these came from."""
     check_is_fitted(estimator, "tasks_")
     X, column, _ = features(estimator, X, reset=False)
     X = np.ascontiguousarray(X)
@@ -279,13 +289,13 @@ def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyA
     fitted = estimator.tasks_
     if labels is None:
         if estimator._door == "shared":
-            return PredictRows(X, None), None
+            return PredictRows(X, None), None, source
         if len(fitted) > 1:
             raise ValueError(
                 f"The model was fitted on {len(fitted)} tasks, so every row needs a task label: "
                 "pass tasks=, or fit with task_column to keep the labels in X."
             )
-        return PredictRows(X, np.zeros(len(X), np.intp)), None
+        return PredictRows(X, np.zeros(len(X), np.intp)), None, source
     if estimator._door == "none":
         raise ValueError(
             "`tasks` was given, but the model was fitted without task labels: fit with `tasks`, "
@@ -294,13 +304,27 @@ def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyA
     distinct, codes = factorize(labels, source)
     where = {key: t for t, key in enumerate(match_keys(fitted, distinct))}
     found = np.array([where.get(key, -1) for key in match_keys(distinct, fitted)], dtype=np.intp)
-    if estimator.unseen != "mean" and (found < 0).any():
+    return PredictRows(X, found[codes]), labels, source
+
+
+def _refuse_unseen(
+    estimator: Any,
+    rows: PredictRows,
+    labels: AnyArray | None,
+    source: str,
+    counts: AnyArray | None = None,
+) -> None:
+    """Refuse labels that were not fitted, if not for the mean model, of the rows that count."""
+    if labels is None or rows.index is None or estimator.unseen == "mean":
+        return
+    unseen = rows.index < 0 if counts is None else (rows.index < 0) & counts
+    if unseen.any():
         raise ValueError(
-            f"Unseen task labels in {source}: {show_labels(distinct[found < 0])}. The model was "
-            f"fitted on {len(fitted)} tasks. In cross-validation, keep every task in training with "
+            f"Unseen task labels in {source}: "
+            f"{show_labels(factorize(labels[unseen], source)[0])}. The model was fitted on "
+            f"{len(estimator.tasks_)} tasks. In cross-validation, keep every task in training with "
             'TaskKFold; or set unseen="mean" to predict such rows with the mean model.'
         )
-    return PredictRows(X, found[codes]), labels
 
 
 # --- targets and weights -------------------------------------------------------------------------
@@ -378,7 +402,7 @@ def _signs(values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
     if len(classes) < 2:
         raise ValueError(
             "This solver needs samples of at least 2 classes in the data, but the data contains "
-            f"only one class: {show_label(classes, 0)}"
+            f"only one class: {show_label(classes, 0)}. {_ONE_CLASS_HINT}"
         )
     signs = np.zeros(values.shape)
     signs[keep] = 2.0 * codes - 1.0
@@ -396,7 +420,7 @@ def _refuse_one_class_tasks(
         raise ValueError(
             f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
             "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            "with another, or set fit_intercept=False."
+            f"with another, or set fit_intercept=False. {_ONE_CLASS_HINT}"
         )
 
 

@@ -307,9 +307,10 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             True targets; NaN entries are skipped.
         tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, as in `fit`.
+            Task label of each row, as in `fit`. A row that does not count, without a target or
+            with weight 0, may have a label that was not fitted.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights within the tasks.
+            Weights within the tasks; rows of weight 0 are skipped.
 
         Returns
         -------

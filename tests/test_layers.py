@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "_stack": {"_labels"},
     "_features": {"_labels"},
     "_tasks": {"_features", "_labels"},
+    "_counted": {"_tasks"},
     "_scoring": {"_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
     "_keep_tasks": {"_labels"},
@@ -49,9 +50,9 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},
-    "model_selection": _CORE | {"base", "models", "metrics"},
+    "model_selection": _CORE | {"_counted", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
-    "metrics": {"_labels", "_tasks"},
+    "metrics": {"_counted", "_labels", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
     # the command line, a user of the public names ("" is the package itself)

@@ -299,7 +299,9 @@ def test_weights():
     model = tight(JointFeatureRegressor(), task_column="school", tol=1e-10)
     cv = TaskKFold(3, task_column="school")
     ours = MultiTaskSearchCV(model, lambda1=GRID, cv=cv).fit(frame, y, sample_weight=weight)
-    theirs = GridSearchCV(model, {"lambda1": GRID}, cv=cv).fit(frame, y, sample_weight=weight)
+    # Without metadata routing GridSearchCV does not tell its splitter the weights.
+    splits = list(cv.split(frame, y, sample_weight=weight))
+    theirs = GridSearchCV(model, {"lambda1": GRID}, cv=splits).fit(frame, y, sample_weight=weight)
     assert_same_search(ours, theirs, 3)
     assert_array_equal(ours.predict(frame), theirs.predict(frame))
 

@@ -73,9 +73,9 @@ def read_rows(
                 "combined with `tasks`: pass a 1-D y_true, or leave `tasks` out."
             )
         values, observed = values[:, 0], observed[:, 0]
-    codes, n_tasks = _codes(values, tasks, labels)
     weights = _weights(sample_weight, values, values.shape)
     keep = observed & (weights > 0.0)
+    codes, n_tasks = _codes(values, tasks, labels, keep)
     if not keep.any():
         raise ValueError(
             "Nothing is left to score: every target in y_true is NaN (not observed) or has "
@@ -103,8 +103,8 @@ def read_rows(
     return Rows(y, p, positive, hit, weights[keep], codes[keep], n_tasks)
 
 
-def _codes(values: AnyArray, tasks: Any, labels: Any) -> tuple[IntArray, int]:
-    """The task of each target, and how many tasks there are."""
+def _codes(values: AnyArray, tasks: Any, labels: Any, keep: AnyArray) -> tuple[IntArray, int]:
+    """The task of each target, and how many tasks there are; `labels` are those of the kept."""
     if labels is not None and tasks is None:
         raise ValueError("`labels` orders the labels in `tasks`, which was not given.")
     if values.ndim == 2:
@@ -126,8 +126,9 @@ def _codes(values: AnyArray, tasks: Any, labels: Any) -> tuple[IntArray, int]:
     if len(where) < len(wanted):
         raise ValueError(f"`labels` must be distinct, got {show_labels(wanted)}.")
     found = np.array([where.get(key, -1) for key in match_keys(distinct, wanted)], dtype=np.intp)
-    if (found < 0).any():
-        raise ValueError(f"`labels` lacks tasks of `tasks`: {show_labels(distinct[found < 0])}.")
+    lacking = np.unique(codes[keep & (found[codes] < 0)])
+    if len(lacking):
+        raise ValueError(f"`labels` lacks tasks of `tasks`: {show_labels(distinct[lacking])}.")
     return found[codes], len(wanted)
 
 

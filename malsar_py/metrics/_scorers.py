@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from sklearn.utils.metadata_routing import _MetadataRequester
 
+from .._counted import only_counted
 from .._labels import as_array, as_labels, as_table, column_position, split_column
 from .._typing import AnyArray
 from . import _aggregates as aggregates
@@ -187,7 +188,8 @@ class TaskScorer(_MetadataRequester):
     def score(
         self, estimator: Any, X: Any, y: Any, tasks: Any = None, sample_weight: Any = None
     ) -> float:
-        """Score the fitted estimator on test data."""
+        """Score the fitted estimator on test data, on the rows that count."""
+        X, y, tasks, sample_weight = only_counted(X, y, tasks, sample_weight)
         labels = self._labels(estimator, X, y, tasks)
         method = getattr(estimator, self.task_score.response_method(estimator))
         y_pred = method(X) if tasks is None else method(X, tasks=tasks)

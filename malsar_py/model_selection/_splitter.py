@@ -1,4 +1,4 @@
-"""What task splitters share: labels from a column or the keyword, classes, what is observed."""
+"""What task splitters share: labels from a column or the keyword, classes, what counts."""
 
 from __future__ import annotations
 
@@ -20,17 +20,22 @@ from .._labels import (
     show_labels,
     split_column,
 )
-from .._tasks import class_targets
+from .._tasks import _weights, class_targets
 from .._typing import AnyArray
 
 _CLASSES = ("binary", "multiclass")
 
 
+class TooManyFolds(ValueError):
+    """With another number of folds the data might be split."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The rows to split. Codes of rows that are not observed mean nothing."""
+    """The rows to split. Classes of rows that do not count mean nothing."""
 
-    observed: AnyArray  # (n,) bool; with one task per column of y: (n, n_tasks)
+    # (n,) bool, target observed and weight positive; with one task per column of y: (n, n_tasks)
+    observed: AnyArray
     labels: AnyArray  # (n_tasks,) sorted distinct labels of the tasks
     tasks: AnyArray  # (n,) code of each row's task
     classes: AnyArray  # (n,) code of each row's class; 0 without stratification
@@ -42,8 +47,8 @@ class Sample:
 class TaskSplitter(BaseCrossValidator):
     """Base of the splitters."""
 
-    # With metadata routing on, searches pass `tasks` without set_split_request.
-    __metadata_request__split: ClassVar = {"tasks": True}
+    # With metadata routing on, searches pass these without set_split_request.
+    __metadata_request__split: ClassVar = {"tasks": True, "sample_weight": True}
 
     task_column: int | str | None
     stratify: bool | Literal["auto"] = False
@@ -57,10 +62,11 @@ class TaskSplitter(BaseCrossValidator):
     def _refuse_groups(self, groups: Any) -> None:
         if groups is not None:
             raise ValueError(
-                f"{type(self).__name__} takes labels as `tasks` or by task_column, not `groups`."
+                f"{type(self).__name__} takes labels as `tasks` or by task_column, not `groups`: "
+                "TaskGroupKFold keeps the rows of a group together."
             )
 
-    def _read(self, X: Any, y: Any, tasks: Any) -> Sample:
+    def _read(self, X: Any, y: Any, tasks: Any, sample_weight: Any = None) -> Sample:
         """Check what is to be split."""
         labels, source = self._labels(X, tasks)
         n_rows = _num_samples(X)
@@ -75,6 +81,8 @@ class TaskSplitter(BaseCrossValidator):
             check_consistent_length(X, values)
         elif self.stratify is True:
             raise ValueError("stratify=True needs y.")
+        if sample_weight is not None:
+            observed = observed & (_weights(sample_weight, observed, observed.shape) > 0)
         if values is not None and values.ndim == 2:
             if values.shape[1] > 1:
                 if labels is not None:
@@ -100,8 +108,8 @@ class TaskSplitter(BaseCrossValidator):
         counts = observed.sum(axis=0)
         if counts.min() < 2:
             raise ValueError(
-                f"Columns of y with fewer than two observed targets cannot be kept in every "
-                f"training part: {show_labels(columns[counts < 2])}. Drop them."
+                f"Columns of y with fewer than two observed targets (of positive weight) cannot be "
+                f"kept in every training part: {show_labels(columns[counts < 2])}. Drop them."
             )
         cells = observed
         if self._stratified(values[observed]):
@@ -121,13 +129,14 @@ class TaskSplitter(BaseCrossValidator):
         return as_labels(column, source), source
 
     def _stratified(self, values: AnyArray) -> bool:
-        """Whether to keep class proportions of the (observed) targets."""
+        """Whether to keep class proportions of the targets that count."""
         if self.stratify is False or not values.size:
             return False
         if self.stratify == "auto":
-            if values.dtype.kind in "iu":
-                return len(np.unique(values)) <= 2
-            return values.dtype.kind in "bUO" and type_of_target(values) in _CLASSES
+            if values.dtype.kind not in "iuf":
+                return values.dtype.kind != "S" and type_of_target(values) in _CLASSES
+            # More than two numbers may be counts or grades.
+            return len(np.unique(values)) <= 2 and type_of_target(values) == "binary"
         if type_of_target(values) not in _CLASSES:
             raise ValueError(
                 "stratify=True needs a y of classes; supported target types are: "

@@ -12,7 +12,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.model_selection import ParameterGrid, check_cv
+from sklearn.model_selection import ParameterGrid
 from sklearn.utils import get_tags
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -20,14 +20,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from .._counted import only_counted
 from .._labels import as_labels, as_table, column_position, split_column
 from .._typing import AnyArray, FloatArray
 from ._data import Data, read_data
 from ._folds import Scores, Setting, Template, run_fold, transform
 from ._scoring import read_scoring
 from ._solve import prepare, warn_missed
-from ._splitter import TaskSplitter
-from .kfold import TaskKFold
+from ._splits import make_splits
 from .path import auto_grid, check_model, strengths
 
 __all__ = ["MultiTaskSearchCV"]
@@ -73,9 +73,11 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         a pipeline with the step's name, ``{"clusteredregressor__n_clusters": [2, 3]}``.
     n_lambdas : int, default=50
         Number of values if ``lambda1="auto"``.
-    cv : int, splitter or iterable of splits, default=5
-        An int is the number of folds of :class:`TaskKFold`, stratified by class for classifiers,
-        which sees the labels by whatever way they come. So does one given without `task_column`.
+    cv : int, splitter or iterable of splits, default=None
+        An int is the number of folds of :class:`TaskKFold`, or of :class:`TaskGroupKFold` if `fit`
+        is given `groups`; stratified by class for classifiers. None: 5 folds, or as many as the
+        data allow (if all tasks are smaller, as many as the largest task has rows). Splitters of
+        this package see labels, by whatever way they come to an estimator, and weights.
     scoring : str or callable, default=None
         None: the estimator's `score`. A name from `malsar_py.metrics` (such as
         "neg_mean_task_rmse") or of scikit-learn's scorers, or a callable ``(estimator, X, y)``,
@@ -131,7 +133,8 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    `sample_weight` is used in fits and, if the scorer takes it, in scores.
+    `sample_weight` is used in fits and, if the scorer takes it, in scores. Rows without a target
+    and rows of weight 0 are never scored, whatever the splitter and the scorer.
     Ties go to the first row of `cv_results_`, so to the largest lambda1.
 
     References
@@ -151,7 +154,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     """
 
     # Labels are requested wherever they can be used, as by the estimators themselves.
-    __metadata_request__fit: ClassVar = {"tasks": True}
+    __metadata_request__fit: ClassVar = {"tasks": True, "groups": True}
     __metadata_request__predict: ClassVar = {"tasks": True}
     __metadata_request__predict_proba: ClassVar = {"tasks": True}
     __metadata_request__decision_function: ClassVar = {"tasks": True}
@@ -179,7 +182,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         lambda2: Any = None,
         param_grid: Any = None,
         n_lambdas: int = 50,
-        cv: Any = 5,
+        cv: Any = None,
         scoring: Any = None,
         selection: str = "best",
         n_jobs: int | None = None,
@@ -198,7 +201,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.refit = refit
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
         """Search, then fit the best model to all data.
 
         Parameters
@@ -210,7 +215,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         tasks : array-like of shape (n_samples,), default=None
             Task label of each row, when the labels are neither in X nor the columns of y.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
-            Weights of the rows, in fits and in scores.
+            Weights of the rows, in fits and in scores. Rows of weight 0 are not scored.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of rows that belong together, passed to the splitter.
 
         Returns
         -------
@@ -236,7 +243,13 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         settings = self._settings(template)
         data = read_data(X, y, tasks, sample_weight)
         lambda1 = self._lambda1(template, data, settings)
-        splits = self._splits(template, data)
+        splits = make_splits(
+            self.cv,
+            data,
+            lambda: self._labels(template, data),
+            groups,
+            classifier=bool(template.model._classifier),
+        )
         scores = self._run(template, data, splits, settings, lambda1, scorer)
         gaps = np.nanmax([fold.gap for fold in scores], axis=(0, 1))
         warn_missed(template.model, gaps, lambda1, stacklevel=3)
@@ -284,17 +297,6 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
                 model = template.parts(settings[i])[1]
                 grids.append(auto_grid(model, prepared, self.n_lambdas, _EPS))
         return max(grids, key=lambda grid: grid[0])
-
-    def _splits(self, template: Template, data: Data) -> list[tuple[AnyArray, AnyArray]]:
-        cv = 5 if self.cv is None else self.cv
-        if isinstance(cv, numbers.Integral):
-            cv = TaskKFold(int(cv), stratify=bool(template.model._classifier))
-        if isinstance(cv, TaskSplitter):
-            labels = None
-            if cv.task_column is None:
-                labels = self._labels(template, data)
-            return list(cv.split(data.X, data.y, labels))
-        return list(check_cv(cv).split(data.X, data.y))
 
     @staticmethod
     def _labels(template: Template, data: Data) -> Any:
@@ -373,6 +375,8 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     def score(self, X: Any, y: Any, *, tasks: Any = None) -> float:
         """Score of the best model by `scoring`; `tasks` as for its own `score`."""
         check_is_fitted(self)
+        if self.scorer_.scorer is not None:  # the estimator's own sees to that itself
+            X, y, tasks, _ = only_counted(X, y, tasks, None)
         return self.scorer_(self.best_estimator_, X, y, tasks=tasks)
 
     def __sklearn_is_fitted__(self) -> bool:
