@@ -291,8 +291,9 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if index is None:
             return X @ coef.T + intercept
         z = np.empty(X.shape[0])
-        for t in np.unique(index):
-            own = index == t
+        order = np.argsort(index, kind="stable")
+        for own in np.split(order, np.flatnonzero(np.diff(index[order])) + 1):
+            t = index[own[0]]
             w, b = (coef.mean(axis=0), intercept.mean()) if t < 0 else (coef[t], intercept[t])
             z[own] = X[own] @ w + b
         return z

@@ -19,6 +19,8 @@ from ._typing import FloatArray, IntArray
 
 # A BLAS call per task pays off above this many numbers in a task's block.
 _BLAS_BLOCK = 20_000
+# The same for Gram matrices, in products.
+_GRAM_BLOCK = 50_000
 # A multiply-add in a product of matrices, beside reading a number from memory.
 _PER_PRODUCT = 1 / 16
 # Rough products use a copy of X in single precision: not below the first number of elements, where
@@ -66,6 +68,18 @@ class Design(ABC):
         """
 
     @abstractmethod
+    def gram_along(self, curvature: FloatArray, centered: bool, direction: FloatArray) -> FloatArray:
+        """``sum_t direction_t^2 H_t`` (1, d, d) with the H_t of :meth:`gram`, none of them formed."""
+
+    def free_gram(
+        self, curvature: FloatArray, centered: bool, basis: FloatArray | None
+    ) -> FloatArray:
+        """The Gram matrices, or their sum along the only one of the task directions (T, r)."""
+        if basis is None or basis.shape[1] > 1:
+            return self.gram(curvature, centered)
+        return self.gram_along(curvature, centered, basis[:, 0])
+
+    @abstractmethod
     def prefers_gram(self) -> bool:
         """Whether products with Gram matrices are cheaper than two passes over X."""
 
@@ -111,6 +125,9 @@ class Ragged(Design):
 
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
         H = np.empty((self.n_tasks, self.n_features, self.n_features))
+        if self.X.size * self.n_features < _GRAM_BLOCK * self.n_tasks:
+            _kernels.blocks.gram(self.X, curvature, self.offsets, centered, H)
+            return H
 
         def work(first: int, last: int) -> None:
             for t, own in self._tasks(first, last):
@@ -118,6 +135,11 @@ class Ragged(Design):
 
         spread(work, self.offsets, self.X.size * self.n_features * _PER_PRODUCT)
         return H
+
+    def gram_along(self, curvature: FloatArray, centered: bool, direction: FloatArray) -> FloatArray:
+        weight = curvature * np.repeat(np.square(direction), np.diff(self.offsets))
+        moments = self.adjoint_rows(weight) if centered else None
+        return _pooled_gram(self.X, weight, np.add.reduceat(weight, self.offsets[:-1]), moments)
 
     def prefers_gram(self) -> bool:
         return self.X.shape[0] >= self.n_features * self.n_tasks
@@ -164,6 +186,11 @@ class Shared(Design):
             return _weighted_gram(self.X, rows[0], centered)[None]
         return np.stack([_weighted_gram(self.X, row, centered) for row in rows])
 
+    def gram_along(self, curvature: FloatArray, centered: bool, direction: FloatArray) -> FloatArray:
+        rows = curvature.reshape(self.n_tasks, -1) * np.square(direction)[:, None]
+        moments = rows @ self.X if centered else None
+        return _pooled_gram(self.X, rows.sum(axis=0), rows.sum(axis=1), moments)
+
     def prefers_gram(self) -> bool:
         return self.X.shape[0] >= self.n_features
 
@@ -191,3 +218,14 @@ def _weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatAr
         moment = weight @ X
         H -= np.outer(moment, moment / total)
     return H
+
+
+def _pooled_gram(
+    X: FloatArray, weight: FloatArray, totals: FloatArray, moments: FloatArray | None
+) -> FloatArray:
+    """``X' diag(weight) X`` (1, d, d) less the tasks' means, from their moments (T, d)."""
+    H = _weighted_gram(X, weight, False)
+    if moments is not None:
+        scaled = moments / np.sqrt(np.where(totals > 0.0, totals, 1.0))[:, None]
+        H -= scaled.T @ scaled
+    return H[None]
