@@ -67,9 +67,16 @@ class Design(ABC):
         intercept.
         """
 
-    @abstractmethod
-    def gram_along(self, curvature: FloatArray, centered: bool, direction: FloatArray) -> FloatArray:
-        """``sum_t direction_t^2 H_t`` (1, d, d) with the H_t of :meth:`gram`, none of them formed."""
+    def squares(self, weight: FloatArray, centered: bool) -> FloatArray | None:
+        """Weighted sums of squares of each task's features (T, d); None if all have the same.
+
+        ``centered``: around the weighted mean of the task, which of rows of its own was taken out.
+        """
+        return np.einsum("tjj->tj", self.gram(weight, centered))
+
+    def gram_along(self, weight: FloatArray, centered: bool, direction: FloatArray) -> FloatArray:
+        """``sum_t direction_t^2 H_t`` (1, d, d), the H_t those of :meth:`gram`."""
+        return np.einsum("t,tij->ij", np.square(direction), self.gram(weight, centered))[None]
 
     def free_gram(
         self, curvature: FloatArray, centered: bool, basis: FloatArray | None
@@ -136,7 +143,14 @@ class Ragged(Design):
         spread(work, self.offsets, self.X.size * self.n_features * _PER_PRODUCT)
         return H
 
-    def gram_along(self, curvature: FloatArray, centered: bool, direction: FloatArray) -> FloatArray:
+    def squares(self, weight: FloatArray, centered: bool) -> FloatArray | None:
+        out = np.empty((self.n_tasks, self.n_features))
+        _kernels.blocks.squares(self.X, weight, self.offsets, out)
+        return out
+
+    def gram_along(
+        self, curvature: FloatArray, centered: bool, direction: FloatArray
+    ) -> FloatArray:
         weight = curvature * np.repeat(np.square(direction), np.diff(self.offsets))
         moments = self.adjoint_rows(weight) if centered else None
         return _pooled_gram(self.X, weight, np.add.reduceat(weight, self.offsets[:-1]), moments)
@@ -186,7 +200,12 @@ class Shared(Design):
             return _weighted_gram(self.X, rows[0], centered)[None]
         return np.stack([_weighted_gram(self.X, row, centered) for row in rows])
 
-    def gram_along(self, curvature: FloatArray, centered: bool, direction: FloatArray) -> FloatArray:
+    def squares(self, weight: FloatArray, centered: bool) -> FloatArray | None:
+        return None
+
+    def gram_along(
+        self, curvature: FloatArray, centered: bool, direction: FloatArray
+    ) -> FloatArray:
         rows = curvature.reshape(self.n_tasks, -1) * np.square(direction)[:, None]
         moments = rows @ self.X if centered else None
         return _pooled_gram(self.X, rows.sum(axis=0), rows.sum(axis=1), moments)
@@ -204,6 +223,16 @@ class Masked(Shared):
     def prefers_gram(self) -> bool:
         # Two products with the one X run at full BLAS speed; T different Gram matrices do not.
         return self.X.shape[0] >= 8 * self.n_features
+
+    def squares(self, weight: FloatArray, centered: bool) -> FloatArray | None:
+        rows = weight.reshape(self.n_tasks, -1)
+        raw = rows @ np.square(self.X)
+        if not centered:
+            return raw
+        totals = rows.sum(axis=1)[:, None]
+        out = raw - np.square(rows @ self.X) / np.where(totals > 0.0, totals, 1.0)
+        # What is left of a feature that does not vary where the task was observed is rounding.
+        return np.where(out > raw * (self.X.shape[0] * np.finfo(float).eps), out, 0.0)
 
 
 def _weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatArray:

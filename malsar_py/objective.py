@@ -378,7 +378,7 @@ class QuadraticObjective(Objective):
         each, every = basis is None or basis.shape[1] > 1, isinstance(rows, slice)
         if "gram" in self._kept or (every and each):
             return self.gram() if every else self.gram()[:, rows][:, :, rows]
-        index = np.arange(self.shape[0]) if every else rows
+        index = np.arange(self.shape[0]) if isinstance(rows, slice) else rows
         last = self._gram_rows
         if last is None or last[1] != each or not np.array_equal(last[0], index):
             design = self.design if every else self.design.restrict(index)

@@ -35,6 +35,19 @@ def adjoint(X, theta, offsets, out):
 
 
 @jit
+def squares(X, weight, offsets, out):
+    """``out[t, j] = sum over task t of weight[i] X[i, j]^2``; out is (T, d)."""
+    for t in range(offsets.shape[0] - 1):
+        sums = out[t]
+        for j in range(sums.shape[0]):
+            sums[j] = 0.0
+        for i in range(offsets[t], offsets[t + 1]):
+            x = X[i]
+            for j in range(sums.shape[0]):
+                sums[j] += weight[i] * x[j] * x[j]
+
+
+@jit
 def gram(X, weight, offsets, centered, out):
     """``out[t] = sum_i weight[i] (x_i - m_t)(x_i - m_t)'``, m_t the weighted mean or 0."""
     n_features = X.shape[1]

@@ -12,7 +12,7 @@ import scipy.linalg
 
 from .._typing import FloatArray, IntArray
 
-# Rows of W, and orthonormal task directions (n_tasks, r) that cost nothing there; None: all of them.
+# Rows of W, and orthonormal task directions (n_tasks, r) that are free there; None: all of them.
 FreePart = tuple[slice | IntArray, FloatArray | None]
 
 # Eigenvalues of a task quadratic below this share of its largest one are zero: directions it leaves

@@ -188,8 +188,10 @@ class _GramFactors:
 
 
 class _KernelFactors:
-    """The same for few rows: with ``H_t = Z_t'Z_t``, K_t = Z_t Z_t' and ``K_t + shift_t = L_t L_t'``
-    they are ``(I - V_t'V_t) / shift_t``, ``V_t = L_t^-1 Z_t``, and ``V_t'V_t`` is that times H_t.
+    """The same for few rows, by ``K_t = Z_t Z_t'`` where ``H_t = Z_t'Z_t``.
+
+    With ``K_t + shift_t I = L_t L_t'`` and ``V_t = L_t^-1 Z_t`` the inverses are ``(I - V_t'V_t) /
+    shift_t``, and ``V_t'V_t`` is each of them times H_t.
     """
 
     def __init__(self, objective: QuadraticObjective, shifts: FloatArray):
