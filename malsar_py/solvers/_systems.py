@@ -132,7 +132,8 @@ def _diagonal_mean(rotated: RotatedObjective, coupling: float, ridge: float) -> 
 def _inverse_diagonal(h: FloatArray, a: FloatArray | float) -> FloatArray:
     """``1 / (h + a)``, 0 where that is rounding; h (d, 1), a (T,) or a number."""
     denominator = h + a
-    kept = denominator > (h.max(initial=0.0) + a) * denominator.size * np.finfo(float).eps
+    rounding = denominator.size * np.finfo(float).eps
+    kept = denominator > (h.max(initial=0.0) + a) * rounding
     return np.divide(1.0, denominator, out=np.zeros_like(denominator), where=kept)
 
 
