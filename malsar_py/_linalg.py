@@ -9,10 +9,21 @@ import scipy.linalg
 
 from ._typing import FloatArray
 
+# Smallest against largest pivot.
+_FAR = 1e-5
+
 
 def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
     """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range."""
     return psd_solver(H)(B)
+
+
+def sum_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """The same by Cholesky where H is far from singular, which is many times faster."""
+    factor, failed = scipy.linalg.lapack.dpotrf(H, lower=1)
+    if failed or factor.diagonal().min() <= _FAR * factor.diagonal().max():
+        return psd_solver(H)
+    return lambda B: scipy.linalg.cho_solve((factor, True), B, check_finite=False)
 
 
 def psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:

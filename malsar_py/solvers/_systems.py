@@ -21,7 +21,7 @@ import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, cg
 
 from .. import _kernels
-from .._linalg import psd_solver, solve_psd
+from .._linalg import solve_psd, sum_solver
 from .._typing import FloatArray, IntArray
 from ..design import Ragged, Shared
 from ..objective import Objective, Quadratic, QuadraticObjective
@@ -185,7 +185,7 @@ class _GramFactors:
             # Both are symmetric: one product sums over the tasks.
             total += self.inverses[some].reshape(-1, d).T @ self.gram[some].reshape(-1, d)
         total *= 0.5 * coupling / n_tasks
-        return psd_solver(rest * np.eye(d) + total + total.T)
+        return sum_solver(rest * np.eye(d) + total + total.T)
 
 
 class _KernelFactors:
@@ -221,7 +221,7 @@ class _KernelFactors:
         V, share = self.whitened.X, coupling / self.shifts.shape[0]
         n_rows, d = V.shape
         if d <= min(n_rows, _COMMON_SIZE):
-            return psd_solver(rest * np.eye(d) + share * (V.T @ V))
+            return sum_solver(rest * np.eye(d) + share * (V.T @ V))
         return lambda r: _cg(lambda s: rest * s + share * (V.T @ (V @ s)), r)
 
 
