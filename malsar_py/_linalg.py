@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.linalg
 
 from ._typing import FloatArray
 
+# Smallest against largest pivot.
+_FAR = 1e-5
+
 
 def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
     """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range."""
+    return psd_solver(H)(B)
+
+
+def sum_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """The same by Cholesky where H is far from singular, which is many times faster."""
+    factor, failed = scipy.linalg.lapack.dpotrf(H, lower=1)
+    if failed or factor.diagonal().min() <= _FAR * factor.diagonal().max():
+        return psd_solver(H)
+    return lambda B: scipy.linalg.cho_solve((factor, True), B, check_finite=False)
+
+
+def psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """:func:`solve_psd` for several B."""
     values, Q = scipy.linalg.eigh(H, check_finite=False)
     kept = values > values[-1] * H.shape[0] * np.finfo(float).eps
-    if not kept.any():
-        return np.zeros_like(B)
-    Q = Q[:, kept]
-    return Q @ ((Q.T @ B).T / values[kept]).T
+    Q, values = Q[:, kept], values[kept]
+    return lambda B: Q @ ((Q.T @ B).T / values).T
 
 
-def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
-    """D (d x r) with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions."""
+def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray | None) -> FloatArray:
+    """``D basis'`` with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions.
+
+    ``basis`` (T x r) is orthonormal; None: every direction, the tasks by themselves. A single H
+    (1 x d x d) is that of all tasks, or the sum along the only direction.
+    """
+    if basis is None:
+        if gram.shape[0] == 1:
+            return solve_psd(gram[0], G)
+        return np.stack([solve_psd(H, g) for H, g in zip(gram, G.T, strict=True)], axis=1)
+    return _solve_along(gram, G, basis) @ basis.T
+
+
+def _solve_along(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
     d, r = G.shape[0], basis.shape[1]
     n_tasks = basis.shape[0]
     pull = G @ basis

@@ -6,6 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._centring import make_design, sample_shares
+from ._labels import show_labels
+from ._mean_model import MeanModel, constant_within_tasks, make_mean_model
 from ._scoring import score_rows
 from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
 from ._threads import one_blas_thread
@@ -68,6 +71,19 @@ class Prepared:
         if self.means is None:
             return intercept
         return intercept - np.einsum("tj,jt->t", self.means, self.objective.coefficients(result.W))
+
+    @cached_property
+    def squares(self) -> FloatArray | None:
+        """What each task could learn from: its weighted sums of squares (n_tasks, n_features)."""
+        return self.objective.design.squares(self.rows.sample_weight, self.objective.fit_intercept)
+
+    @cached_property
+    def mean_model(self) -> MeanModel:
+        """How the model of a task that was not fitted follows from those that were."""
+        starts = self.rows.offsets[:-1]
+        sizes = np.add.reduceat(self.rows.sample_weight, starts)
+        omega = np.add.reduceat(self.objective.c, starts)
+        return make_mean_model(self.squares, self.means, sizes, omega)
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -164,7 +180,10 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if not result.converged:
             self._warn_gap(result, objective.scale)
         self._set_fitted(rows, result, prepared.intercept(result), objective.scale)
-        self._set_coefficients(rows, objective.coefficients(result.W))
+        W = objective.coefficients(result.W)
+        self._set_coefficients(rows, W)
+        self._set_mean_model(prepared.mean_model.of(W, np.atleast_1d(self.intercept_)))
+        self._warn_constant(prepared)
         self._describe(result.W, prepared.problem)
 
     def _prepare(self, rows: TaskRows) -> Prepared:
@@ -272,6 +291,24 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if rows.one_task_plain:
             self.coef_ = self.coef_[0]
 
+    def _set_mean_model(self, mean: tuple[FloatArray, float]) -> None:
+        """Set what ``unseen="mean"`` predicts with; coefficients changed by hand leave it alone."""
+        self._mean_coef, self._mean_intercept = mean
+
+    def _warn_constant(self, prepared: Prepared) -> None:
+        if prepared.means is None or prepared.problem.n_tasks in (1, len(prepared.rows.X)):
+            return
+        constant = constant_within_tasks(prepared.squares, prepared.means)
+        if constant.any():
+            names = prepared.rows.feature_names[constant]
+            warnings.warn(
+                f"Constant within every task: {show_labels(names)}. What such a feature does is "
+                "inside the tasks' intercepts, and it tells nothing about new tasks. Leave it out, "
+                "or fit with fit_intercept=False and a column of ones.",
+                UserWarning,
+                stacklevel=4,
+            )
+
     def _set_tasks(self, rows: TaskRows) -> None:
         self._door = rows.door
         self.tasks_ = rows.tasks
@@ -291,11 +328,18 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if index is None:
             return X @ coef.T + intercept
         z = np.empty(X.shape[0])
-        for t in np.unique(index):
-            own = index == t
-            w, b = (coef.mean(axis=0), intercept.mean()) if t < 0 else (coef[t], intercept[t])
+        order = np.argsort(index, kind="stable")
+        for own in np.split(order, np.flatnonzero(np.diff(index[order])) + 1):
+            t = index[own[0]]
+            w, b = self._mean_of_tasks() if t < 0 else (coef[t], intercept[t])
             z[own] = X[own] @ w + b
         return z
+
+    def _mean_of_tasks(self) -> tuple[FloatArray, float]:
+        if hasattr(self, "_mean_coef"):
+            return self._mean_coef, self._mean_intercept
+        # Pickled by a version that did not keep it.
+        return self.coef_.reshape(self.n_tasks_, -1).mean(axis=0), float(np.mean(self.intercept_))
 
     def score(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> float:
         """Mean over tasks of the task's R2 (regressors) or accuracy (classifiers).

@@ -30,20 +30,27 @@ _LEAST_CURVATURE = 1e-3
 
 # Some rows of W: all of them, or their positions.
 Rows = slice | IntArray
+# Orthonormal task directions (T x r); None: all of them.
+Basis = FloatArray | None
 
 
 class Quadratic(Protocol):
-    """``1/2 tr(W Q W')`` with ``Q = matrix + ridge I``, as objectives and solvers need it."""
+    """``1/2 tr(W Q W')``, Q = matrix or mean + ridge, as objectives and solvers need it."""
 
     @property
     def matrix(self) -> FloatArray | None: ...
     @property
     def ridge(self) -> float: ...
     @property
+    def mean(self) -> float: ...
+    @property
+    def coupled(self) -> bool: ...
+    @property
     def largest(self) -> float: ...
     @property
     def smallest(self) -> float: ...
     def with_ridge(self, ridge: float) -> Quadratic: ...
+    def pull(self, W: FloatArray) -> FloatArray: ...
     def apply(self, W: FloatArray) -> FloatArray: ...
     def coupling(self, W: FloatArray) -> float: ...
     def dense(self, n_tasks: int) -> FloatArray: ...
@@ -72,7 +79,7 @@ class Penalty(Protocol):
     def quadratic(self) -> Quadratic: ...
     def value(self, W: FloatArray) -> float: ...
     def dual_bounds(self, W: FloatArray, G: FloatArray) -> list[tuple[float, float]]: ...
-    def free_part(self, n_tasks: int) -> tuple[Rows, FloatArray] | None: ...
+    def free_part(self, n_tasks: int) -> tuple[Rows, Basis] | None: ...
     def restrict(self, features: IntArray) -> Self: ...
 
 
@@ -161,7 +168,7 @@ class Objective(ABC):
 
     @abstractmethod
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
         """A dual point with ``G[rows] @ basis = 0``: what is free of penalty must not be pulled."""
 
@@ -325,7 +332,7 @@ class QuadraticObjective(Objective):
         self.b0 = self.b.copy()
         # Computed when first asked for, once for all objectives on these data.
         self._kept: dict[str, FloatArray] = {}
-        self._gram_rows: tuple[IntArray, FloatArray] | None = None
+        self._gram_rows: tuple[IntArray, bool, FloatArray] | None = None
         self._by_gram = design.prefers_gram()
 
     @property
@@ -366,16 +373,18 @@ class QuadraticObjective(Objective):
             self._kept["gram"] = self.design.gram(self.c, self.fit_intercept)
         return self._kept["gram"]
 
-    def _gram_of(self, rows: Rows) -> FloatArray:
-        """The Gram matrices of some features; the last ones asked for are kept."""
-        if isinstance(rows, slice):
-            return self.gram()
-        if "gram" in self._kept:
-            return self._kept["gram"][:, rows][:, :, rows]
-        if self._gram_rows is None or not np.array_equal(self._gram_rows[0], rows):
-            gram = self.design.restrict(rows).gram(self.c, self.fit_intercept)
-            self._gram_rows = rows, gram
-        return self._gram_rows[1]
+    def _gram_of(self, rows: Rows, basis: Basis) -> FloatArray:
+        """The Gram matrices of some features, or their sum along the only direction; kept."""
+        each, every = basis is None or basis.shape[1] > 1, isinstance(rows, slice)
+        if "gram" in self._kept or (every and each):
+            return self.gram() if every else self.gram()[:, rows][:, :, rows]
+        index = np.arange(self.shape[0]) if isinstance(rows, slice) else rows
+        last = self._gram_rows
+        if last is None or last[1] != each or not np.array_equal(last[0], index):
+            design = self.design if every else self.design.restrict(index)
+            last = index, each, design.free_gram(self.c, self.fit_intercept, basis)
+            self._gram_rows = last
+        return last[2]
 
     def set_gram(self, gram: FloatArray) -> None:
         """Take Gram matrices that are known."""
@@ -383,8 +392,8 @@ class QuadraticObjective(Objective):
 
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         G = lifted - self.rhs
-        if self.quadratic.matrix is not None:
-            G += W @ self.quadratic.matrix
+        if self.quadratic.coupled:
+            G += self.quadratic.pull(W)
         return G
 
     def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
@@ -408,11 +417,11 @@ class QuadraticObjective(Objective):
         return super().loss_lipschitz()
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
         # Minimise the loss over what is free: there the shifted W does not pull any more.
         shift = np.zeros(self.shape)
-        shift[rows] = solve_free(self._gram_of(rows), point.G[rows], basis) @ basis.T
+        shift[rows] = solve_free(self._gram_of(rows, basis), point.G[rows], basis)
         moved = self.dual_point(W + shift, lifted + self.lift(shift))
         return DualPoint(moved.loss, moved.G, moved.dual)
 
@@ -426,8 +435,8 @@ class GeneralObjective(Objective):
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         _, theta = self._evaluate(lifted)
         G = -self.design.adjoint(theta)
-        if self.quadratic.matrix is not None:
-            G += W @ self.quadratic.matrix
+        if self.quadratic.coupled:
+            G += self.quadratic.pull(W)
         return G
 
     def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
@@ -440,15 +449,15 @@ class GeneralObjective(Objective):
         return self._point(W, *self._evaluate(lifted))
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
         value, theta = self._evaluate(lifted)
         self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
         weight = self.loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
-        gram = design.gram(weight, self.fit_intercept)
+        gram = design.free_gram(weight, self.fit_intercept, basis)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            z = design.predict(solve_free(gram, point.G[rows], basis) @ basis.T)
+            z = design.predict(solve_free(gram, point.G[rows], basis))
             if self.fit_intercept:
                 self._center(z, weight)
             theta -= weight * z

@@ -21,7 +21,8 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 _PROXIMAL = {"_kernels", "prox", "penalties"}
 _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"objective", "rotated", "parts", "solvers"}
-_CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_centring", "_scoring", "_docs", "_threads"}
+_CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_centring", "_mean_model", "_scoring"}
+_CORE |= {"_docs", "_threads"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -35,6 +36,7 @@ MAY_IMPORT = {
     "_centring": {"_tasks", "_threads", "design"},
     "_keep_tasks": {"_labels"},
     "_linalg": set(),
+    "_mean_model": set(),
     # arrays -> proximal operators -> penalties
     "_kernels": set(),
     "prox": {"_kernels"},

@@ -111,11 +111,12 @@ class TestRows:
             place[order] = np.arange(len(X))
         self._place = place if observed is None else place[observed]
 
-    def predict(self, W: FloatArray, intercept: FloatArray) -> FloatArray:
+    def predict(self, step: Step) -> FloatArray:
         """Linear predictions for the observed targets, or for all in the estimator's form."""
+        W, intercept = step.W, step.intercept
         if self._unseen:
-            W = np.column_stack([W, W.mean(axis=1)])
-            intercept = np.append(intercept, intercept.mean())
+            m, b = step.mean_model.of(W, intercept)
+            W, intercept = np.column_stack([W, m]), np.append(intercept, b)
         z = self._design.predict(W)
         if self._place is None:
             return z.reshape(len(intercept), -1).T + intercept
@@ -146,7 +147,7 @@ class PredictionJudge(Judge):
         self._z: list[FloatArray] = []
 
     def see(self, step: Step) -> None:
-        self._z.append(self._test.predict(step.W, step.intercept))
+        self._z.append(self._test.predict(step))
 
     def scores(self) -> FloatArray:
         Z, self._z = np.stack(self._z, axis=1), []
@@ -194,7 +195,7 @@ class NamedJudge(ScorerJudge):
         self._rows = TestRows(resolve_predict(model, Xt, tasks=test.tasks), model.n_tasks_)
 
     def see(self, step: Step) -> None:
-        z = self._rows.predict(step.W, step.intercept)
+        z = self._rows.predict(step)
         vars(self._estimator)["_linear_prediction"] = lambda X, tasks: z
         # The targets are the same at every step: they were checked at the first one.
         checked = True if self._found and np.isfinite(z).all() else None
@@ -221,6 +222,7 @@ class CallableJudge(ScorerJudge):
         model = self._model
         model._set_coefficients(self._fitted, step.W)
         model._set_fitted(self._fitted, step.result, step.intercept, step.objective.scale)
+        model._set_mean_model(step.mean_model.of(step.W, step.intercept))
         model._describe(step.result.W, step.problem)
         super().see(step)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._mean_model import MeanModel
 from .._tasks import TaskRows, resolve_fit
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Prepared, Problem
@@ -26,6 +27,7 @@ class Step:
     result: Result
     W: FloatArray  # (n_features, n_tasks)
     intercept: FloatArray  # (n_tasks,)
+    mean_model: MeanModel
 
 
 def prepare(
@@ -64,7 +66,8 @@ def solve_path(
         else:
             result = model._follow(objective, result, workspace)
         coefficients = objective.coefficients(result.W)
-        yield Step(prepared.problem, objective, result, coefficients, prepared.intercept(result))
+        intercept, mean_model = prepared.intercept(result), prepared.mean_model
+        yield Step(prepared.problem, objective, result, coefficients, intercept, mean_model)
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:

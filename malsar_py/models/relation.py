@@ -19,14 +19,13 @@ from ..base import (
     Problem,
 )
 from ..graphs import to_laplacian
-from ..penalties import L1, Coupling, Penalty, Ridge, SquaredTraceNorm
+from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTraceNorm
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MeanRegularized(MultiTaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
-        T = problem.n_tasks
-        return Coupling(self.lambda1, np.eye(T) - 1.0 / T) + Ridge(self.lambda2)
+        return MeanCoupling(self.lambda1, problem.n_tasks) + Ridge(self.lambda2)
 
 
 @document("regressor")
@@ -140,8 +139,11 @@ class _Graph(MultiTaskEstimator):
     }
 
     def _penalty(self, problem: Problem) -> Penalty:
-        L = to_laplacian(self.graph, problem.tasks)
-        return L1(self.lambda3) + Coupling(self.lambda1, L) + Ridge(self.lambda2)
+        if isinstance(self.graph, str) and self.graph == "complete":
+            coupling = MeanCoupling(self.lambda1, problem.n_tasks)
+        else:
+            coupling = Coupling(self.lambda1, to_laplacian(self.graph, problem.tasks))
+        return L1(self.lambda3) + coupling + Ridge(self.lambda2)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         return None  # the norm is lambda3's

@@ -233,4 +233,4 @@ class Survey:
 def active_set_fits(objective: Objective) -> bool:
     """Whether the penalty separates over the rows of W, up to a ridge."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    return structure is not None and structure.row_code is not None and quadratic.matrix is None
+    return structure is not None and structure.row_code is not None and not quadratic.coupled

@@ -121,4 +121,4 @@ def newton_fits(objective: Objective) -> bool:
         return False
     if structure is None:
         return True
-    return quadratic.matrix is None
+    return not quadratic.coupled

@@ -70,7 +70,7 @@ def semismooth_fits(objective: Objective, n_active: int) -> bool:
     With so many features active, their systems must not be large.
     """
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    if not isinstance(objective, QuadraticObjective) or quadratic.matrix is not None:
+    if not isinstance(objective, QuadraticObjective) or quadratic.coupled:
         return False
     if structure is None or structure.row_code is None:
         return False
