@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,12 @@ def shared_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder ../shared (raw data and golden results) is not beside the checkout")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures() -> Iterator[None]:
+    """Displays are pyplot's figures, which it keeps until they are closed."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")

@@ -40,12 +40,10 @@ PNG = b"\x89PNG"
 
 @pytest.fixture(autouse=True)
 def no_pyplot_state():
-    """Figures are drawn for no screen, and closed after each test."""
+    """Figures are drawn for no screen."""
     from matplotlib import pyplot
 
     pyplot.switch_backend("agg")
-    yield
-    pyplot.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,29 +39,36 @@ def draw(found: Comparison, folder: Path, feature_names: list[str]) -> None:
         tasks=train.codes,
         n_lambdas=50,
     )
-    pictures: dict[str, Any] = {
-        "coefficients": plotting.CoefficientMapDisplay.from_estimator(model, unit=unit),
-        "similarity": plotting.TaskSimilarityDisplay.from_estimator(model),
-        "convergence": plotting.ConvergenceDisplay.from_estimator(model),
-        "path": plotting.PathDisplay(
-            path.lambda1,
-            path.coef,
-            feature_names=feature_names,
-            df=path.df,
-            chosen=best.parameters["lambda1"],
-        ).plot(),
+    curve = plotting.PathDisplay(
+        path.lambda1,
+        path.coef,
+        feature_names=feature_names,
+        df=path.df,
+        chosen=best.parameters["lambda1"],
+    )
+    # Drawn one by one: pyplot warns of many open figures.
+    pictures: dict[str, Callable[[], Any]] = {
+        f"coefficients of {best.model}": partial(
+            plotting.CoefficientMapDisplay.from_estimator, model, unit=unit
+        ),
+        f"similarity of {best.model}": partial(
+            plotting.TaskSimilarityDisplay.from_estimator, model
+        ),
+        f"convergence of {best.model}": partial(plotting.ConvergenceDisplay.from_estimator, model),
+        f"path of {best.model}": curve.plot,
     }
-    pictures = {f"{name} of {best.model}": display for name, display in pictures.items()}
     for outcome in found.outcomes:
-        curve = plotting.CVCurveDisplay.from_estimator(outcome.search)
-        pictures[f"cross-validation of {outcome.model}"] = curve
+        pictures[f"cross-validation of {outcome.model}"] = partial(
+            plotting.CVCurveDisplay.from_estimator, outcome.search
+        )
     try:
         folder.mkdir(exist_ok=True)
-        for title, display in pictures.items():
-            display.figure_.suptitle(title, fontsize=11)
+        for title, draw_it in pictures.items():
+            figure = draw_it().figure_
+            figure.suptitle(title, fontsize=11)
             name = re.sub(r"[^a-z0-9]+", "_", title.replace(" of ", " ").lower()).strip("_")
-            display.figure_.savefig(folder / f"{name}.png", dpi=_DPI)
-            pyplot.close(display.figure_)
+            figure.savefig(folder / f"{name}.png", dpi=_DPI)
+            pyplot.close(figure)
     except OSError as error:
         raise CompareError(f"--plot: {folder}: {error.strerror}") from error
     note(f"{len(pictures)} pictures written to {folder}")
