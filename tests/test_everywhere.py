@@ -93,7 +93,12 @@ def stacked(X, Y):
     """The same cell by cell in a mixed order: rows, y, tasks, and the order."""
     order = np.random.default_rng(1).permutation(Y.size)
     rows = frame(np.tile(X.to_numpy(), (Y.shape[1], 1))[order])
-    return rows, Y.to_numpy().T.ravel()[order], np.repeat(Y.columns, len(Y))[order], order
+    return (
+        rows,
+        Y.to_numpy().T.ravel()[order],
+        np.repeat(Y.columns.to_numpy(), len(Y))[order],
+        order,
+    )
 
 
 def with_labels(rows, tasks):
