@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -76,6 +77,12 @@ class Prepared:
 def is_own(estimator: Any, method: str) -> bool:
     """Whether a method is the library's, and not that of a subclass or a mixin."""
     return bool(getattr(estimator, method).__module__.partition(".")[0] == __package__)
+
+
+def takes(method: Callable[..., Any], name: str) -> bool:
+    """Whether a method takes a keyword."""
+    parameters = inspect.signature(method).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -361,8 +368,10 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         else:  # of the rows that count
             counts = np.atleast_1d(scored.observed.reshape(len(scored.observed), -1).any(axis=1))
             rows = np.flatnonzero(counts)
-            X, tasks = (None if v is None else _safe_indexing(native(v), rows) for v in (X, tasks))
-            found = np.asarray(self.predict(X, tasks=tasks))
+            labels = {}
+            if tasks is not None and takes(self.predict, "tasks"):  # else it finds its own
+                labels["tasks"] = _safe_indexing(native(tasks), rows)
+            found = np.asarray(self.predict(_safe_indexing(native(X), rows), **labels))
             prediction = np.empty((len(counts), *found.shape[1:]), found.dtype)
             prediction[rows] = found
         return score_rows(scored, prediction, classifier=self._classifier)

@@ -68,6 +68,19 @@ def test_score_is_that_of_predict():
     assert shared.score(X, Y2) == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_predict_that_finds_its_own_labels():
+    class Own(LassoRegressor):
+        def predict(self, X):
+            return super().predict(X, tasks=np.where(np.asarray(X)[:, 0] > 0, "a", "b"))
+
+        def score(self, X, y):
+            return super().score(X, y, tasks=np.where(np.asarray(X)[:, 0] > 0, "a", "b"))
+
+    labels = np.where(X[:, 0] > 0, "a", "b")
+    model = Own().fit(X, Y, tasks=labels)
+    assert model.score(X, Y) == LassoRegressor().fit(X, Y, tasks=labels).score(X, Y, tasks=labels)
+
+
 def test_score_of_classes_is_that_of_predict():
     model = Always().fit(X, Y > 0, tasks=T)
     expected = np.mean([accuracy_score(Y[t == T] > 0, np.ones(20, bool)) for t in range(3)])
