@@ -72,7 +72,8 @@ coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
 intercept_ : ndarray of shape (n_tasks,) or float
     Intercepts b.
 tasks_ : ndarray of shape (n_tasks,)
-    Task labels as given, in the order of `coef_`: sorted, or the columns of a 2-D y in their order.
+    Task labels as given, in the order of `coef_`: sorted, ordered categories in
+    their order; or the columns of a 2-D y as they are.
 n_tasks_ : int
     Number of tasks.
 {own_attributes}{certificate}n_iter_ : int

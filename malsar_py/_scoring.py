@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
 
+from ._labels import factorize
 from ._tasks import ScoreRows
 from ._typing import AnyArray, FloatArray, IntArray
 
@@ -15,13 +17,13 @@ _METRICS = {"r2": r2_score, "accuracy": accuracy_score}
 
 def score_rows(rows: ScoreRows, prediction: AnyArray, *, classifier: bool) -> float:
     """Score the prediction for `rows.rows`, one column per task where these are for all tasks."""
-    return task_mean_score(
-        "accuracy" if classifier else "r2",
-        rows.y,
-        prediction[rows.observed],
-        rows.group,
-        rows.sample_weight,
-    )
+    y, found = rows.y, prediction[rows.observed]
+    if y.dtype.kind == "O" and isinstance(y[0], Integral):
+        # Classes beyond 64 bits, which sklearn does not read: as positions, -1 where wrong.
+        codes = factorize(y, "y")[1]
+        y, found = codes, np.where(y == found, codes, -1)
+    metric: Literal["r2", "accuracy"] = "accuracy" if classifier else "r2"
+    return task_mean_score(metric, y, found, rows.group, rows.sample_weight)
 
 
 def task_mean_score(

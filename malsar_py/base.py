@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -14,9 +15,12 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._centring import make_design, sample_shares
+from ._family import Family
+from ._given import label_like, native
 from ._labels import show_labels
 from ._mean_model import MeanModel, constant_within_tasks, make_mean_model
 from ._scoring import score_rows
@@ -86,6 +90,17 @@ class Prepared:
         return make_mean_model(self.squares, self.means, sizes, omega)
 
 
+def is_own(estimator: Any, method: str) -> bool:
+    """Whether a method is the library's, and not that of a subclass or a mixin."""
+    return bool(getattr(estimator, method).__module__.partition(".")[0] == __package__)
+
+
+def takes(method: Callable[..., Any], name: str) -> bool:
+    """Whether a method takes a keyword."""
+    parameters = inspect.signature(method).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
 # finds it.
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -110,6 +125,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     _loss: ClassVar[Loss]
     _classifier: ClassVar[bool] = False
+    _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
@@ -140,6 +156,19 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
 
+    def __sklearn_clone__(self) -> Self:
+        copy = super().__sklearn_clone__()
+        self._clones: Family = getattr(self, "_clones", None) or Family()
+        copy._siblings = self._clones
+        return copy
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Having been cloned changes nothing that is kept, or hashed.
+        return {name: v for name, v in super().__getstate__().items() if name != "_clones"}
+
+    def _advise(self, rows: TaskRows) -> None:
+        """Warn of what a fit of the user's own (not of a fold) shows to be a mistake."""
+
     def fit(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> Self:
         """Fit the tasks together.
 
@@ -148,7 +177,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         X : {array-like, DataFrame} of shape (n_samples, n_features)
             Features, with the task labels in `task_column` if that is set.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-            Targets. Two-dimensional: one column per task on a shared X. NaN means not observed.
+            Targets. Two-dimensional: one column per task on a shared X. NaN, None, NaT and masked
+            entries are not observed.
         tasks : array-like of shape (n_samples,), default=None
             Task label of each row, when the labels are neither in X nor the columns of y.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
@@ -168,8 +198,12 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         rows = resolve_fit(
             self, X, y, tasks=tasks, sample_weight=sample_weight, classifier=self._classifier
         )
+        if self._couples and rows.one_task_plain:
+            self._warn_of_forgotten_labels(rows)
         with one_blas_thread():
             self._fit_rows(rows)
+        if not hasattr(self, "_siblings"):
+            self._advise(rows)
         return self
 
     def _fit_rows(self, rows: TaskRows) -> None:
@@ -254,12 +288,23 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _start(self, rows: TaskRows) -> FloatArray:
         shape = (rows.n_tasks, rows.X.shape[1])
-        if self.warm_start and hasattr(self, "coef_"):
-            coef = self.coef_.reshape(self.n_tasks_, -1)
-            same = coef.shape == shape and np.array_equal(self.tasks_, rows.tasks)
+        if self.warm_start and getattr(self, "coef_", None) is not None:
+            coef = np.asarray(self.coef_, dtype=np.float64)
+            same = coef.size == rows.n_tasks * shape[1] and np.array_equal(self.tasks_, rows.tasks)
             if same and np.array_equal(self.coef_feature_names_, rows.feature_names):
-                return np.ascontiguousarray(coef.T)
+                return np.ascontiguousarray(coef.reshape(shape).T)
         return np.zeros(shape[::-1])
+
+    def _warn_of_forgotten_labels(self, rows: TaskRows) -> None:
+        j = label_like(rows.X)
+        if j is not None:
+            warnings.warn(
+                f"{type(self).__name__} couples tasks, but was fitted without task labels, as one "
+                f"task. If the values of column {rows.feature_names[j]!r} are labels, pass its "
+                "name or position as task_column; labels kept apart from X are passed as `tasks`.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     def _warn_gap(self, result: Result, scale: float) -> None:
         reached = result.gap / scale if scale > 0.0 else result.gap
@@ -363,7 +408,17 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             task this is scikit-learn's own score.
         """
         scored = resolve_score(self, X, y, tasks=tasks, sample_weight=sample_weight)
-        prediction = self._label(self._predict_rows(scored.rows.X, scored.rows.index))
+        if is_own(self, "predict"):
+            prediction = self._label(self._predict_rows(scored.rows.X, scored.rows.index))
+        else:  # of the rows that count
+            counts = np.atleast_1d(scored.observed.reshape(len(scored.observed), -1).any(axis=1))
+            rows = np.flatnonzero(counts)
+            labels = {}
+            if tasks is not None and takes(self.predict, "tasks"):  # else it finds its own
+                labels["tasks"] = _safe_indexing(native(tasks), rows)
+            found = np.asarray(self.predict(_safe_indexing(native(X), rows), **labels))
+            prediction = np.empty((len(counts), *found.shape[1:]), found.dtype)
+            prediction[rows] = found
         return score_rows(scored, prediction, classifier=self._classifier)
 
     def _label(self, z: FloatArray) -> AnyArray:

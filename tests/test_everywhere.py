@@ -93,7 +93,8 @@ def stacked(X, Y):
     """The same cell by cell in a mixed order: rows, y, tasks, and the order."""
     order = np.random.default_rng(1).permutation(Y.size)
     rows = frame(np.tile(X.to_numpy(), (Y.shape[1], 1))[order])
-    return rows, Y.to_numpy().T.ravel()[order], np.repeat(list(Y.columns), len(Y))[order], order
+    labels = np.repeat(Y.columns.to_numpy(), len(Y))
+    return rows, Y.to_numpy().T.ravel()[order], labels[order], order
 
 
 def with_labels(rows, tasks):

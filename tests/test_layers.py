@@ -21,18 +21,21 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 _PROXIMAL = {"_kernels", "prox", "penalties"}
 _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"objective", "rotated", "parts", "solvers"}
-_CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_centring", "_mean_model", "_scoring"}
-_CORE |= {"_docs", "_threads"}
+_CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
+_CORE |= {"_edges", "_family", "_mean_model", "_threads"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
     "_threads": set(),
-    "_labels": set(),
-    "_stack": {"_labels"},
-    "_features": {"_labels"},
-    "_tasks": {"_features", "_labels"},
+    "_family": set(),
+    "_edges": {"_labels", "graphs"},
+    "_given": set(),
+    "_labels": {"_given"},
+    "_stack": {"_given", "_labels"},
+    "_features": {"_given", "_labels"},
+    "_tasks": {"_family", "_features", "_given", "_labels"},
     "_counted": {"_tasks"},
-    "_scoring": {"_tasks"},
+    "_scoring": {"_labels", "_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
     "_keep_tasks": {"_labels"},
     "_linalg": set(),
@@ -54,7 +57,7 @@ MAY_IMPORT = {
     "models": _CORE | {"base"},
     "model_selection": _CORE | {"_counted", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
-    "metrics": {"_counted", "_labels", "_tasks"},
+    "metrics": {"_counted", "_given", "_labels", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
     # the command line, a user of the public names ("" is the package itself)

@@ -8,6 +8,8 @@ from typing import Any
 
 from sklearn.utils import _safe_indexing, indexable
 
+from .._given import native
+from .._labels import refuse_list_of_tables
 from .._typing import IntArray
 
 
@@ -33,6 +35,8 @@ class Data:
 
 def read_data(X: Any, y: Any, tasks: Any, sample_weight: Any) -> Data:
     """The same as things of which rows can be taken; a single weight stays one."""
+    X, y, tasks, sample_weight = map(native, (X, y, tasks, sample_weight))
+    refuse_list_of_tables(X)
     if _is_number(sample_weight):
         X, y, tasks = indexable(X, y, tasks)
     else:

@@ -21,7 +21,7 @@ from sklearn.pipeline import Pipeline
 from .._scoring import task_mean_scores
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
-from ..base import MultiTaskEstimator
+from ..base import MultiTaskEstimator, is_own
 from ..design import Design, Ragged, Shared
 from ..metrics import SCORERS, TaskScore, get_task_scorer, make_task_scorer
 from ._data import Data
@@ -204,7 +204,7 @@ class NamedJudge(ScorerJudge):
 
 
 class CallableJudge(ScorerJudge):
-    """A callable may look at anything: the estimator (or pipeline) is put together for it."""
+    """A callable, or a subclass, may look at anything: the estimator is put together for it."""
 
     def __init__(
         self,
@@ -237,7 +237,9 @@ def make_judge(
 ) -> Judge:
     """The judge for a test part; Xt is its X as the model sees it."""
     model._set_tasks(rows)
-    if callable(scoring.given):
+    methods = ("score", "predict", "predict_proba", "decision_function")
+    redefined = any(not is_own(model, name) for name in methods if hasattr(model, name))
+    if callable(scoring.given) or redefined:
         return CallableJudge(model, rows, steps, test, scoring)
     if scoring.scorer is not None and scoring.task_score is None:
         return NamedJudge(model, Xt, test, scoring)

@@ -17,6 +17,8 @@ from .._labels import (
     column_position,
     factorize,
     frame_columns,
+    label_order,
+    native,
     show_labels,
     split_column,
 )
@@ -36,7 +38,7 @@ class Sample:
 
     # (n,) bool, target observed and weight positive; with one task per column of y: (n, n_tasks)
     observed: AnyArray
-    labels: AnyArray  # (n_tasks,) sorted distinct labels of the tasks
+    labels: AnyArray  # (n_tasks,) distinct labels of the tasks, in their order
     tasks: AnyArray  # (n,) code of each row's task
     classes: AnyArray  # (n,) code of each row's class; 0 without stratification
     cells: AnyArray  # by column: (n, n_cells) bool, what is to be spread: (task, class) pairs
@@ -68,7 +70,7 @@ class TaskSplitter(BaseCrossValidator):
 
     def _read(self, X: Any, y: Any, tasks: Any, sample_weight: Any = None) -> Sample:
         """Check what is to be split."""
-        labels, source = self._labels(X, tasks)
+        labels, source, order = self._labels(X, tasks)
         n_rows = _num_samples(X)
         if labels is not None and len(labels) != n_rows:
             raise ValueError(
@@ -77,6 +79,7 @@ class TaskSplitter(BaseCrossValidator):
             )
         values, observed = None, np.ones(n_rows, bool)
         if y is not None:
+            y = native(y)
             values, observed = class_targets(y)
             check_consistent_length(X, values)
         elif self.stratify is True:
@@ -94,7 +97,7 @@ class TaskSplitter(BaseCrossValidator):
             values, observed = values[:, 0], observed[:, 0]
         distinct, codes = np.zeros(1, np.intp), np.zeros(n_rows, np.intp)
         if labels is not None:
-            distinct, codes = factorize(labels, source)
+            distinct, codes = factorize(labels, source, order)
         classes = np.zeros(n_rows, np.intp)
         if values is not None and self._stratified(values[observed]):
             classes[observed] = factorize(values[observed], "y")[1]
@@ -118,15 +121,18 @@ class TaskSplitter(BaseCrossValidator):
         none = np.empty(0)
         return Sample(observed, none, none, none, cells, columns, by_column=True)
 
-    def _labels(self, X: Any, tasks: Any) -> tuple[AnyArray | None, str]:
-        if self.task_column is None:
-            return (None, "") if tasks is None else (as_labels(tasks, "`tasks`"), "`tasks`")
-        source = f"task_column={self.task_column!r}"
-        if tasks is not None:
-            raise ValueError(f"Task labels were given twice, by {source} and by `tasks`.")
-        table = as_table(X)
-        column, _ = split_column(table, column_position(table, self.task_column))
-        return as_labels(column, source), source
+    def _labels(self, X: Any, tasks: Any) -> tuple[AnyArray | None, str, AnyArray | None]:
+        """Labels of the rows, the words that name their door, the order of ordered ones."""
+        source = "`tasks`"
+        if self.task_column is not None:
+            source = f"task_column={self.task_column!r}"
+            if tasks is not None:
+                raise ValueError(f"Task labels were given twice, by {source} and by `tasks`.")
+            table = as_table(X)
+            tasks, _ = split_column(table, column_position(table, self.task_column))
+        if tasks is None:
+            return None, "", None
+        return as_labels(tasks, source), source, label_order(tasks, source)
 
     def _stratified(self, values: AnyArray) -> bool:
         """Whether to keep class proportions of the targets that count."""

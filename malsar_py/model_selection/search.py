@@ -266,6 +266,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         if self.refit:
             start = time.perf_counter()
             best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+            vars(Template(best).model).pop("_siblings", None)  # no fold: a fit of the user's own
             self.best_estimator_ = best.fit(data.X, data.y, **self._fit_params(template, data))
             self.refit_time_ = time.perf_counter() - start
         return self
@@ -306,9 +307,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
             return data.tasks
         steps, _ = template.parts({})
         table = as_table(transform(steps, data)[0].X)
-        return as_labels(
-            split_column(table, column_position(table, column))[0], f"task_column={column!r}"
-        )
+        labels, _ = split_column(table, column_position(table, column))
+        as_labels(labels, f"task_column={column!r}")  # what is wrong is said of the column
+        return labels  # as they are: categories may have an order
 
     def _run(
         self,

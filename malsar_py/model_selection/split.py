@@ -227,7 +227,7 @@ class LeaveOneTaskOut(TaskSplitter):
         train : ndarray
             The training set indices for that split.
         test : ndarray
-            The testing set indices for that split: one task, in the order of sorted labels.
+            The testing set indices for that split: one task, in the order of `tasks_`.
         """
         self._refuse_groups(groups)
         sample = self._one_task_a_row(X, y, tasks, sample_weight)

@@ -25,6 +25,7 @@ class TwoPart(MultiTaskEstimator):
 
     lambda2: float = 0.1
 
+    _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "lambda1": POSITIVE,
@@ -46,9 +47,10 @@ class TwoPart(MultiTaskEstimator):
 
     def _start(self, rows: TaskRows) -> FloatArray:
         W = super()._start(rows)
-        if not W.any():
+        given: list[Any] = [getattr(self, name, None) for name in self._part_names]
+        if not W.any() or any(part is None for part in given):
             return np.zeros((2 * W.shape[0], W.shape[1]))
-        parts = [getattr(self, name).reshape(W.shape[::-1]).T for name in self._part_names]
+        parts = [part.reshape(W.shape[::-1]).T for part in given]
         start = np.concatenate(parts)
         penalty = self._penalty(Problem(rows.tasks, W.shape[0]))
         # Under a constraint that was not there before, the nearest point that meets it.

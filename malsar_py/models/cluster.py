@@ -47,6 +47,7 @@ class _SpectralBox(MultiTaskEstimator):
 
     lambda2: float = 0.1
 
+    _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "lambda2": [Interval(Real, 0, None, closed="neither")],

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._centring import sample_shares
 from .._docs import document
+from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
 from .._tasks import TaskRows, task_weights
 from .._typing import AnyArray, FloatArray
@@ -160,6 +161,11 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         "coef0": [Interval(Real, None, None, closed="neither")],
         "kernel_params": [dict, None],
     }
+
+    def _advise(self, rows: TaskRows) -> None:
+        kind = self.task_kernel
+        if not isinstance(kind, str | np.ndarray) and not hasattr(kind, "iloc"):
+            warn_of_unknown(kind, rows.tasks, "task_kernel")
 
     def _penalty(self, problem: Problem) -> Penalty:
         raise NotImplementedError("functions have no coefficients to penalise")

@@ -31,6 +31,8 @@ _OWN_ATTRIBUTES = """\
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _TraceNorm(MultiTaskEstimator):
+    _couples = True
+
     def _penalty(self, problem: Problem) -> Penalty:
         return TraceNorm(self.lambda1) + Ridge(self.lambda2)
 

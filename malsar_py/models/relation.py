@@ -9,6 +9,8 @@ import numpy as np
 import scipy.linalg
 
 from .._docs import document
+from .._edges import warn_of_unknown
+from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
@@ -24,6 +26,8 @@ from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTrace
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MeanRegularized(MultiTaskEstimator):
+    _couples = True
+
     def _penalty(self, problem: Problem) -> Penalty:
         return MeanCoupling(self.lambda1, problem.n_tasks) + Ridge(self.lambda2)
 
@@ -122,13 +126,16 @@ _GRAPH_PARAMETERS = """\
         adjacency matrix (n_tasks, n_tasks), symmetric with weights in [0, inf), in the order of
         `tasks_`; :func:`malsar_py.graphs.incidence` and :func:`malsar_py.graphs.laplacian` wrap the
         other matrices. Edges ``(label, label[, weight])``, a labelled DataFrame and a networkx
-        graph go by task labels and are restricted to the fitted tasks.
+        graph go by task labels and are restricted to the fitted tasks; an edge that names another
+        label is told by a warning (not in clones, which may be fitted to folds without a task).
     lambda3 : float, default=0.0
         Strength of ``sum_jt |w_jt|``, in [0, inf)."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Graph(MultiTaskEstimator):
+    _couples = True
+
     graph: Any = "complete"
     lambda3: float = 0.0
 
@@ -144,6 +151,9 @@ class _Graph(MultiTaskEstimator):
         else:
             coupling = Coupling(self.lambda1, to_laplacian(self.graph, problem.tasks))
         return L1(self.lambda3) + coupling + Ridge(self.lambda2)
+
+    def _advise(self, rows: TaskRows) -> None:
+        warn_of_unknown(self.graph, rows.tasks, "graph")
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         return None  # the norm is lambda3's
@@ -249,6 +259,8 @@ _RELATION_ATTRIBUTES = """\
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _TaskRelationship(MultiTaskEstimator):
+    _couples = True
+
     def _penalty(self, problem: Problem) -> Penalty:
         ridge = Ridge(self.lambda2)
         return SquaredTraceNorm(self.lambda1) + ridge if self.lambda1 > 0.0 else ridge

@@ -23,7 +23,8 @@ from ..penalties import Coupling, Penalty, Ridge, RowL2, fused_rows
 ORDER_PARAMETER = """\
     task_order : array-like of shape (n_labels,), default=None
         Task labels in their order, each fitted one once; labels of other tasks are passed over.
-        With None it is that of `tasks_`: sorted labels, or the columns of a 2-D y as they are."""
+        With None it is that of `tasks_`: sorted labels, the categories of an ordered categorical
+        in their order, or the columns of a 2-D y as they are."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -32,6 +33,7 @@ class OrderedTasks(MultiTaskEstimator):
 
     task_order: Any = None
 
+    _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "task_order": ["array-like", None],
