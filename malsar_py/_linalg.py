@@ -8,8 +8,27 @@ import scipy.linalg
 from ._typing import FloatArray
 
 
+# Smallest entry on a diagonal, as a share of the largest, from which scales are taken for uneven.
+_UNEVEN = 1e-8
+
+
 def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
-    """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range."""
+    """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range.
+
+    Where scales differ so much that small directions would pass for rounding of the large ones,
+    "least" is in units that make the diagonal one.
+    """
+    size = np.diag(H)
+    used = size > 0.0
+    if used.any() and size[used].min() < _UNEVEN * size.max():
+        # Powers of two: products with them are exact.
+        exponent = -np.frexp(np.where(used, size, 1.0))[1] // 2
+        D = np.ldexp(used.astype(float), exponent)
+        return (D * _solve_psd(D[:, None] * H * D, (D * B.T).T).T).T
+    return _solve_psd(H, B)
+
+
+def _solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
     values, Q = scipy.linalg.eigh(H, check_finite=False)
     kept = values > values[-1] * H.shape[0] * np.finfo(float).eps
     if not kept.any():

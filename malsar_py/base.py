@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from ._scoring import score_rows
 from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
 from ._threads import one_blas_thread
 from ._typing import AnyArray, FloatArray
+from ._units import Units, into_units, shifted
 from .losses import Logistic, Loss, Squared
 from .objective import Objective, QuadraticObjective, make_objective
 from .parts import by_parts
@@ -45,6 +47,7 @@ class Problem:
 
     tasks: AnyArray
     n_features: int
+    units: Units = Units()
 
     @property
     def n_tasks(self) -> int:
@@ -62,12 +65,69 @@ class Prepared:
     offset: FloatArray  # (n_tasks,) taken out of the targets
     means: FloatArray | None  # (n_tasks, n_features) taken out of the features
 
-    def intercept(self, result: Result) -> FloatArray:
-        """Intercepts (n_tasks,) for the data as given."""
-        intercept = self.offset + result.intercepts
-        if self.means is None:
-            return intercept
-        return intercept - np.einsum("tj,jt->t", self.means, self.objective.coefficients(result.W))
+    def solution(self, result: Result) -> Solution:
+        """The result for the data as given."""
+        units, coefficients = self.problem.units, self.objective.coefficients(result.W)
+        intercept, lost = self._intercepts(result, coefficients)
+        gap, scale = result.gap + lost, self.objective.scale
+        relative = gap / scale if scale > 0.0 else gap
+        W = shifted(result.W, units.coefficients)
+        coefficients = shifted(coefficients, units.coefficients)
+        intercept = shifted(intercept, units.y)
+        history = shifted(np.array(result.history), units.objective)
+        dual_gap = float(shifted(np.float64(gap), units.objective))
+        _refuse_infinite(coefficients, intercept, history)
+        return Solution(W, coefficients, intercept, dual_gap, relative, history, lost > 0.5 * gap)
+
+    def _intercepts(self, result: Result, W: FloatArray) -> tuple[FloatArray, float]:
+        """Intercepts (n_tasks,), and how much their rounding adds to the objective.
+
+        Where features have large means beside their spread, so have intercepts: no float may be as
+        near to the best one as the certificate says.
+        """
+        exact = self.offset.astype(np.longdouble) + result.intercepts
+        if self.means is not None:
+            exact -= np.einsum("tj,jt->t", self.means.astype(np.longdouble), W)
+        intercept = exact.astype(np.float64)
+        if not self.objective.fit_intercept:
+            return intercept, 0.0
+        starts = self.objective.design.offsets[:-1]
+        omega = np.add.reduceat(self.objective.c, starts)
+        rounding = 0.5 * np.spacing(np.abs(intercept))
+        return intercept, self.objective.loss.moved(omega, rounding)
+
+    def start(self, W: FloatArray) -> FloatArray:
+        """Where to start from, given coefficients for the data as given."""
+        if not (self.objective.scale > 0.0 and np.isfinite(W).all()):
+            return np.zeros(self.objective.shape)
+        return shifted(W, -self.problem.units.coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a fit is, for the data as given."""
+
+    W: FloatArray  # the solver's variable: the coefficients, or their parts
+    coefficients: FloatArray  # (n_features, n_tasks)
+    intercept: FloatArray  # (n_tasks,)
+    gap: float
+    relative_gap: float
+    history: FloatArray
+    rounded: bool  # the gap is mostly what rounding of the intercepts adds
+
+
+def _refuse_infinite(coef: FloatArray, intercept: FloatArray, history: FloatArray) -> None:
+    """No NaN or infinity leaves a fit."""
+    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
+        raise ValueError(
+            "The coefficients are too large for floats: y is too large beside X, or features differ "
+            "too much in scale. Rescale X and y (StandardScaler, TransformedTargetRegressor)."
+        )
+    if not np.isfinite(history).all():
+        raise ValueError(
+            "The objective is too large for floats: rescale y (TransformedTargetRegressor) or the "
+            "weights (task_weight), or set a smaller lambda."
+        )
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -93,7 +153,13 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     verbose: int = 0
 
     _loss: ClassVar[Loss]
+    # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
+    _sizes: ClassVar[tuple[str, ...]] = ()
     _classifier: ClassVar[bool] = False
+    _usual_remedy: ClassVar[str] = (
+        "Increase max_iter or tol, standardise the features, or strengthen the penalty."
+    )
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
@@ -158,20 +224,26 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
-        objective = prepared.objective
-        W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
-        result = self._solve(objective, W0)
-        if not result.converged:
-            self._warn_gap(result, objective.scale)
-        self._set_fitted(rows, result, prepared.intercept(result), objective.scale)
-        self._set_coefficients(rows, objective.coefficients(result.W))
-        self._describe(result.W, prepared.problem)
+        result = self._solve(prepared.objective, prepared.start(self._start(rows)))
+        solution = prepared.solution(result)
+        if not solution.relative_gap <= self.tol:
+            self._warn_gap(result, solution)
+        self._set_solution(rows, result, solution, prepared.problem)
+
+    def _set_solution(
+        self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
+    ) -> None:
+        self._set_fitted(rows, result, solution)
+        self._set_coefficients(rows, solution.coefficients)
+        self._describe(solution.W, problem)
 
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
-        problem = Problem(rows.tasks, rows.X.shape[1])
-        penalty = self._penalty(problem)
-        c = sample_shares(rows, task_weights(rows, self.task_weight))
+        omega = task_weights(rows, self.task_weight)
+        rows, omega, units = into_units(rows, omega, self._loss.degree)
+        problem = Problem(rows.tasks, rows.X.shape[1], units)
+        penalty = self._penalty_in_units(problem)
+        c = sample_shares(rows, omega)
         design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
@@ -179,13 +251,25 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
         return Prepared(rows, problem, objective, offset, means)
 
+    def _penalty_in_units(self, problem: Problem) -> Penalty:
+        """The penalty for coefficients and objective in the units of the computation."""
+        other, units = copy.copy(self), problem.units
+        for name, power in self._strengths.items():
+            setattr(other, name, units.strength(getattr(self, name), power))
+        for name in self._sizes:
+            size = getattr(self, name)
+            setattr(other, name, size if size is None else units.size(size))
+        return other._penalty(problem)
+
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one.
 
         Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
         """
         _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
-        return self._penalty(prepared.problem).lambda1_max(G0)
+        found = self._penalty_in_units(prepared.problem).lambda1_max(G0)
+        power = self._strengths["lambda1"]
+        return None if found is None else prepared.problem.units.given(found, power)
 
     def _solve(
         self,
@@ -235,37 +319,44 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _start(self, rows: TaskRows) -> FloatArray:
         shape = (rows.n_tasks, rows.X.shape[1])
-        if self.warm_start and hasattr(self, "coef_"):
+        if self.warm_start and getattr(self, "coef_", None) is not None:
             coef = self.coef_.reshape(self.n_tasks_, -1)
             same = coef.shape == shape and np.array_equal(self.tasks_, rows.tasks)
             if same and np.array_equal(self.coef_feature_names_, rows.feature_names):
                 return np.ascontiguousarray(coef.T)
         return np.zeros(shape[::-1])
 
-    def _warn_gap(self, result: Result, scale: float) -> None:
-        reached = result.gap / scale if scale > 0.0 else result.gap
-        remedy = "Increase max_iter or tol, standardise the features, or strengthen the penalty."
-        if not np.isfinite(reached):
-            remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
+    def _warn_gap(self, result: Result, solution: Solution) -> None:
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_iter} iterations: "
-            f"the relative {self._measure} is {reached:.3g}. {remedy}",
+            f"the relative {self._measure} is {solution.relative_gap:.3g}. "
+            f"{self._remedy(result, solution)}",
             ConvergenceWarning,
             stacklevel=4,
         )
 
-    def _set_fitted(
-        self, rows: TaskRows, result: Result, intercept: FloatArray, scale: float
-    ) -> None:
+    def _remedy(self, result: Result, solution: Solution) -> str:
+        """What may help where `tol` was not reached."""
+        if solution.rounded:
+            return (
+                "Floats do not hold the intercepts as accurately: features have means that are "
+                "large beside their spread. Subtract these from X."
+            )
+        if self._classifier and not np.isfinite(solution.relative_gap):
+            return "There may be no finite minimiser (separable classes): set lambda2 > 0."
+        return self._usual_remedy
+
+    def _set_fitted(self, rows: TaskRows, result: Result, solution: Solution) -> None:
         self._set_tasks(rows)
+        intercept = solution.intercept
         self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
         self.n_iter_ = result.n_iter
-        self.objective_ = np.array(result.history)
-        self._set_certificate(result, scale)
+        self.objective_ = solution.history
+        self._set_certificate(result, solution)
 
-    def _set_certificate(self, result: Result, scale: float) -> None:
-        self.dual_gap_ = float(result.gap)
-        self.relative_gap_ = float(result.gap / scale) if scale > 0.0 else float(result.gap)
+    def _set_certificate(self, result: Result, solution: Solution) -> None:
+        self.dual_gap_ = float(solution.gap)
+        self.relative_gap_ = float(solution.relative_gap)
 
     def _set_coefficients(self, rows: TaskRows, W: FloatArray) -> None:
         self.coef_: Any = np.ascontiguousarray(W.T)

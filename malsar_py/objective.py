@@ -101,6 +101,12 @@ class Pass:
     theta: FloatArray | None = None
 
 
+def duality_gap(primal: float, bound: float) -> float:
+    """The gap between an objective and a bound below it: rounding takes it to zero, not beyond."""
+    gap = primal - bound
+    return max(gap, 0.0) if gap == gap else np.inf
+
+
 @dataclass(frozen=True)
 class Certificate:
     """Primal objective and duality gap at one W; full passes add the best intercepts."""
@@ -250,7 +256,8 @@ class Objective(ABC):
                 return Certificate(primal, np.inf)
             point = shifted
         bounds = self.penalty.dual_bounds(W, point.G)
-        return Certificate(primal, primal - max(point.dual(alpha) - conj for alpha, conj in bounds))
+        bound = max(point.dual(alpha) - conj for alpha, conj in bounds)
+        return Certificate(primal, duality_gap(primal, bound))
 
     def _evaluate(self, z: FloatArray) -> tuple[float, FloatArray]:
         return self.loss.evaluate(

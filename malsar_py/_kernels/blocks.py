@@ -49,3 +49,16 @@ def gram_product(H, W, out):
             for k in range(n_features):
                 total += row[k] * w[k]
             out[j, t] = total
+
+
+@jit
+def column_sizes(X, out):
+    """``out[j] = max_i |X[i, j]|``."""
+    n_features = out.shape[0]
+    for j in range(n_features):
+        out[j] = 0.0
+    for i in range(X.shape[0]):
+        x = X[i]
+        for j in range(n_features):
+            size = abs(x[j])
+            out[j] = size if size > out[j] else out[j]

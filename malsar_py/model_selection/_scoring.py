@@ -219,9 +219,7 @@ class CallableJudge(ScorerJudge):
 
     def see(self, step: Step) -> None:
         model = self._model
-        model._set_coefficients(self._fitted, step.W)
-        model._set_fitted(self._fitted, step.result, step.intercept, step.objective.scale)
-        model._describe(step.result.W, step.problem)
+        model._set_solution(self._fitted, step.result, step.solution, step.problem)
         super().see(step)
 
 

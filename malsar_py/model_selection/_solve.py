@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._tasks import TaskRows, resolve_fit
 from .._typing import FloatArray
-from ..base import MultiTaskEstimator, Prepared, Problem
+from ..base import MultiTaskEstimator, Prepared, Problem, Solution
 from ..objective import Objective
 from ..solvers import Result, Workspace
 
@@ -24,8 +24,17 @@ class Step:
     problem: Problem
     objective: Objective
     result: Result
-    W: FloatArray  # (n_features, n_tasks)
-    intercept: FloatArray  # (n_tasks,)
+    solution: Solution
+
+    @property
+    def W(self) -> FloatArray:
+        """Coefficients (n_features, n_tasks)."""
+        return self.solution.coefficients
+
+    @property
+    def intercept(self) -> FloatArray:
+        """Intercepts (n_tasks,)."""
+        return self.solution.intercept
 
 
 def prepare(
@@ -58,13 +67,13 @@ def solve_path(
         model._validate_params()
     for value in lambda1:
         model.lambda1 = float(value)
-        objective = objective.with_penalty(model._penalty(prepared.problem))
+        objective = objective.with_penalty(model._penalty_in_units(prepared.problem))
         if result is None:
-            result = model._solve(objective, model._start(prepared.rows), workspace=workspace)
+            W0 = prepared.start(model._start(prepared.rows))
+            result = model._solve(objective, W0, workspace=workspace)
         else:
             result = model._follow(objective, result, workspace)
-        coefficients = objective.coefficients(result.W)
-        yield Step(prepared.problem, objective, result, coefficients, prepared.intercept(result))
+        yield Step(prepared.problem, objective, result, prepared.solution(result))
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:
@@ -81,8 +90,3 @@ def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: i
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-
-
-def relative(gap: float, objective: Objective) -> float:
-    """A gap relative to the objective at W = 0, as `tol` is meant."""
-    return gap / objective.scale if objective.scale > 0.0 else gap

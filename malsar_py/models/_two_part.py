@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
@@ -31,6 +32,7 @@ class TwoPart(MultiTaskEstimator):
         "lambda2": POSITIVE,
     }
 
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 1.0}
     # Attributes for P and Q.
     _part_names: ClassVar[tuple[str, str]]
     # Q has a column for each outlier and zeros elsewhere.
@@ -63,7 +65,8 @@ class TwoPart(MultiTaskEstimator):
             self._warn_of_a_part_that_vanishes(*self._both_from_to(problem))
 
     def _warn_of_a_part_that_vanishes(self, low: float, high: float) -> None:
-        ratio = self.lambda2 / self.lambda1
+        with np.errstate(over="ignore", under="ignore"):
+            ratio = np.float64(self.lambda2) / self.lambda1
         if low <= ratio <= high:
             return
         name = self._part_names[0 if ratio < low else 1]

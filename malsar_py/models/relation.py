@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,6 +25,8 @@ from ..penalties import L1, Coupling, Penalty, Ridge, SquaredTraceNorm
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MeanRegularized(MultiTaskEstimator):
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+
     def _penalty(self, problem: Problem) -> Penalty:
         T = problem.n_tasks
         return Coupling(self.lambda1, np.eye(T) - 1.0 / T) + Ridge(self.lambda2)
@@ -138,6 +141,11 @@ class _Graph(MultiTaskEstimator):
         "graph": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
         "lambda3": NONNEGATIVE,
     }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 2.0,
+        "lambda2": 2.0,
+        "lambda3": 1.0,
+    }
 
     def _penalty(self, problem: Problem) -> Penalty:
         L = to_laplacian(self.graph, problem.tasks)
@@ -247,6 +255,8 @@ _RELATION_ATTRIBUTES = """\
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _TaskRelationship(MultiTaskEstimator):
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+
     def _penalty(self, problem: Problem) -> Penalty:
         ridge = Ridge(self.lambda2)
         return SquaredTraceNorm(self.lambda1) + ridge if self.lambda1 > 0.0 else ridge

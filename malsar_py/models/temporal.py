@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -61,6 +62,11 @@ class _TemporalGroup(OrderedTasks):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **OrderedTasks._parameter_constraints,
         "lambda3": NONNEGATIVE,
+    }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 1.0,
+        "lambda2": 2.0,
+        "lambda3": 2.0,
     }
 
     def _penalty(self, problem: Problem) -> Penalty:
@@ -167,6 +173,11 @@ class _FusedSparseGroup(OrderedTasks):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **OrderedTasks._parameter_constraints,
         "lambda3": NONNEGATIVE,
+    }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 1.0,
+        "lambda2": 1.0,
+        "lambda3": 1.0,
     }
 
     def _penalty(self, problem: Problem) -> Penalty:

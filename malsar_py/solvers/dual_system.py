@@ -23,7 +23,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from .._typing import AnyArray, FloatArray, IntArray
 from ..design import Design
-from ..objective import Certificate
+from ..objective import Certificate, duality_gap
 from ._result import Result
 
 _DENSE_SAMPLES = 4000
@@ -261,7 +261,7 @@ def learn_task_kernel(
         if best is None or value < history[-1]:
             kept = (system.root * u, A, p, Q, b)
         history.append(min([value, *history[-1:]]))
-        gap = history[-1] - bound
+        gap = duality_gap(history[-1], bound)
         if verbose:
             print(f"step {n_iter}: objective {history[-1]:.9g}, gap {gap:.3g}")
         converged = gap <= tol * scale

@@ -89,7 +89,8 @@ def solve_newton(
         promised = model.value_at(W, z) - found.certificate.objective
         slack = _ROUNDING * history[-1]
         length = 1.0
-        while objective.value_at(W + length * D, z + length * Dz) > (
+        # (In this form a NaN is no success.)
+        while not objective.value_at(W + length * D, z + length * Dz) <= (
             history[-1] - _SUFFICIENT * length * promised + slack
         ):
             length *= 0.5
