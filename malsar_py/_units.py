@@ -90,14 +90,23 @@ def into_units(
     sizes = np.empty(rows.X.shape[1])
     _kernels.blocks.column_sizes(rows.X, sizes)
     largest = float(sizes.max())
-    units = Units(_even(largest), _even(float(np.abs(rows.y).max())), _even(omega.max()), degree)
+    rows, omega, units = targets_into_units(rows, omega, degree)
+    units = replace(units, x=_even(largest))
     X, own = shifted(rows.X, -units.x), rows.own or units.x != 0
     tiny = (sizes > 0.0) & (sizes < scaled(largest, _VANISHING))
     if tiny.any():
         X = np.where(tiny, 0.0, X)
         own = True
         _tell_of_tiny(rows.feature_names[tiny])
-    rows = replace(rows, X=X, own=own, y=shifted(rows.y, -units.y))
+    return replace(rows, X=X, own=own), omega, units
+
+
+def targets_into_units(
+    rows: TaskRows, omega: FloatArray, degree: int
+) -> tuple[TaskRows, FloatArray, Units]:
+    """The same with X as it is."""
+    units = Units(0, _even(float(np.abs(rows.y).max())), _even(float(omega.max())), degree)
+    rows = replace(rows, y=shifted(rows.y, -units.y))
     return rows, shifted(omega, -units.weight), units
 
 

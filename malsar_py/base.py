@@ -6,11 +6,13 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -21,7 +23,7 @@ from ._scoring import score_rows
 from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
 from ._threads import one_blas_thread
 from ._typing import AnyArray, FloatArray
-from ._units import Units, into_units, shifted
+from ._units import Units, into_units, scaled, shifted
 from .losses import Logistic, Loss, Squared
 from .objective import Objective, QuadraticObjective, make_objective
 from .parts import by_parts
@@ -37,8 +39,29 @@ from .solvers import (
     solve_closed_form,
 )
 
+# Quadratic terms of more curvatures of the loss are at their limit, of less are as good as none; in
+# between rounding is none of their business.
+_STRONG, _WEAK = 1e15, 1e-30
+# Without a look at the loss's curvature.
+_MODERATE = 1e10
+# A norm of less strength is as good as none, where data are of ordinary size.
+_WEAK_NORM = 1e-60
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
+
+
+def _is_moderate(strength: float) -> bool:
+    return 1.0 / _MODERATE < strength < _MODERATE
+
+
+def _common(W: FloatArray, matrix: FloatArray) -> FloatArray:
+    """W with one and the same model for all tasks that the matrix couples, zero if it costs."""
+    n_parts, part = connected_components(np.abs(matrix) > 0.0, directed=False)
+    W = W.copy()
+    for k in range(n_parts):
+        own = np.flatnonzero(part == k)
+        W[:, own] = W[:, own].mean(axis=1)[:, None]
+    return W
 
 
 @dataclass(frozen=True)
@@ -48,6 +71,8 @@ class Problem:
     tasks: AnyArray
     n_features: int
     units: Units = Units()
+    # Mean curvature of the loss in these units, once it can be told.
+    curvature: Callable[[], float] | None = None
 
     @property
     def n_tasks(self) -> int:
@@ -67,17 +92,21 @@ class Prepared:
 
     def solution(self, result: Result) -> Solution:
         """The result for the data as given."""
-        units, coefficients = self.problem.units, self.objective.coefficients(result.W)
+        units = self.problem.units
+        coefficients = self.objective.coefficients(result.W)
         intercept, lost = self._intercepts(result, coefficients)
         gap, scale = result.gap + lost, self.objective.scale
-        relative = gap / scale if scale > 0.0 else gap
-        W = shifted(result.W, units.coefficients)
-        coefficients = shifted(coefficients, units.coefficients)
-        intercept = shifted(intercept, units.y)
-        history = shifted(np.array(result.history), units.objective)
-        dual_gap = float(shifted(np.float64(gap), units.objective))
-        _refuse_infinite(coefficients, intercept, history)
-        return Solution(W, coefficients, intercept, dual_gap, relative, history, lost > 0.5 * gap)
+        found = Solution(
+            shifted(result.W, units.coefficients),
+            shifted(coefficients, units.coefficients),
+            shifted(intercept, units.y),
+            scaled(gap, units.objective),
+            gap / scale if scale > 0.0 else gap,
+            shifted(np.array(result.history), units.objective),
+            rounded=lost > 0.5 * gap,
+        )
+        found.check()
+        return found
 
     def _intercepts(self, result: Result, W: FloatArray) -> tuple[FloatArray, float]:
         """Intercepts (n_tasks,), and how much their rounding adds to the objective.
@@ -115,19 +144,20 @@ class Solution:
     history: FloatArray
     rounded: bool  # the gap is mostly what rounding of the intercepts adds
 
-
-def _refuse_infinite(coef: FloatArray, intercept: FloatArray, history: FloatArray) -> None:
-    """No NaN or infinity leaves a fit."""
-    if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-        raise ValueError(
-            "The coefficients are too large for floats: y is too large beside X, or features differ "
-            "too much in scale. Rescale X and y (StandardScaler, TransformedTargetRegressor)."
-        )
-    if not np.isfinite(history).all():
-        raise ValueError(
-            "The objective is too large for floats: rescale y (TransformedTargetRegressor) or the "
-            "weights (task_weight), or set a smaller lambda."
-        )
+    def check(self) -> None:
+        """No NaN or infinity leaves a fit."""
+        values = self.W, self.coefficients, self.intercept
+        if not all(np.isfinite(value).all() for value in values):
+            raise ValueError(
+                "The coefficients are too large for floats: y is too large beside X, or features "
+                "differ too much in scale. Rescale X and y (StandardScaler, "
+                "TransformedTargetRegressor)."
+            )
+        if not np.isfinite(self.history).all():
+            raise ValueError(
+                "The objective is too large for floats: y, task_weight, or lambdas beside X. "
+                "Rescale y (TransformedTargetRegressor) and X, or set smaller lambdas."
+            )
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -156,6 +186,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
     _sizes: ClassVar[tuple[str, ...]] = ()
+    # What strengths are of: a "norm", a "ridge", a "coupling", or another quadratic "size".
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "norm", "lambda2": "ridge"}
     _classifier: ClassVar[bool] = False
     _usual_remedy: ClassVar[str] = (
         "Increase max_iter or tol, standardise the features, or strengthen the penalty."
@@ -225,6 +257,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
         result = self._solve(prepared.objective, prepared.start(self._start(rows)))
+        result = self._finish(prepared, result)
         solution = prepared.solution(result)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution)
@@ -249,16 +282,69 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
         objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
+        if np.isfinite(self._loss.curvature):
+            problem = replace(problem, curvature=cache(objective.mean_curvature))
+            objective = objective.with_penalty(self._penalty_in_units(problem))
         return Prepared(rows, problem, objective, offset, means)
 
     def _penalty_in_units(self, problem: Problem) -> Penalty:
         """The penalty for coefficients and objective in the units of the computation."""
         other, units = copy.copy(self), problem.units
         for name, power in self._strengths.items():
-            setattr(other, name, units.strength(getattr(self, name), power))
+            setattr(other, name, self._strength(name, power, problem))
         for name in self._sizes:
             size = getattr(self, name)
             setattr(other, name, size if size is None else units.size(size))
+        return other._penalty(problem)
+
+    def _strength(self, name: str, power: float, problem: Problem) -> float:
+        """A strength in the units of the computation, up to where the term is at its limit."""
+        value = problem.units.strength(getattr(self, name), power)
+        kind = self._terms.get(name)
+        if kind == "norm":
+            return value if value > _WEAK_NORM else 0.0
+        if kind is None or problem.curvature is None or _is_moderate(value):
+            return value
+        curvature = problem.curvature()
+        if kind in ("ridge", "coupling") and value < _WEAK * curvature:
+            return 0.0
+        return min(value, _STRONG * curvature) if curvature > 0.0 else value
+
+    def _finish(self, prepared: Prepared, result: Result) -> Result:
+        """The result with the terms that decide alone at their limits, and without the others.
+
+        A term of more than `_STRONG` curvatures was solved for with so much: that bounds the
+        optimum from below, and where the term is zero its strength does not matter. One that is
+        too weak to be seen was left out: what it adds at W is added to the gap.
+        """
+        problem, W, added = prepared.problem, result.W, 0.0
+        for name, kind in self._terms.items():
+            power = self._strengths[name]
+            value = problem.units.strength(getattr(self, name), power)
+            used = self._strength(name, power, problem)
+            if used < value:
+                if used == 0.0:
+                    added += value * self._alone(name, problem).value(W)
+                elif kind == "coupling":
+                    W = _common(W, self._penalty_in_units(problem).quadratic.dense(W.shape[1]))
+                else:
+                    W = np.zeros_like(W)
+        if W is result.W and added == 0.0:
+            return result
+        certificate = prepared.objective.final_certificate(W)
+        certificate = replace(
+            certificate,
+            objective=certificate.objective + added,
+            gap=certificate.gap + added,
+        )
+        history = [*result.history[:-1], certificate.objective]
+        return replace(result, W=W, certificate=certificate, history=history)
+
+    def _alone(self, name: str, problem: Problem) -> Penalty:
+        """The term of a strength, at strength 1."""
+        other = copy.copy(self)
+        for each in self._strengths:
+            setattr(other, each, float(each == name))
         return other._penalty(problem)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:

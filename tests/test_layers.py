@@ -21,7 +21,19 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 _PROXIMAL = {"_kernels", "prox", "penalties"}
 _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"objective", "rotated", "parts", "solvers"}
-_CORE = _PROXIMAL | _SMOOTH | {"_labels", "_tasks", "_centring", "_scoring", "_docs", "_threads"}
+_CORE = (
+    _PROXIMAL
+    | _SMOOTH
+    | {
+        "_labels",
+        "_tasks",
+        "_centring",
+        "_units",
+        "_scoring",
+        "_docs",
+        "_threads",
+    }
+)
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -32,6 +44,7 @@ MAY_IMPORT = {
     "_tasks": {"_features", "_labels"},
     "_scoring": {"_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
+    "_units": {"_kernels", "_tasks"},
     "_keep_tasks": {"_labels"},
     "_linalg": set(),
     # arrays -> proximal operators -> penalties

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,8 @@ def solve_path(
             result = model._solve(objective, W0, workspace=workspace)
         else:
             result = model._follow(objective, result, workspace)
-        yield Step(prepared.problem, objective, result, prepared.solution(result))
+        finished = model._finish(replace(prepared, objective=objective), result)
+        yield Step(prepared.problem, objective, finished, prepared.solution(finished))
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:

@@ -33,6 +33,7 @@ class TwoPart(MultiTaskEstimator):
     }
 
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 1.0}
+    _terms: ClassVar[Mapping[str, str]] = {}
     # Attributes for P and Q.
     _part_names: ClassVar[tuple[str, str]]
     # Q has a column for each outlier and zeros elsewhere.

@@ -53,6 +53,7 @@ class _SpectralBox(MultiTaskEstimator):
         "lambda2": [Interval(Real, 0, None, closed="neither")],
     }
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda2": "size"}
     # The parameter that is k.
     _dimension: ClassVar[str]
 

@@ -43,6 +43,7 @@ class _Staged(MultiTaskEstimator):
     max_stages: int = 100
 
     _measure: ClassVar[str] = "stationarity"
+    _terms: ClassVar[Mapping[str, str]] = {}
     _usual_remedy: ClassVar[str] = "Increase max_stages, max_iter or tol."
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,

@@ -26,6 +26,7 @@ from ..penalties import L1, Coupling, Penalty, Ridge, SquaredTraceNorm
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MeanRegularized(MultiTaskEstimator):
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem) -> Penalty:
         T = problem.n_tasks
@@ -146,6 +147,11 @@ class _Graph(MultiTaskEstimator):
         "lambda2": 2.0,
         "lambda3": 1.0,
     }
+    _terms: ClassVar[Mapping[str, str]] = {
+        "lambda1": "coupling",
+        "lambda2": "ridge",
+        "lambda3": "norm",
+    }
 
     def _penalty(self, problem: Problem) -> Penalty:
         L = to_laplacian(self.graph, problem.tasks)
@@ -256,6 +262,7 @@ _RELATION_ATTRIBUTES = """\
 @dataclass(kw_only=True, eq=False, repr=False)
 class _TaskRelationship(MultiTaskEstimator):
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem) -> Penalty:
         ridge = Ridge(self.lambda2)

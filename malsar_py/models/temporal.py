@@ -68,6 +68,11 @@ class _TemporalGroup(OrderedTasks):
         "lambda2": 2.0,
         "lambda3": 2.0,
     }
+    _terms: ClassVar[Mapping[str, str]] = {
+        "lambda1": "norm",
+        "lambda2": "ridge",
+        "lambda3": "coupling",
+    }
 
     def _penalty(self, problem: Problem) -> Penalty:
         rank = np.argsort(self._order(problem))
@@ -179,6 +184,7 @@ class _FusedSparseGroup(OrderedTasks):
         "lambda2": 1.0,
         "lambda3": 1.0,
     }
+    _terms: ClassVar[Mapping[str, str]] = dict.fromkeys(_strengths, "norm")
 
     def _penalty(self, problem: Problem) -> Penalty:
         strengths = {"group": self.lambda1, "fused": self.lambda2, "sparse": self.lambda3}
