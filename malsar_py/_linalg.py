@@ -7,7 +7,6 @@ import scipy.linalg
 
 from ._typing import FloatArray
 
-
 # Smallest entry on a diagonal, as a share of the largest, from which scales are taken for uneven.
 _UNEVEN = 1e-8
 

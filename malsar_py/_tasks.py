@@ -46,7 +46,6 @@ from ._labels import (
 )
 from ._typing import AnyArray, FloatArray, IntArray
 
-
 # The smallest weight of a task, as a share of the largest.
 _LEAST_SHARE = 1e-60
 

@@ -71,6 +71,9 @@ class Units:
         return min(max(scaled(float(value), -self.coefficients), _LEAST), _MOST)
 
 
+PLAIN = Units()
+
+
 def scaled(value: float, exponent: int) -> float:
     """``value 2^exponent``; infinite where that is too large for a float."""
     with np.errstate(over="ignore", under="ignore"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -12,18 +11,21 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._centring import make_design, sample_shares
+from ._limits import finish, moderate, penalty_in_units
 from ._scoring import score_rows
+from ._solution import Prepared as Prepared
+from ._solution import Problem as Problem
+from ._solution import Solution as Solution
 from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
 from ._threads import one_blas_thread
 from ._typing import AnyArray, FloatArray
-from ._units import Units, into_units, scaled, shifted
+from ._units import PLAIN, into_units
 from .losses import Logistic, Loss, Squared
 from .objective import Objective, QuadraticObjective, make_objective
 from .parts import by_parts
@@ -39,125 +41,8 @@ from .solvers import (
     solve_closed_form,
 )
 
-# Quadratic terms of more curvatures of the loss are at their limit, of less are as good as none; in
-# between rounding is none of their business.
-_STRONG, _WEAK = 1e15, 1e-30
-# Without a look at the loss's curvature.
-_MODERATE = 1e10
-# A norm of less strength is as good as none, where data are of ordinary size.
-_WEAK_NORM = 1e-60
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
-
-
-def _is_moderate(strength: float) -> bool:
-    return 1.0 / _MODERATE < strength < _MODERATE
-
-
-def _common(W: FloatArray, matrix: FloatArray) -> FloatArray:
-    """W with one and the same model for all tasks that the matrix couples, zero if it costs."""
-    n_parts, part = connected_components(np.abs(matrix) > 0.0, directed=False)
-    W = W.copy()
-    for k in range(n_parts):
-        own = np.flatnonzero(part == k)
-        W[:, own] = W[:, own].mean(axis=1)[:, None]
-    return W
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a model may look at to choose its penalty."""
-
-    tasks: AnyArray
-    n_features: int
-    units: Units = Units()
-    # Mean curvature of the loss in these units, once it can be told.
-    curvature: Callable[[], float] | None = None
-
-    @property
-    def n_tasks(self) -> int:
-        """Number of tasks."""
-        return len(self.tasks)
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Data of a fit, checked and centred: what fits with other penalties share."""
-
-    rows: TaskRows
-    problem: Problem
-    objective: Objective
-    offset: FloatArray  # (n_tasks,) taken out of the targets
-    means: FloatArray | None  # (n_tasks, n_features) taken out of the features
-
-    def solution(self, result: Result) -> Solution:
-        """The result for the data as given."""
-        units = self.problem.units
-        coefficients = self.objective.coefficients(result.W)
-        intercept, lost = self._intercepts(result, coefficients)
-        gap, scale = result.gap + lost, self.objective.scale
-        found = Solution(
-            shifted(result.W, units.coefficients),
-            shifted(coefficients, units.coefficients),
-            shifted(intercept, units.y),
-            scaled(gap, units.objective),
-            gap / scale if scale > 0.0 else gap,
-            shifted(np.array(result.history), units.objective),
-            rounded=lost > 0.5 * gap,
-        )
-        found.check()
-        return found
-
-    def _intercepts(self, result: Result, W: FloatArray) -> tuple[FloatArray, float]:
-        """Intercepts (n_tasks,), and how much their rounding adds to the objective.
-
-        Where features have large means beside their spread, so have intercepts: no float may be as
-        near to the best one as the certificate says.
-        """
-        exact = self.offset.astype(np.longdouble) + result.intercepts
-        if self.means is not None:
-            exact -= np.einsum("tj,jt->t", self.means.astype(np.longdouble), W)
-        intercept = exact.astype(np.float64)
-        if not self.objective.fit_intercept:
-            return intercept, 0.0
-        starts = self.objective.design.offsets[:-1]
-        omega = np.add.reduceat(self.objective.c, starts)
-        rounding = 0.5 * np.spacing(np.abs(intercept))
-        return intercept, self.objective.loss.moved(omega, rounding)
-
-    def start(self, W: FloatArray) -> FloatArray:
-        """Where to start from, given coefficients for the data as given."""
-        if not (self.objective.scale > 0.0 and np.isfinite(W).all()):
-            return np.zeros(self.objective.shape)
-        return shifted(W, -self.problem.units.coefficients)
-
-
-@dataclass(frozen=True, eq=False)
-class Solution:
-    """What a fit is, for the data as given."""
-
-    W: FloatArray  # the solver's variable: the coefficients, or their parts
-    coefficients: FloatArray  # (n_features, n_tasks)
-    intercept: FloatArray  # (n_tasks,)
-    gap: float
-    relative_gap: float
-    history: FloatArray
-    rounded: bool  # the gap is mostly what rounding of the intercepts adds
-
-    def check(self) -> None:
-        """No NaN or infinity leaves a fit."""
-        values = self.W, self.coefficients, self.intercept
-        if not all(np.isfinite(value).all() for value in values):
-            raise ValueError(
-                "The coefficients are too large for floats: y is too large beside X, or features "
-                "differ too much in scale. Rescale X and y (StandardScaler, "
-                "TransformedTargetRegressor)."
-            )
-        if not np.isfinite(self.history).all():
-            raise ValueError(
-                "The objective is too large for floats: y, task_weight, or lambdas beside X. "
-                "Rescale y (TransformedTargetRegressor) and X, or set smaller lambdas."
-            )
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -257,7 +142,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
         result = self._solve(prepared.objective, prepared.start(self._start(rows)))
-        result = self._finish(prepared, result)
+        result = finish(self, prepared, result)
         solution = prepared.solution(result)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution)
@@ -275,87 +160,33 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         omega = task_weights(rows, self.task_weight)
         rows, omega, units = into_units(rows, omega, self._loss.degree)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
-        penalty = self._penalty_in_units(problem)
+        penalty = penalty_in_units(self, problem)
         c = sample_shares(rows, omega)
         design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
         objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
-        if np.isfinite(self._loss.curvature):
-            problem = replace(problem, curvature=cache(objective.mean_curvature))
-            objective = objective.with_penalty(self._penalty_in_units(problem))
-        return Prepared(rows, problem, objective, offset, means)
-
-    def _penalty_in_units(self, problem: Problem) -> Penalty:
-        """The penalty for coefficients and objective in the units of the computation."""
-        other, units = copy.copy(self), problem.units
-        for name, power in self._strengths.items():
-            setattr(other, name, self._strength(name, power, problem))
-        for name in self._sizes:
-            size = getattr(self, name)
-            setattr(other, name, size if size is None else units.size(size))
-        return other._penalty(problem)
-
-    def _strength(self, name: str, power: float, problem: Problem) -> float:
-        """A strength in the units of the computation, up to where the term is at its limit."""
-        value = problem.units.strength(getattr(self, name), power)
-        kind = self._terms.get(name)
-        if kind == "norm":
-            return value if value > _WEAK_NORM else 0.0
-        if kind is None or problem.curvature is None or _is_moderate(value):
-            return value
-        curvature = problem.curvature()
-        if kind in ("ridge", "coupling") and value < _WEAK * curvature:
-            return 0.0
-        return min(value, _STRONG * curvature) if curvature > 0.0 else value
-
-    def _finish(self, prepared: Prepared, result: Result) -> Result:
-        """The result with the terms that decide alone at their limits, and without the others.
-
-        A term of more than `_STRONG` curvatures was solved for with so much: that bounds the
-        optimum from below, and where the term is zero its strength does not matter. One that is
-        too weak to be seen was left out: what it adds at W is added to the gap.
-        """
-        problem, W, added = prepared.problem, result.W, 0.0
-        for name, kind in self._terms.items():
-            power = self._strengths[name]
-            value = problem.units.strength(getattr(self, name), power)
-            used = self._strength(name, power, problem)
-            if used < value:
-                if used == 0.0:
-                    added += value * self._alone(name, problem).value(W)
-                elif kind == "coupling":
-                    W = _common(W, self._penalty_in_units(problem).quadratic.dense(W.shape[1]))
-                else:
-                    W = np.zeros_like(W)
-        if W is result.W and added == 0.0:
-            return result
-        certificate = prepared.objective.final_certificate(W)
-        certificate = replace(
-            certificate,
-            objective=certificate.objective + added,
-            gap=certificate.gap + added,
+        at_zero = np.zeros(objective.shape)
+        problem = replace(
+            problem,
+            curvature=cache(objective.mean_curvature),
+            slope=cache(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
         )
-        history = [*result.history[:-1], certificate.objective]
-        return replace(result, W=W, certificate=certificate, history=history)
-
-    def _alone(self, name: str, problem: Problem) -> Penalty:
-        """The term of a strength, at strength 1."""
-        other = copy.copy(self)
-        for each in self._strengths:
-            setattr(other, each, float(each == name))
-        return other._penalty(problem)
+        if problem.units != PLAIN or not moderate(self):
+            objective = objective.with_penalty(penalty_in_units(self, problem))
+        return Prepared(rows, problem, objective, offset, means)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one.
 
         Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
         """
+        problem = replace(prepared.problem, slope=None)  # no strength is too weak
         _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
-        found = self._penalty_in_units(prepared.problem).lambda1_max(G0)
+        found = penalty_in_units(self, problem).lambda1_max(G0)
         power = self._strengths["lambda1"]
-        return None if found is None else prepared.problem.units.given(found, power)
+        return None if found is None else problem.units.given(found, power)
 
     def _solve(
         self,

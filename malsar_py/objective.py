@@ -136,7 +136,7 @@ class Objective(ABC):
         self.quadratic = penalty.quadratic
         self.fit_intercept = fit_intercept
         self.b = np.zeros(design.n_tasks)
-        self._known_energies: FloatArray | None = None
+        self._energies: FloatArray | None = None
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
         self.scale, self.theta0 = self._evaluate(np.zeros_like(y))
@@ -270,22 +270,12 @@ class Objective(ABC):
         pull = np.square(G[rows] @ basis)
         if not pull.any():
             return 0.0
-        curvature = self._energies()[rows] @ np.square(basis)
+        if self._energies is None:
+            self._energies = min(self.loss.curvature, 1.0) * self.design.energies(self.c)
+        curvature = self._energies[rows] @ np.square(basis)
         with np.errstate(divide="ignore", over="ignore"):
             gain = np.divide(0.5 * pull, curvature, out=np.zeros_like(pull), where=pull > 0.0)
         return float(gain.max())
-
-    def _energies(self) -> FloatArray:
-        """Curvature of the loss along each coefficient, at most (n_features, n_tasks)."""
-        if self._known_energies is None:
-            design, shape = self.design, self.shape
-            squares = np.square(design.X)
-            if isinstance(design, Shared):
-                energies = squares.T @ self.c.reshape(shape[1], -1).T
-            else:
-                energies = np.add.reduceat(self.c[:, None] * squares, design.offsets[:-1]).T
-            self._known_energies = min(self.loss.curvature, 1.0) * energies
-        return self._known_energies
 
     def _evaluate(self, z: FloatArray) -> tuple[float, FloatArray]:
         return self.loss.evaluate(

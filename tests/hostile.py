@@ -62,7 +62,14 @@ def fitted_or_refused(model, X, y, seconds=60, **fit):
         try:
             model.fit(X, y, **fit)
         except ValueError as error:
-            words = ("too large", "too small", "lambda", "no finite minimiser", "rescale", "Rescale")
+            words = (
+                "too large",
+                "too small",
+                "lambda",
+                "no finite minimiser",
+                "rescale",
+                "Rescale",
+            )
             assert any(word in str(error) for word in words), error
             return None
     assert not [w for w in caught if issubclass(w.category, RuntimeWarning)], caught[0].message

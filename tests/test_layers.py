@@ -59,6 +59,8 @@ MAY_IMPORT = {
     "rotated": _DATA | {"objective"},
     "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
+    "_solution": {"_tasks", "_units", "objective", "solvers"},
+    "_limits": {"_solution", "penalties", "solvers"},
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},

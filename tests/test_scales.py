@@ -118,9 +118,7 @@ def test_weights_of_tasks_too_far_apart_are_refused():
         LassoRegressor(task_weight="size").fit(X, y, tasks=tasks, sample_weight=weight)
 
 
-@pytest.mark.parametrize(
-    "model", ESTIMATORS, ids=ids(ESTIMATORS)
-)
+@pytest.mark.parametrize("model", ESTIMATORS, ids=ids(ESTIMATORS))
 def test_the_fit_is_that_of_ordinary_data(model):
     """With strengths in proportion, coefficients and gap only change their units."""
     X, y, tasks = data_for(model)
@@ -203,7 +201,9 @@ def test_too_large_a_target_is_named():
 
 
 @pytest.mark.parametrize(
-    "kernel", [lambda a, b: np.nan, lambda a, b: np.inf, lambda a, b: 1e200], ids=["nan", "inf", "1e200"]
+    "kernel",
+    [lambda a, b: np.nan, lambda a, b: np.inf, lambda a, b: 1e200],
+    ids=["nan", "inf", "1e200"],
 )
 def test_kernels_that_are_no_numbers(kernel):
     X, y, tasks = data()
@@ -250,7 +250,7 @@ def doors(X, y):
 
 @pytest.mark.parametrize("door", range(5))
 def test_small_spread_beside_a_large_mean_is_fitted(door):
-    X, z, y = timestamps()
+    X, _, y = timestamps()
     fit, X, y = list(doors(X, y))[door]
     for model in (
         MeanRegularizedRegressor(lambda1=0, lambda2=0),
@@ -286,13 +286,14 @@ def test_the_gap_is_no_less_than_the_intercept_s_rounding():
 
 
 def test_classes_with_a_small_spread_beside_a_large_mean():
-    X, z, y = timestamps()
+    X, _, y = timestamps()
     labels = y + np.random.default_rng(1).logistic(size=len(y)) > 0
-    for model in (MeanRegularizedClassifier(lambda1=0, lambda2=0), JointFeatureClassifier(lambda1=0)):
+    for cls in (MeanRegularizedClassifier, JointFeatureClassifier):
+        model = cls(lambda1=0, lambda2=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(X, labels)
-        centred = type(model)(lambda1=0, lambda2=0).fit(X - 1.7e9, labels)
+        centred = cls(lambda1=0, lambda2=0).fit(X - 1.7e9, labels)
         assert_allclose(model.coef_, centred.coef_, rtol=1e-3)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._limits import finish, penalty_in_units
 from .._tasks import TaskRows, resolve_fit
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Prepared, Problem, Solution
@@ -67,13 +68,13 @@ def solve_path(
         model._validate_params()
     for value in lambda1:
         model.lambda1 = float(value)
-        objective = objective.with_penalty(model._penalty_in_units(prepared.problem))
+        objective = objective.with_penalty(penalty_in_units(model, prepared.problem))
         if result is None:
             W0 = prepared.start(model._start(prepared.rows))
             result = model._solve(objective, W0, workspace=workspace)
         else:
             result = model._follow(objective, result, workspace)
-        finished = model._finish(replace(prepared, objective=objective), result)
+        finished = finish(model, replace(prepared, objective=objective), result)
         yield Step(prepared.problem, objective, finished, prepared.solution(finished))
 
 

@@ -323,8 +323,8 @@ def _check_size(largest: float) -> None:
     """Refuse a kernel whose values products of floats do not hold."""
     if not largest < _MOST:
         raise ValueError(
-            f"kernel: its largest value on the fitted rows is {largest:g}, where it has to be finite "
-            f"and below {_MOST:g}. Rescale X (StandardScaler), or choose another kernel."
+            f"kernel: its largest value on the fitted rows is {largest:g}, where it has to be "
+            f"finite and below {_MOST:g}. Rescale X (StandardScaler), or choose another kernel."
         )
 
 

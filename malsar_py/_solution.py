@@ -1,0 +1,111 @@
+"""What a fit works on, and what comes of it: checked data, the problem, the solution as given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._tasks import TaskRows
+from ._typing import AnyArray, FloatArray
+from ._units import PLAIN, Units, scaled, shifted
+from .objective import Objective
+from .solvers import Result
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a model may look at to choose its penalty."""
+
+    tasks: AnyArray
+    n_features: int
+    units: Units = PLAIN
+    # Mean curvature of the loss and its largest slope at W = 0, once they can be told.
+    curvature: Callable[[], float] | None = None
+    slope: Callable[[], float] | None = None
+
+    @property
+    def n_tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.tasks)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Data of a fit, checked and centred: what fits with other penalties share."""
+
+    rows: TaskRows
+    problem: Problem
+    objective: Objective
+    offset: FloatArray  # (n_tasks,) taken out of the targets
+    means: FloatArray | None  # (n_tasks, n_features) taken out of the features
+
+    def solution(self, result: Result) -> Solution:
+        """The result for the data as given."""
+        units = self.problem.units
+        coefficients = self.objective.coefficients(result.W)
+        intercept, lost = self._intercepts(result, coefficients)
+        gap, scale = result.gap + lost, self.objective.scale
+        found = Solution(
+            shifted(result.W, units.coefficients),
+            shifted(coefficients, units.coefficients),
+            shifted(intercept, units.y),
+            scaled(gap, units.objective),
+            gap / scale if scale > 0.0 else gap,
+            shifted(np.array(result.history), units.objective),
+            rounded=lost > 0.5 * gap,
+        )
+        found.check()
+        return found
+
+    def _intercepts(self, result: Result, W: FloatArray) -> tuple[FloatArray, float]:
+        """Intercepts (n_tasks,), and how much their rounding adds to the objective.
+
+        Where features have large means beside their spread, so have intercepts: no float may be as
+        near to the best one as the certificate says.
+        """
+        exact = self.offset.astype(np.longdouble) + result.intercepts
+        if self.means is not None:
+            exact -= np.einsum("tj,jt->t", self.means.astype(np.longdouble), W)
+        intercept = exact.astype(np.float64)
+        if not self.objective.fit_intercept:
+            return intercept, 0.0
+        starts = self.objective.design.offsets[:-1]
+        omega = np.add.reduceat(self.objective.c, starts)
+        rounding = 0.5 * np.spacing(np.abs(intercept))
+        return intercept, self.objective.loss.moved(omega, rounding)
+
+    def start(self, W: FloatArray) -> FloatArray:
+        """Where to start from, given coefficients for the data as given."""
+        if not (self.objective.scale > 0.0 and np.isfinite(W).all()):
+            return np.zeros(self.objective.shape)
+        return shifted(W, -self.problem.units.coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a fit is, for the data as given."""
+
+    W: FloatArray  # the solver's variable: the coefficients, or their parts
+    coefficients: FloatArray  # (n_features, n_tasks)
+    intercept: FloatArray  # (n_tasks,)
+    gap: float
+    relative_gap: float
+    history: FloatArray
+    rounded: bool  # the gap is mostly what rounding of the intercepts adds
+
+    def check(self) -> None:
+        """No NaN or infinity leaves a fit."""
+        values = self.W, self.coefficients, self.intercept
+        if not all(np.isfinite(value).all() for value in values):
+            raise ValueError(
+                "The coefficients are too large for floats: y is too large beside X, or features "
+                "differ too much in scale. Rescale X and y (StandardScaler, "
+                "TransformedTargetRegressor)."
+            )
+        if not np.isfinite(self.history).all():
+            raise ValueError(
+                "The objective is too large for floats: y, task_weight, or lambdas beside X. "
+                "Rescale y (TransformedTargetRegressor) and X, or set smaller lambdas."
+            )
