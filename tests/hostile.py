@@ -132,5 +132,7 @@ def labels_for(cls, tasks):
 
 
 def make(cls, **parameters):
-    names = cls().get_params()
-    return with_random_state(cls, **{k: v for k, v in parameters.items() if k in names})
+    """An estimator with those of the parameters that it has."""
+    model = with_random_state(cls)
+    names = model.get_params()
+    return model.set_params(**{k: v for k, v in parameters.items() if k in names})

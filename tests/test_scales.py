@@ -325,6 +325,20 @@ def test_targets_with_a_small_spread_beside_a_large_mean():
     assert small.coef_.any()
 
 
+@pytest.mark.parametrize(
+    "model", [LassoRegressor(lambda1=0.01), JointFeatureRegressor(lambda1=0.01)]
+)
+def test_one_feature_that_several_tasks_share(model):
+    """One Gram matrix for all tasks has one entry then: kernels must not look for one a task."""
+    X, y, _ = data()
+    Y = np.column_stack([y, 2.0 * y, -y])
+    both = model.fit(X[:, :1], Y)
+    assert both.relative_gap_ <= both.tol
+    tasks = np.repeat([0, 1, 2], len(X))
+    stacked = type(model)(lambda1=0.01).fit(np.tile(X[:, :1], (3, 1)), Y.T.ravel(), tasks=tasks)
+    assert_allclose(both.coef_, stacked.coef_, atol=1e-4)
+
+
 # --- what else is made of fits -------------------------------------------------------------------
 
 
