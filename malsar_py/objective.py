@@ -11,12 +11,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 
 from . import _kernels
 from ._linalg import solve_free
+from ._protocols import Penalty as Penalty
+from ._protocols import Quadratic as Quadratic
+from ._protocols import Rows as Rows
+from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
 from .design import Design, Masked, Shared
 from .losses import Loss, Squared, centre
@@ -26,54 +30,6 @@ _POWER_STEPS = 20
 _EXACT_EIGEN = 2e7
 # In a quadratic model: curvature of a sample at least this share of its slope.
 _LEAST_CURVATURE = 1e-3
-
-
-# Some rows of W: all of them, or their positions.
-Rows = slice | IntArray
-
-
-class Quadratic(Protocol):
-    """``1/2 tr(W Q W')`` with ``Q = matrix + ridge I``, as objectives and solvers need it."""
-
-    @property
-    def matrix(self) -> FloatArray | None: ...
-    @property
-    def ridge(self) -> float: ...
-    @property
-    def largest(self) -> float: ...
-    @property
-    def smallest(self) -> float: ...
-    def with_ridge(self, ridge: float) -> Quadratic: ...
-    def apply(self, W: FloatArray) -> FloatArray: ...
-    def coupling(self, W: FloatArray) -> float: ...
-    def dense(self, n_tasks: int) -> FloatArray: ...
-    def null_basis(self, n_tasks: int) -> FloatArray | None: ...
-
-
-class Structure(Protocol):
-    """The part of a penalty with a prox."""
-
-    @property
-    def row_code(self) -> int | None: ...
-    @property
-    def rotation_invariant(self) -> bool: ...
-    @property
-    def n_parts(self) -> int: ...
-    def prox(self, V: FloatArray, step: float) -> FloatArray: ...
-    def row_thresholds(self, n_features: int) -> FloatArray: ...
-
-
-class Penalty(Protocol):
-    """What objectives and solvers know of a penalty; ``malsar_py.penalties`` has the classes."""
-
-    @property
-    def structure(self) -> Structure | None: ...
-    @property
-    def quadratic(self) -> Quadratic: ...
-    def value(self, W: FloatArray) -> float: ...
-    def dual_bounds(self, W: FloatArray, G: FloatArray) -> list[tuple[float, float]]: ...
-    def free_part(self, n_tasks: int) -> tuple[Rows, FloatArray] | None: ...
-    def restrict(self, features: IntArray) -> Self: ...
 
 
 @dataclass(frozen=True)

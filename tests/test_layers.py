@@ -20,7 +20,7 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 # What each part of the package may import from it, directly. A new module gets its line here.
 _PROXIMAL = {"_kernels", "prox", "penalties"}
 _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
-_SMOOTH = _DATA | {"objective", "rotated", "parts", "solvers"}
+_SMOOTH = _DATA | {"_protocols", "objective", "rotated", "parts", "solvers"}
 _CORE = (
     _PROXIMAL
     | _SMOOTH
@@ -55,7 +55,8 @@ MAY_IMPORT = {
     "losses": {"_kernels", "_linalg"},
     "design": {"_kernels", "_linalg", "_threads"},
     "graphs": set(),
-    "objective": _DATA,
+    "_protocols": set(),
+    "objective": _DATA | {"_protocols"},
     "rotated": _DATA | {"objective"},
     "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
