@@ -32,6 +32,8 @@ _CORE = (
         "_scoring",
         "_docs",
         "_threads",
+        "_solution",
+        "_limits",
     }
 )
 MAY_IMPORT = {
