@@ -65,16 +65,17 @@ class Prepared:
         Where features have large means beside their spread, so have intercepts: no float may be as
         near to the best one as the certificate says.
         """
-        exact = self.offset.astype(np.longdouble) + result.intercepts
+        moved = result.intercepts.astype(np.longdouble)
         if self.means is not None:
-            exact -= np.einsum("tj,jt->t", self.means.astype(np.longdouble), W)
+            moved = moved - np.einsum("tj,jt->t", self.means.astype(np.longdouble), W)
+        exact = self.offset + moved
         intercept = exact.astype(np.float64)
         if not self.objective.fit_intercept:
             return intercept, 0.0
         starts = self.objective.design.offsets[:-1]
         omega = np.add.reduceat(self.objective.c, starts)
-        rounding = 0.5 * np.spacing(np.abs(intercept))
-        return intercept, self.objective.loss.moved(omega, rounding)
+        rounding = np.abs(exact - intercept) + np.finfo(np.longdouble).eps * np.abs(moved)
+        return intercept, self.objective.loss.moved(omega, rounding.astype(np.float64))
 
     def start(self, W: FloatArray) -> FloatArray:
         """Where to start from, given coefficients for the data as given."""

@@ -75,5 +75,5 @@ class TwoPart(MultiTaskEstimator):
             f"{name} of {type(self).__name__} is zero whatever the data, because lambda2 / lambda1 "
             f"= {ratio:.3g}: both parts can be in use from {low:.3g} to {high:.3g}.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
