@@ -50,7 +50,7 @@ def test_scales_of_data(cls, scale):
             for name, value in lambdas.items()
             if value > 0.0 or not _is_positive(cls, name)
         }
-        model = make(cls, max_iter=300, max_stages=5, **own)
+        model = make(cls, max_iter=50, max_stages=2, **own)
         fitted_or_refused(model, X * SCALES[scale][0], y, **labels_for(cls, tasks))
 
 
@@ -73,7 +73,7 @@ def test_extreme_strengths(cls, value):
     y = classes(y, tasks) if is_classifier(cls()) else y
     for name in ("lambda1", "lambda2", "lambda3"):
         if name in cls().get_params():
-            model = make(cls, max_iter=300, max_stages=5).set_params(**{name: value})
+            model = make(cls, max_iter=50, max_stages=2).set_params(**{name: value})
             fitted_or_refused(model, X, y, **labels_for(cls, tasks))
 
 
