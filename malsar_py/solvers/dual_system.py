@@ -195,7 +195,7 @@ class DualSystem:
             factor = scipy.linalg.cho_factor(system, overwrite_a=True, check_finite=False)
         except scipy.linalg.LinAlgError as error:
             raise ValueError(
-                "The kernel is not positive semidefinite on the fitted rows, as floats have it: choose "
+                "The kernel is not positive semidefinite on the fitted rows, in floats: choose "
                 "another, or rescale and centre X (StandardScaler)."
             ) from error
         return self.project(scipy.linalg.cho_solve(factor, rhs, check_finite=False))
