@@ -11,10 +11,16 @@ from ._typing import FloatArray
 
 # Smallest against largest pivot.
 _FAR = 1e-5
+# Smallest entry on a diagonal, as a share of the largest, from which scales are taken for uneven.
+_UNEVEN = 1e-8
 
 
 def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
-    """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range."""
+    """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range.
+
+    Where scales differ so much that small directions would pass for rounding of the large ones,
+    "least" is in units that make the diagonal one.
+    """
     return psd_solver(H)(B)
 
 
@@ -28,6 +34,18 @@ def sum_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
 
 def psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """:func:`solve_psd` for several B."""
+    size = np.diag(H)
+    used = size > 0.0
+    if used.any() and size[used].min() < _UNEVEN * size.max():
+        # Powers of two: products with them are exact.
+        exponent = -np.frexp(np.where(used, size, 1.0))[1] // 2
+        D = np.ldexp(used.astype(float), exponent)
+        solve = _psd_solver(D[:, None] * H * D)
+        return lambda B: (D * solve((D * B.T).T).T).T
+    return _psd_solver(H)
+
+
+def _psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
     values, Q = scipy.linalg.eigh(H, check_finite=False)
     kept = values > values[-1] * H.shape[0] * np.finfo(float).eps
     Q, values = Q[:, kept], values[kept]

@@ -62,6 +62,8 @@ from ._typing import AnyArray, FloatArray, IntArray
 _ONE_CLASS_HINT = (
     "In cross-validation, keep both classes in training with TaskKFold(stratify=True)."
 )
+# The smallest weight of a task, as a share of the largest.
+_LEAST_SHARE = 1e-60
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,8 +240,12 @@ def task_weights(rows: TaskRows, task_weight: Any) -> FloatArray:
     if isinstance(task_weight, str) and task_weight == "equal":
         return np.ones(rows.n_tasks)
     if isinstance(task_weight, str) and task_weight == "size":
-        size = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
-        return size * (rows.n_tasks / size.sum())
+        # Sizes count beside each other only: no sum of weights is too large, or too small.
+        weight = rows.sample_weight / rows.sample_weight.max()
+        size = np.add.reduceat(weight, rows.offsets[:-1])
+        omega = size * (rows.n_tasks / size.sum())
+        _refuse_vanishing(omega, rows.tasks, "sample_weight")
+        return omega
     if not isinstance(task_weight, Mapping):
         raise ValueError(
             'task_weight must be "equal", "size" or a mapping from task label to weight, '
@@ -261,7 +267,19 @@ def task_weights(rows: TaskRows, task_weight: Any) -> FloatArray:
                 f"{show_label(rows.tasks, t)}."
             )
         omega[t] = weight
+    _refuse_vanishing(omega, rows.tasks, "task_weight")
     return omega
+
+
+def _refuse_vanishing(omega: FloatArray, tasks: AnyArray, source: str) -> None:
+    """Refuse weights beside which the loss of another task is lost in rounding."""
+    low, high = int(omega.argmin()), int(omega.argmax())
+    if not omega[low] > _LEAST_SHARE * omega[high]:
+        raise ValueError(
+            f"{source}: the weight of task {show_label(tasks, high)} is too large beside that of "
+            f"task {show_label(tasks, low)}: no float holds both their losses. Weights of tasks "
+            f"may differ by a factor of {1 / _LEAST_SHARE:g} at most."
+        )
 
 
 def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:

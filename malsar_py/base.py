@@ -6,8 +6,8 @@ import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -22,11 +22,16 @@ from ._centring import make_design, sample_shares
 from ._family import Family
 from ._given import label_like, native
 from ._labels import show_labels
-from ._mean_model import MeanModel, constant_within_tasks, make_mean_model
+from ._limits import finish, moderate, penalty_in_units
+from ._mean_model import constant_within_tasks
 from ._scoring import score_rows
+from ._solution import Prepared as Prepared
+from ._solution import Problem as Problem
+from ._solution import Solution as Solution
 from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
 from ._threads import one_blas_thread
 from ._typing import AnyArray, FloatArray
+from ._units import PLAIN, into_units
 from .losses import Logistic, Loss, Squared
 from .objective import Objective, QuadraticObjective, make_objective
 from .parts import by_parts
@@ -44,50 +49,6 @@ from .solvers import (
 
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a model may look at to choose its penalty."""
-
-    tasks: AnyArray
-    n_features: int
-
-    @property
-    def n_tasks(self) -> int:
-        """Number of tasks."""
-        return len(self.tasks)
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Data of a fit, checked and centred: what fits with other penalties share."""
-
-    rows: TaskRows
-    problem: Problem
-    objective: Objective
-    offset: FloatArray  # (n_tasks,) taken out of the targets
-    means: FloatArray | None  # (n_tasks, n_features) taken out of the features
-
-    def intercept(self, result: Result) -> FloatArray:
-        """Intercepts (n_tasks,) for the data as given."""
-        intercept = self.offset + result.intercepts
-        if self.means is None:
-            return intercept
-        return intercept - np.einsum("tj,jt->t", self.means, self.objective.coefficients(result.W))
-
-    @cached_property
-    def squares(self) -> FloatArray | None:
-        """What each task could learn from: its weighted sums of squares (n_tasks, n_features)."""
-        return self.objective.design.squares(self.rows.sample_weight, self.objective.fit_intercept)
-
-    @cached_property
-    def mean_model(self) -> MeanModel:
-        """How the model of a task that was not fitted follows from those that were."""
-        starts = self.rows.offsets[:-1]
-        sizes = np.add.reduceat(self.rows.sample_weight, starts)
-        omega = np.add.reduceat(self.objective.c, starts)
-        return make_mean_model(self.squares, self.means, sizes, omega)
 
 
 def is_own(estimator: Any, method: str) -> bool:
@@ -124,8 +85,16 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     verbose: int = 0
 
     _loss: ClassVar[Loss]
+    # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
+    _sizes: ClassVar[tuple[str, ...]] = ()
+    # What strengths are of: a "norm", a "ridge", a "coupling", or another quadratic "size".
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "norm", "lambda2": "ridge"}
     _classifier: ClassVar[bool] = False
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
+    _usual_remedy: ClassVar[str] = (
+        "Increase max_iter or tol, standardise the features, or strengthen the penalty."
+    )
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
@@ -208,28 +177,44 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
-        objective = prepared.objective
-        W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
-        result = self._solve(objective, W0)
-        if not result.converged:
-            self._warn_gap(result, objective.scale)
-        self._set_fitted(rows, result, prepared.intercept(result), objective.scale)
-        W = objective.coefficients(result.W)
-        self._set_coefficients(rows, W)
-        self._set_mean_model(prepared.mean_model.of(W, np.atleast_1d(self.intercept_)))
+        result = self._solve(prepared.objective, prepared.start(self._start(rows)))
+        result = finish(self, prepared, result)
+        solution = prepared.solution(result)
+        if not solution.relative_gap <= self.tol:
+            self._warn_gap(result, solution)
+        self._set_solution(rows, result, solution, prepared.problem)
         self._warn_constant(prepared)
-        self._describe(result.W, prepared.problem)
+
+    def _set_solution(
+        self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
+    ) -> None:
+        self._set_fitted(rows, result, solution)
+        self._set_coefficients(rows, solution.coefficients)
+        # What unseen="mean" predicts with; coefficients changed by hand leave it alone.
+        assert solution.mean is not None
+        self._mean_coef, self._mean_intercept = solution.mean
+        self._describe(solution.W, problem)
 
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
-        problem = Problem(rows.tasks, rows.X.shape[1])
-        penalty = self._penalty(problem)
-        c = sample_shares(rows, task_weights(rows, self.task_weight))
+        omega = task_weights(rows, self.task_weight)
+        rows, omega, units = into_units(rows, omega, self._loss.degree)
+        problem = Problem(rows.tasks, rows.X.shape[1], units)
+        penalty = penalty_in_units(self, problem)
+        c = sample_shares(rows, omega)
         design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
         objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
+        at_zero = np.zeros(objective.shape)
+        problem = replace(
+            problem,
+            curvature=cache(objective.mean_curvature),
+            slope=cache(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
+        )
+        if problem.units != PLAIN or not moderate(self):
+            objective = objective.with_penalty(penalty_in_units(self, problem))
         return Prepared(rows, problem, objective, offset, means)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
@@ -237,8 +222,11 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
         Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
         """
+        problem = replace(prepared.problem, slope=None)  # no strength is too weak
         _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
-        return self._penalty(prepared.problem).lambda1_max(G0)
+        found = penalty_in_units(self, problem).lambda1_max(G0)
+        power = self._strengths["lambda1"]
+        return None if found is None else problem.units.given(found, power)
 
     def _solve(
         self,
@@ -306,39 +294,42 @@ class MultiTaskEstimator(BaseEstimator, ABC):
                 stacklevel=3,
             )
 
-    def _warn_gap(self, result: Result, scale: float) -> None:
-        reached = result.gap / scale if scale > 0.0 else result.gap
-        remedy = "Increase max_iter or tol, standardise the features, or strengthen the penalty."
-        if not np.isfinite(reached):
-            remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
+    def _warn_gap(self, result: Result, solution: Solution) -> None:
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_iter} iterations: "
-            f"the relative {self._measure} is {reached:.3g}. {remedy}",
+            f"the relative {self._measure} is {solution.relative_gap:.3g}. "
+            f"{self._remedy(result, solution)}",
             ConvergenceWarning,
             stacklevel=4,
         )
 
-    def _set_fitted(
-        self, rows: TaskRows, result: Result, intercept: FloatArray, scale: float
-    ) -> None:
+    def _remedy(self, result: Result, solution: Solution) -> str:
+        """What may help where `tol` was not reached."""
+        if solution.rounded:
+            return (
+                "Floats do not hold the intercepts as accurately: features have means that are "
+                "large beside their spread. Subtract these from X."
+            )
+        if self._classifier and not np.isfinite(solution.relative_gap):
+            return "There may be no finite minimiser (separable classes): set lambda2 > 0."
+        return self._usual_remedy
+
+    def _set_fitted(self, rows: TaskRows, result: Result, solution: Solution) -> None:
         self._set_tasks(rows)
+        intercept = solution.intercept
         self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
         self.n_iter_ = result.n_iter
-        self.objective_ = np.array(result.history)
-        self._set_certificate(result, scale)
+        self.objective_ = solution.history
+        self._set_certificate(result, solution)
 
-    def _set_certificate(self, result: Result, scale: float) -> None:
-        self.dual_gap_ = float(result.gap)
-        self.relative_gap_ = float(result.gap / scale) if scale > 0.0 else float(result.gap)
+    def _set_certificate(self, result: Result, solution: Solution) -> None:
+        self.dual_gap_ = float(solution.gap)
+        self.relative_gap_ = float(solution.relative_gap)
 
     def _set_coefficients(self, rows: TaskRows, W: FloatArray) -> None:
         self.coef_: Any = np.ascontiguousarray(W.T)
         if rows.one_task_plain:
             self.coef_ = self.coef_[0]
-
-    def _set_mean_model(self, mean: tuple[FloatArray, float]) -> None:
-        """Set what ``unseen="mean"`` predicts with; coefficients changed by hand leave it alone."""
-        self._mean_coef, self._mean_intercept = mean
 
     def _warn_constant(self, prepared: Prepared) -> None:
         if prepared.means is None or prepared.problem.n_tasks in (1, len(prepared.rows.X)):

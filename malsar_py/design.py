@@ -86,6 +86,13 @@ class Design(ABC):
             return self.gram(curvature, centered)
         return self.gram_along(curvature, centered, basis[:, 0])
 
+    def energies(self, c: FloatArray) -> FloatArray:
+        """``sum_i c_ti x_tij^2``: (n_features, n_tasks)."""
+        squares = np.square(self.X)
+        if isinstance(self, Shared):
+            return squares.T @ c.reshape(self.n_tasks, -1).T
+        return np.add.reduceat(c[:, None] * squares, self.offsets[:-1]).T
+
     @abstractmethod
     def prefers_gram(self) -> bool:
         """Whether products with Gram matrices are cheaper than two passes over X."""

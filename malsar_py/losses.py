@@ -21,6 +21,8 @@ class Loss(ABC):
     """A smooth convex loss. ``curvature`` bounds its second derivative in z."""
 
     curvature: float
+    # The power of y (and predictions) that it grows with, 0 if targets are no numbers.
+    degree: int
     # The derivative is affine in z, so gradients can be extrapolated and Gram matrices used.
     affine: bool
 
@@ -52,6 +54,10 @@ class Loss(ABC):
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         """``-sum conj(-alpha theta)``."""
 
+    def moved(self, omega: FloatArray, by: FloatArray) -> float:
+        """How much more it may be where the best intercepts of the tasks are missed so far."""
+        return 0.5 * self.curvature * float(omega @ (by * by))
+
     @abstractmethod
     def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
         """``c loss''`` at the point where ``theta`` is minus the derivative."""
@@ -61,17 +67,25 @@ class Squared(Loss):
     """``1/2 (y - z)^2``."""
 
     curvature = 1.0
+    degree = 2
     affine = True
 
     def centered(
         self, y: FloatArray, c: FloatArray, offsets: IntArray
     ) -> tuple[FloatArray, FloatArray]:
-        means = np.add.reduceat(c * y, offsets[:-1]) / np.add.reduceat(c, offsets[:-1])
-        spread = np.repeat(means, np.diff(offsets))
-        rest = y - spread
-        # What is left of a constant target is rounding, not signal.
-        rest[np.abs(rest) <= _ROUNDING * np.abs(spread)] = 0.0
-        return rest, means
+        starts, counts = offsets[:-1], np.diff(offsets)
+        used = c > 0.0
+        # From the middle of the range, which leaves nothing of a constant target; near to it
+        # differences are exact, so that what is left is what was given.
+        low = np.minimum.reduceat(np.where(used, y, np.inf), starts)
+        high = np.maximum.reduceat(np.where(used, y, -np.inf), starts)
+        middle = np.where(low == high, low, 0.5 * low + 0.5 * high)
+        rest = y - np.repeat(middle, counts)
+        means = np.add.reduceat(c * rest, starts) / np.add.reduceat(c, starts)
+        offset = middle + means
+        rest = y - np.repeat(offset, counts)
+        rest[~used] = 0.0
+        return rest, offset
 
     def evaluate(
         self,
@@ -112,6 +126,7 @@ class SquareRoot(Squared):
     """
 
     curvature = np.inf
+    degree = 1
     affine = False
 
     def evaluate(
@@ -136,6 +151,9 @@ class SquareRoot(Squared):
             centre(theta, c, offsets)
         return float(radii @ norms), theta
 
+    def moved(self, omega: FloatArray, by: FloatArray) -> float:
+        return float(omega @ by)
+
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         return alpha * float(y @ theta)
 
@@ -144,6 +162,7 @@ class Logistic(Loss):
     """``log(1 + exp(-y z))``, y in {-1, +1}."""
 
     curvature = 0.25
+    degree = 0
     affine = False
 
     def evaluate(

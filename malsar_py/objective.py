@@ -11,12 +11,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 
 from . import _kernels
 from ._linalg import solve_free
+from ._protocols import Basis as Basis
+from ._protocols import Penalty as Penalty
+from ._protocols import Quadratic as Quadratic
+from ._protocols import Rows as Rows
+from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
 from .design import Design, Masked, Shared
 from .losses import Loss, Squared, centre
@@ -26,61 +31,6 @@ _POWER_STEPS = 20
 _EXACT_EIGEN = 2e7
 # In a quadratic model: curvature of a sample at least this share of its slope.
 _LEAST_CURVATURE = 1e-3
-
-
-# Some rows of W: all of them, or their positions.
-Rows = slice | IntArray
-# Orthonormal task directions (T x r); None: all of them.
-Basis = FloatArray | None
-
-
-class Quadratic(Protocol):
-    """``1/2 tr(W Q W')``, Q = matrix or mean + ridge, as objectives and solvers need it."""
-
-    @property
-    def matrix(self) -> FloatArray | None: ...
-    @property
-    def ridge(self) -> float: ...
-    @property
-    def mean(self) -> float: ...
-    @property
-    def coupled(self) -> bool: ...
-    @property
-    def largest(self) -> float: ...
-    @property
-    def smallest(self) -> float: ...
-    def with_ridge(self, ridge: float) -> Quadratic: ...
-    def pull(self, W: FloatArray) -> FloatArray: ...
-    def apply(self, W: FloatArray) -> FloatArray: ...
-    def coupling(self, W: FloatArray) -> float: ...
-    def dense(self, n_tasks: int) -> FloatArray: ...
-    def null_basis(self, n_tasks: int) -> FloatArray | None: ...
-
-
-class Structure(Protocol):
-    """The part of a penalty with a prox."""
-
-    @property
-    def row_code(self) -> int | None: ...
-    @property
-    def rotation_invariant(self) -> bool: ...
-    @property
-    def n_parts(self) -> int: ...
-    def prox(self, V: FloatArray, step: float) -> FloatArray: ...
-    def row_thresholds(self, n_features: int) -> FloatArray: ...
-
-
-class Penalty(Protocol):
-    """What objectives and solvers know of a penalty; ``malsar_py.penalties`` has the classes."""
-
-    @property
-    def structure(self) -> Structure | None: ...
-    @property
-    def quadratic(self) -> Quadratic: ...
-    def value(self, W: FloatArray) -> float: ...
-    def dual_bounds(self, W: FloatArray, G: FloatArray) -> list[tuple[float, float]]: ...
-    def free_part(self, n_tasks: int) -> tuple[Rows, Basis] | None: ...
-    def restrict(self, features: IntArray) -> Self: ...
 
 
 @dataclass(frozen=True)
@@ -106,6 +56,12 @@ class Pass:
     G: FloatArray
     intercepts: FloatArray
     theta: FloatArray | None = None
+
+
+def duality_gap(primal: float, bound: float) -> float:
+    """The gap between an objective and a bound below it: rounding takes it to zero, not beyond."""
+    gap = primal - bound
+    return max(gap, 0.0) if gap == gap else np.inf
 
 
 @dataclass(frozen=True)
@@ -137,6 +93,7 @@ class Objective(ABC):
         self.quadratic = penalty.quadratic
         self.fit_intercept = fit_intercept
         self.b = np.zeros(design.n_tasks)
+        self._energies: FloatArray | None = None
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
         self.scale, self.theta0 = self._evaluate(np.zeros_like(y))
@@ -257,7 +214,27 @@ class Objective(ABC):
                 return Certificate(primal, np.inf)
             point = shifted
         bounds = self.penalty.dual_bounds(W, point.G)
-        return Certificate(primal, primal - max(point.dual(alpha) - conj for alpha, conj in bounds))
+        bound = max(point.dual(alpha) - conj for alpha, conj in bounds)
+        left = 0.0 if free is None else self._pull(point.G, *free)
+        return Certificate(primal, duality_gap(primal, bound) + left)
+
+    def _pull(self, G: FloatArray, rows: Rows, basis: Basis) -> float:
+        """What a step along a free coordinate could still gain: G should vanish there.
+
+        As much as rounding leaves, as a rule; more where scales differ so much that a system could
+        not be solved.
+        """
+        pull = np.square(G[rows] if basis is None else G[rows] @ basis)
+        if not pull.any():
+            return 0.0
+        if self._energies is None:
+            self._energies = min(self.loss.curvature, 1.0) * self.design.energies(self.c)
+        curvature = self._energies[rows]
+        if basis is not None:
+            curvature = curvature @ np.square(basis)
+        with np.errstate(divide="ignore", over="ignore"):
+            gain = np.divide(0.5 * pull, curvature, out=np.zeros_like(pull), where=pull > 0.0)
+        return float(gain.max())
 
     def _evaluate(self, z: FloatArray) -> tuple[float, FloatArray]:
         return self.loss.evaluate(

@@ -20,9 +20,9 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 # What each part of the package may import from it, directly. A new module gets its line here.
 _PROXIMAL = {"_kernels", "prox", "penalties"}
 _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
-_SMOOTH = _DATA | {"objective", "rotated", "parts", "solvers"}
+_SMOOTH = _DATA | {"_protocols", "objective", "rotated", "parts", "solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
-_CORE |= {"_edges", "_family", "_mean_model", "_threads"}
+_CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "_counted": {"_tasks"},
     "_scoring": {"_labels", "_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
+    "_units": {"_kernels", "_tasks"},
     "_keep_tasks": {"_labels"},
     "_linalg": set(),
     "_mean_model": set(),
@@ -48,10 +49,13 @@ MAY_IMPORT = {
     "losses": {"_kernels", "_linalg"},
     "design": {"_kernels", "_linalg", "_threads"},
     "graphs": set(),
-    "objective": _DATA,
+    "_protocols": set(),
+    "objective": _DATA | {"_protocols"},
     "rotated": _DATA | {"objective"},
     "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
+    "_solution": {"_tasks", "_units", "objective", "solvers"},
+    "_limits": {"_solution", "penalties", "solvers"},
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},

@@ -126,3 +126,16 @@ def whiten(Z, offsets, shifts, scale, out):
                     out[start + i, j] -= L[i, k] * out[start + k, j]
             for j in range(Z.shape[1]):
                 out[start + i, j] /= L[i, i]
+
+
+@jit
+def column_sizes(X, out):
+    """``out[j] = max_i |X[i, j]|``."""
+    n_features = out.shape[0]
+    for j in range(n_features):
+        out[j] = 0.0
+    for i in range(X.shape[0]):
+        x = X[i]
+        for j in range(n_features):
+            size = abs(x[j])
+            out[j] = size if size > out[j] else out[j]

@@ -17,7 +17,7 @@ from ..base import MultiTaskEstimator
 from ..solvers import Workspace
 from ._data import Data
 from ._scoring import Scoring, make_judge
-from ._solve import prepare, relative, solve_path
+from ._solve import prepare, solve_path
 
 # Parameters of an estimator on which its data depend, as they are when they are solved for: other
 # parameters may change without preparing anew.
@@ -153,7 +153,7 @@ def _run_group(
         for step in solve_path(model, prepared, lambda1, workspace):
             now = time.perf_counter()
             times.append(now - start)
-            gaps.append(relative(step.result.gap, step.objective))
+            gaps.append(step.solution.relative_gap)
             judge.see(step)
             start = time.perf_counter()
             seconds += start - now

@@ -115,7 +115,7 @@ class TestRows:
         """Linear predictions for the observed targets, or for all in the estimator's form."""
         W, intercept = step.W, step.intercept
         if self._unseen:
-            m, b = step.mean_model.of(W, intercept)
+            m, b = step.mean
             W, intercept = np.column_stack([W, m]), np.append(intercept, b)
         z = self._design.predict(W)
         if self._place is None:
@@ -220,10 +220,7 @@ class CallableJudge(ScorerJudge):
 
     def see(self, step: Step) -> None:
         model = self._model
-        model._set_coefficients(self._fitted, step.W)
-        model._set_fitted(self._fitted, step.result, step.intercept, step.objective.scale)
-        model._set_mean_model(step.mean_model.of(step.W, step.intercept))
-        model._describe(step.result.W, step.problem)
+        model._set_solution(self._fitted, step.result, step.solution, step.problem)
         super().see(step)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._mean_model import MeanModel
+from .._limits import finish, penalty_in_units
 from .._tasks import TaskRows, resolve_fit
 from .._typing import FloatArray
-from ..base import MultiTaskEstimator, Prepared, Problem
+from ..base import MultiTaskEstimator, Prepared, Problem, Solution
 from ..objective import Objective
 from ..solvers import Result, Workspace
 
@@ -25,9 +25,23 @@ class Step:
     problem: Problem
     objective: Objective
     result: Result
-    W: FloatArray  # (n_features, n_tasks)
-    intercept: FloatArray  # (n_tasks,)
-    mean_model: MeanModel
+    solution: Solution
+
+    @property
+    def W(self) -> FloatArray:
+        """Coefficients (n_features, n_tasks)."""
+        return self.solution.coefficients
+
+    @property
+    def intercept(self) -> FloatArray:
+        """Intercepts (n_tasks,)."""
+        return self.solution.intercept
+
+    @property
+    def mean(self) -> tuple[FloatArray, float]:
+        """Coefficients and intercept of the model for tasks that were not fitted."""
+        assert self.solution.mean is not None
+        return self.solution.mean
 
 
 def prepare(
@@ -60,14 +74,14 @@ def solve_path(
         model._validate_params()
     for value in lambda1:
         model.lambda1 = float(value)
-        objective = objective.with_penalty(model._penalty(prepared.problem))
+        objective = objective.with_penalty(penalty_in_units(model, prepared.problem))
         if result is None:
-            result = model._solve(objective, model._start(prepared.rows), workspace=workspace)
+            W0 = prepared.start(model._start(prepared.rows))
+            result = model._solve(objective, W0, workspace=workspace)
         else:
             result = model._follow(objective, result, workspace)
-        coefficients = objective.coefficients(result.W)
-        intercept, mean_model = prepared.intercept(result), prepared.mean_model
-        yield Step(prepared.problem, objective, result, coefficients, intercept, mean_model)
+        finished = finish(model, replace(prepared, objective=objective), result)
+        yield Step(prepared.problem, objective, finished, prepared.solution(finished))
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:
@@ -84,8 +98,3 @@ def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: i
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-
-
-def relative(gap: float, objective: Objective) -> float:
-    """A gap relative to the objective at W = 0, as `tol` is meant."""
-    return gap / objective.scale if objective.scale > 0.0 else gap

@@ -14,7 +14,7 @@ from .._typing import AnyArray, FloatArray, IntArray
 from ..base import MultiTaskEstimator, Prepared
 from ..objective import Objective
 from ..prox import singular_values
-from ._solve import prepare, relative, solve_path, warn_missed
+from ._solve import prepare, solve_path, warn_missed
 
 __all__ = ["RegularizationPath", "lambda1_max", "lambda_grid", "regularization_path"]
 
@@ -242,8 +242,8 @@ def regularization_path(
         values,
         np.stack([step.W.T for step in steps]),
         np.stack([step.intercept for step in steps]),
-        np.array([step.result.gap for step in steps]),
-        np.array([relative(step.result.gap, step.objective) for step in steps]),
+        np.array([step.solution.gap for step in steps]),
+        np.array([step.solution.relative_gap for step in steps]),
         np.array([step.result.n_iter for step in steps]),
         np.array([degrees(step.W, step.objective) for step in steps]),
         prepared.rows.tasks,
@@ -267,7 +267,13 @@ def strength(model: MultiTaskEstimator, prepared: Prepared) -> tuple[float, bool
     lambda1, model.lambda1 = model.lambda1, 1.0
     found = model._lambda1_max(prepared)
     model.lambda1 = lambda1
-    return (prepared.objective.mean_curvature(), False) if found is None else (float(found), True)
+    return (_curvature(model, prepared), False) if found is None else (float(found), True)
+
+
+def _curvature(model: MultiTaskEstimator, prepared: Prepared) -> float:
+    """The scale of the loss, in the units of the data."""
+    units = prepared.problem.units
+    return units.given(prepared.objective.mean_curvature(), 2.0)
 
 
 def auto_grid(
@@ -276,7 +282,7 @@ def auto_grid(
     """The values of :func:`lambda_grid`."""
     largest, exact = strength(model, prepared)
     if exact and not largest > 0.0:
-        largest, exact = prepared.objective.mean_curvature(), False
+        largest, exact = _curvature(model, prepared), False
     return spread(largest if largest > 0.0 else 1.0, exact, n_lambdas, eps)
 
 

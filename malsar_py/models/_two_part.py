@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
@@ -32,6 +33,8 @@ class TwoPart(MultiTaskEstimator):
         "lambda2": POSITIVE,
     }
 
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 1.0}
+    _terms: ClassVar[Mapping[str, str]] = {}
     # Attributes for P and Q.
     _part_names: ClassVar[tuple[str, str]]
     # Q has a column for each outlier and zeros elsewhere.
@@ -65,7 +68,8 @@ class TwoPart(MultiTaskEstimator):
             self._warn_of_a_part_that_vanishes(*self._both_from_to(problem))
 
     def _warn_of_a_part_that_vanishes(self, low: float, high: float) -> None:
-        ratio = self.lambda2 / self.lambda1
+        with np.errstate(over="ignore", under="ignore"):
+            ratio = np.float64(self.lambda2) / self.lambda1
         if low <= ratio <= high:
             return
         name = self._part_names[0 if ratio < low else 1]
@@ -73,5 +77,5 @@ class TwoPart(MultiTaskEstimator):
             f"{name} of {type(self).__name__} is zero whatever the data, because lambda2 / lambda1 "
             f"= {ratio:.3g}: both parts can be in use from {low:.3g} to {high:.3g}.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )

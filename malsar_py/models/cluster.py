@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -52,6 +53,8 @@ class _SpectralBox(MultiTaskEstimator):
         **MultiTaskEstimator._parameter_constraints,
         "lambda2": [Interval(Real, 0, None, closed="neither")],
     }
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda2": "size"}
     # The parameter that is k.
     _dimension: ClassVar[str]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
@@ -18,7 +19,8 @@ from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
 from .._tasks import TaskRows, task_weights
 from .._typing import AnyArray, FloatArray
-from ..base import MultiTaskRegressor, Problem
+from .._units import scaled, shifted, targets_into_units
+from ..base import MultiTaskRegressor, Problem, Solution
 from ..design import Masked, Ragged
 from ..graphs import to_laplacian
 from ..losses import Squared
@@ -34,6 +36,8 @@ from ..solvers import (
 )
 
 _NOT_SEMIDEFINITE = -1e-10
+# Largest value of a kernel.
+_MOST = 1e100
 _OWN_PARAMETERS = """\
     kernel : str or callable, default="linear"
         Kernel k between rows: a metric of :func:`sklearn.metrics.pairwise.pairwise_kernels`, a
@@ -171,19 +175,25 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         raise NotImplementedError("functions have no coefficients to penalise")
 
     def _fit_rows(self, rows: TaskRows) -> None:
-        c = sample_shares(rows, task_weights(rows, self.task_weight))
-        y, offset = rows.y, np.zeros(rows.n_tasks)
+        kernel = self._row_kernel(rows)
+        omega = task_weights(rows, self.task_weight)
+        scaled_rows, omega, units = targets_into_units(rows, omega, self._loss.degree)
+        c = sample_shares(scaled_rows, omega)
+        y, offset = scaled_rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
-        system = DualSystem(self._row_kernel(rows), y, c, self.fit_intercept)
+        system = DualSystem(kernel, y, c, self.fit_intercept)
         scale = Squared().evaluate(
             y, np.zeros_like(y), c, rows.offsets, np.zeros(rows.n_tasks), self.fit_intercept
         )[0]
-        task_kernel = self._task_kernel(rows.tasks)
+        model = copy.copy(self)  # with strengths in the units of the computation
+        model.lambda1 = units.strength(self.lambda1, 2.0)
+        model.lambda2 = units.strength(self.lambda2, 2.0)
+        task_kernel = model._task_kernel(rows.tasks)
         if task_kernel is None:
             learned = learn_task_kernel(
                 system,
-                self._shrink,
+                model._shrink,
                 scale=scale,
                 tol=self.tol,
                 max_iter=self.max_iter,
@@ -203,14 +213,26 @@ class SeparableKernelRegressor(MultiTaskRegressor):
                 np.empty((0, rows.n_tasks)), certificate, [value], 1, found.gap <= self.tol * scale
             )
             A, theta = task_kernel, found.theta
-        if not result.converged:
-            self._warn_gap(result, scale)
-        self._set_fitted(rows, result, offset + result.intercepts, scale)
-        self._set_functions(rows, theta, A)
+        relative = result.gap / scale if scale > 0.0 else result.gap
+        solution = Solution(
+            shifted(theta, units.y + units.weight),
+            shifted(A, -units.weight),
+            shifted(offset + result.intercepts, units.y),
+            scaled(result.gap, units.objective),
+            relative,
+            shifted(np.array(result.history), units.objective),
+            rounded=False,
+        )
+        solution.check()
+        if not relative <= self.tol:
+            self._warn_gap(result, solution)
+        self._set_fitted(rows, result, solution)
+        self._set_functions(rows, solution.W, solution.coefficients)
 
     def _row_kernel(self, rows: TaskRows) -> RowKernel:
         X = rows.X
         if self.kernel == "linear" and X.shape[0] > X.shape[1]:
+            _check_size(np.square(np.abs(X).max()) if np.abs(X).max() < _MOST else np.inf)
             design = Masked(X, rows.n_tasks) if rows.shared else Ragged(X, rows.offsets)
             return LinearKernel(design, rows.shared)
         if self.kernel == "precomputed":
@@ -221,7 +243,9 @@ class SeparableKernelRegressor(MultiTaskRegressor):
                     f"i and j of X; got {X.shape[1]} columns."
                 )
         else:
-            K = self._between(X, X)
+            with np.errstate(over="ignore", invalid="ignore"):
+                K = self._between(X, X)
+        _check_size(np.abs(K).max())
         return KernelMatrix(np.ascontiguousarray(K), rows.offsets, rows.shared)
 
     def _between(self, X: FloatArray, Z: FloatArray) -> FloatArray:
@@ -299,6 +323,15 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
+
+
+def _check_size(largest: float) -> None:
+    """Refuse a kernel whose values products of floats do not hold."""
+    if not largest < _MOST:
+        raise ValueError(
+            f"kernel: its largest value on the fitted rows is {largest:g}, where it has to be "
+            f"finite and below {_MOST:g}. Rescale X (StandardScaler), or choose another kernel."
+        )
 
 
 def _read_task_kernel(kernel: Any, tasks: AnyArray) -> FloatArray:

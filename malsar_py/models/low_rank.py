@@ -265,6 +265,7 @@ class _SparseLowRank(TwoPart):
         **TwoPart._parameter_constraints,
         "trace_bound": [*NONNEGATIVE, None],
     }
+    _sizes: ClassVar[tuple[str, ...]] = ("trace_bound",)
     _part_names: ClassVar[tuple[str, str]] = ("coef_sparse_", "coef_low_rank_")
 
     def _penalty(self, problem: Problem) -> Split:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -15,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._docs import document
 from .._typing import FloatArray
-from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
+from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem, Solution
 from ..objective import Objective
 from ..penalties import CappedRows, Concave, FirstStage, FusedRoots, Penalty, RootRows
 from ..solvers import (
@@ -42,6 +43,8 @@ class _Staged(MultiTaskEstimator):
     max_stages: int = 100
 
     _measure: ClassVar[str] = "stationarity"
+    _terms: ClassVar[Mapping[str, str]] = {}
+    _usual_remedy: ClassVar[str] = "Increase max_stages, max_iter or tol."
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "solver": [StrOptions({"auto", "apg", "active-set"})],
@@ -98,19 +101,17 @@ class _Staged(MultiTaskEstimator):
     def _by_working_sets(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
         return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
 
-    def _set_certificate(self, result: Result, scale: float) -> None:
+    def _set_certificate(self, result: Result, solution: Solution) -> None:
         assert isinstance(result, StagedResult)
         self.n_stages_ = result.n_stages
-        self.optimality_ = float(result.gap / (scale if scale > 0.0 else 1.0))
+        self.optimality_ = float(solution.relative_gap)
 
-    def _warn_gap(self, result: Result, scale: float) -> None:
+    def _warn_gap(self, result: Result, solution: Solution) -> None:
         assert isinstance(result, StagedResult)
-        remedy = "Increase max_stages, max_iter or tol."
-        if not np.isfinite(result.gap):
-            remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_stages} stages: "
-            f"its relative {self._measure} is {result.gap / scale:.3g}. {remedy}",
+            f"its relative {self._measure} is {solution.relative_gap:.3g}. "
+            f"{self._remedy(result, solution)}",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -124,6 +125,8 @@ class _MultiStage(_Staged):
         **_Staged._parameter_constraints,
         "threshold": _POSITIVE,
     }
+
+    _sizes: ClassVar[tuple[str, ...]] = ("threshold",)
 
     def _concave(self, problem: Problem) -> Concave:
         return CappedRows(self.lambda1, self.threshold, self.lambda2)
@@ -236,15 +239,19 @@ class _MultiLevelLasso(_Staged):
         "lambda2": _POSITIVE,
     }
 
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 0.5, "lambda2": 0.5}
+
     def _concave(self, problem: Problem) -> Concave:
-        mean = float(np.sqrt(self.lambda1 * self.lambda2))
-        return RootRows(2.0 * mean, mean)
+        mean = float(np.sqrt(self.lambda1) * np.sqrt(self.lambda2))
+        return RootRows(2.0 * mean, problem.units.linear(mean))
 
     def _lambda1_max(self, prepared: Any) -> None:
         """W = 0 is a local minimum whatever lambda1 is."""
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        self.feature_weights_ = np.sqrt(self.lambda2 / self.lambda1 * np.abs(W).sum(axis=1))
+        self.feature_weights_ = np.sqrt(np.abs(W).sum(axis=1)) * (
+            np.sqrt(self.lambda2) / np.sqrt(self.lambda1)
+        )
 
 
 _LEVEL_ATTRIBUTES = """\
@@ -361,6 +368,8 @@ class _NonconvexFused(_Staged, OrderedTasks):
         "beta": _POSITIVE,
     }
 
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 0.5, "lambda2": 1.0}
+
     def _concave(self, problem: Problem) -> Concave:
         order, first = self._order(problem), self.formulation == 1
         if not first and self.lambda2 > 0.0:
@@ -370,7 +379,7 @@ class _NonconvexFused(_Staged, OrderedTasks):
             )
         return FusedRoots(
             self.lambda1,
-            self.lambda1,
+            problem.units.linear(self.lambda1),
             order=order,
             inner=0.0 if first else 1.0,
             sparse=1.0 if first else self.beta,

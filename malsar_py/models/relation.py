@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -27,6 +28,8 @@ from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTrace
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MeanRegularized(MultiTaskEstimator):
     _couples = True
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem) -> Penalty:
         return MeanCoupling(self.lambda1, problem.n_tasks) + Ridge(self.lambda2)
@@ -144,6 +147,16 @@ class _Graph(MultiTaskEstimator):
         "graph": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
         "lambda3": NONNEGATIVE,
     }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 2.0,
+        "lambda2": 2.0,
+        "lambda3": 1.0,
+    }
+    _terms: ClassVar[Mapping[str, str]] = {
+        "lambda1": "coupling",
+        "lambda2": "ridge",
+        "lambda3": "norm",
+    }
 
     def _penalty(self, problem: Problem) -> Penalty:
         if isinstance(self.graph, str) and self.graph == "complete":
@@ -260,6 +273,8 @@ _RELATION_ATTRIBUTES = """\
 @dataclass(kw_only=True, eq=False, repr=False)
 class _TaskRelationship(MultiTaskEstimator):
     _couples = True
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem) -> Penalty:
         ridge = Ridge(self.lambda2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -63,6 +64,16 @@ class _TemporalGroup(OrderedTasks):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **OrderedTasks._parameter_constraints,
         "lambda3": NONNEGATIVE,
+    }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 1.0,
+        "lambda2": 2.0,
+        "lambda3": 2.0,
+    }
+    _terms: ClassVar[Mapping[str, str]] = {
+        "lambda1": "norm",
+        "lambda2": "ridge",
+        "lambda3": "coupling",
     }
 
     def _penalty(self, problem: Problem) -> Penalty:
@@ -170,6 +181,12 @@ class _FusedSparseGroup(OrderedTasks):
         **OrderedTasks._parameter_constraints,
         "lambda3": NONNEGATIVE,
     }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 1.0,
+        "lambda2": 1.0,
+        "lambda3": 1.0,
+    }
+    _terms: ClassVar[Mapping[str, str]] = dict.fromkeys(_strengths, "norm")
 
     def _penalty(self, problem: Problem) -> Penalty:
         strengths = {"group": self.lambda1, "fused": self.lambda2, "sparse": self.lambda3}

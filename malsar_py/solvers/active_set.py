@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..objective import Objective, Pass
+from ..objective import Objective, Pass, duality_gap
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner, kernel_terms
 from ._lines import foresee
@@ -227,7 +227,7 @@ class Survey:
         if ridge > 0.0:
             bound = max(bound, dual(1.0) - 0.5 * (excess + more) / ridge)
         primal = seen.loss + value + quadratic
-        return primal, primal - bound
+        return primal, duality_gap(primal, bound)
 
 
 def active_set_fits(objective: Objective) -> bool:

@@ -23,7 +23,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from .._typing import AnyArray, FloatArray, IntArray
 from ..design import Design
-from ..objective import Certificate
+from ..objective import Certificate, duality_gap
 from ._result import Result
 
 _DENSE_SAMPLES = 4000
@@ -195,7 +195,8 @@ class DualSystem:
             factor = scipy.linalg.cho_factor(system, overwrite_a=True, check_finite=False)
         except scipy.linalg.LinAlgError as error:
             raise ValueError(
-                "The kernel is not positive semidefinite on the fitted rows: choose another."
+                "The kernel is not positive semidefinite on the fitted rows, in floats: choose "
+                "another, or rescale and centre X (StandardScaler)."
             ) from error
         return self.project(scipy.linalg.cho_solve(factor, rhs, check_finite=False))
 
@@ -261,7 +262,7 @@ def learn_task_kernel(
         if best is None or value < history[-1]:
             kept = (system.root * u, A, p, Q, b)
         history.append(min([value, *history[-1:]]))
-        gap = history[-1] - bound
+        gap = duality_gap(history[-1], bound)
         if verbose:
             print(f"step {n_iter}: objective {history[-1]:.9g}, gap {gap:.3g}")
         converged = gap <= tol * scale
