@@ -22,6 +22,7 @@ from ._inner_weighted import (
     GramModel,
     ResidualModel,
 )
+from ._support import support_direction, support_fits
 from .accelerated import solve_accelerated
 
 _NEWTON_STEPS = 50
@@ -35,7 +36,7 @@ _SAME_MODEL = 0.1
 _SLOW = 0.2
 _POOR = 0.5
 _CHEAP = 16
-_CURVATURE_FLOOR = 1e-6
+_CURVATURE_FLOOR = 1e-14
 # Below this share of the scale objectives do not tell points apart, gaps do.
 _ROUNDING = 1e-13
 _SMALLEST_GOAL = 1e-16
@@ -72,17 +73,26 @@ class Newton(FeatureInner):
         scale = self.objective.scale
         point = best = self._start(W, G)
         idle, poor, stale = 0, 0, False
+        supports = support_fits(self.rows)
+        on_support = False
         for _ in range(_NEWTON_STEPS):
             if best.certificate.gap <= goal:
                 return best.W, True
             if idle == _MOST_IDLE:
                 break
-            dW = self._direction(point, threshold, goal, stale) - point.W
-            dz = self.rows.predict(dW)
-            following = self._search(point, dW, dz)
+            following = None
+            if on_support:
+                following = self._on_support(point, threshold)
+            if following is None:
+                on_support = False
+                dW = self._direction(point, threshold, goal, stale) - point.W
+                dz = self.rows.predict(dW)
+                following = self._search(point, dW, dz)
             if following is None:
                 break
             gap, before = following.certificate.gap, point.certificate.gap
+            if supports and gap > _SLOW * before:
+                on_support = not on_support
             stale = gap > _SLOW * before
             poor = poor + 1 if gap > _POOR * before else 0
             if poor > 1:
@@ -165,6 +175,35 @@ class Newton(FeatureInner):
         while step > 1e-6:
             W, z = point.W + step * dW, point.z + step * dz
             objective.b[:] = point.b + step * shift  # where the search for the best ones starts
+            value, theta = objective.loss_at(z)
+            if value + objective.penalty.value(W) <= highest:
+                return self._point(W, z, value, theta)
+            step *= 0.5
+        return None
+
+    def _on_support(self, point: _Point, threshold: FloatArray) -> _Point | None:
+        objective = self.objective
+        code, ridge = kernel_terms(objective)
+        dW = support_direction(
+            code,
+            self.rows,
+            point.D,
+            point.G,
+            point.W,
+            threshold,
+            ridge,
+            objective.fit_intercept,
+        )
+        if dW is None:
+            return None
+        highest = point.certificate.objective + _ROUNDING * objective.scale
+        step = 1.0
+        while step > 1e-6:
+            W = point.W + step * dW
+            if code == _kernels.separable.L1:
+                W[(np.sign(W) != np.sign(point.W)) & (threshold > 0.0)[:, None]] = 0.0
+            objective.b[:] = point.b
+            z = self.rows.predict(W)
             value, theta = objective.loss_at(z)
             if value + objective.penalty.value(W) <= highest:
                 return self._point(W, z, value, theta)
