@@ -280,6 +280,7 @@ def lasso_models(H, rhs, threshold, ridge, max_rounds, slack, floor, W):
     ``slack`` of it.
     """
     n_tasks, k = W.shape
+    start = np.empty(k)
     g = np.empty(k)
     own = np.empty(k, np.intp)
     x = np.empty(k)
@@ -288,6 +289,7 @@ def lasso_models(H, rhs, threshold, ridge, max_rounds, slack, floor, W):
         h = H[t]
         w = W[t]
         for j in range(k):
+            start[j] = w[j]
             g[j] = rhs[t, j] - ridge * w[j]
             for i in range(k):
                 g[j] -= h[j, i] * w[i]
@@ -342,3 +344,9 @@ def lasso_models(H, rhs, threshold, ridge, max_rounds, slack, floor, W):
                     worst = max(worst, abs(g[j]) - (1.0 + slack) * threshold[j])
             if worst <= 0.0:
                 break
+        total = 0.0
+        for j in range(k):
+            total += w[j]
+        if not np.isfinite(total):
+            for j in range(k):
+                w[j] = start[j]

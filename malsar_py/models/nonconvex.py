@@ -84,7 +84,7 @@ class _Staged(MultiTaskEstimator):
         structure = objective.penalty.structure
         if self.solver != "apg" and structure is not None and active_set_fits(objective):
             free = structure.row_thresholds(W0.shape[0]) == 0.0
-            if not free.any():
+            if not free.any() or not objective.affine:
                 return self._by_working_sets(objective, W0, tol)
             # Working sets rank rows by gradient over threshold: none may be zero.
             if free_rows_fit(objective):

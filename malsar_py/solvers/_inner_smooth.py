@@ -25,6 +25,7 @@ from ._inner_weighted import (
 )
 from ._support import support_direction, support_fits
 from .accelerated import solve_accelerated
+from .separation import separates
 
 _NEWTON_STEPS = 50
 _NEWTON_EPOCHS = 20
@@ -61,6 +62,11 @@ class _Point:
     G: FloatArray  # gradients (T, k)
     certificate: Certificate
 
+    @property
+    def gap(self) -> float:
+        """The duality gap, or what there is to lose where none is known."""
+        return min(self.certificate.gap, self.certificate.objective)
+
 
 class Newton(FeatureInner):
     """Proximal Newton: descent on the quadratic model, then a line search."""
@@ -84,9 +90,13 @@ class Newton(FeatureInner):
         # Where descent on the model gains little, the step after it is Newton's on the support.
         on_support = False
         idle, poor, stale = 0, 0, False
+        self.endless = False
         for _ in range(_NEWTON_STEPS):
-            if best.certificate.gap <= goal:
+            if best.gap <= goal:
                 return best.W, True
+            if point.certificate.gap == np.inf and separates(self.objective, point.W).size:
+                self.endless = True
+                return point.W, False
             if idle == _MOST_IDLE:
                 break
             dW = self._newton_step(point, threshold) if on_support else None
@@ -98,7 +108,7 @@ class Newton(FeatureInner):
                 following, on_support = point, False
             if following is None:
                 break
-            gap, before = following.certificate.gap, point.certificate.gap
+            gap, before = following.gap, point.gap
             stale = gap > _SLOW * before
             if supports:
                 on_support = on_support or stale if separate else on_support != stale
@@ -108,18 +118,18 @@ class Newton(FeatureInner):
                 self.precise = True
             fell = point.certificate.objective - following.certificate.objective
             point = following
-            risen = gap > 0.9 * best.certificate.gap
+            risen = gap > 0.9 * best.gap
             idle = idle + 1 if risen and not (supports and fell > _FALL * before) else 0
-            if point.certificate.gap < best.certificate.gap:
+            if point.gap < best.gap:
                 best = point
         else:
             if supports:  # on the way yet
                 return point.W, False
-        if goal <= 0.0:
-            return best.W, True
+        if goal <= 0.0 or best.certificate.gap == np.inf:
+            return point.W, True
         # Newton steps are at the end of their digits, or the model is a poor one.
         result = solve_accelerated(self.objective, best.W, tol=goal / scale, max_iter=INNER_EPOCHS)
-        if result.gap < best.certificate.gap:
+        if result.gap < best.gap:
             return result.W, result.converged
         return best.W, True
 
@@ -175,7 +185,7 @@ class Newton(FeatureInner):
                 large = BlockModel if self.rows.shared else ResidualModel
                 model = self.model = (GramModel if k <= GRAM_FEATURES else large)(objective, D)
             goal = max(
-                self.accuracy * point.certificate.gap, 0.01 * goal, _SMALLEST_GOAL * objective.scale
+                self.accuracy * point.gap, 0.01 * goal, _SMALLEST_GOAL * objective.scale
             )
             return model.descend(point.W, point.theta, point.G, threshold, goal)[0] - point.W
         code, ridge = kernel_terms(objective)
@@ -217,7 +227,7 @@ class Newton(FeatureInner):
             promised = step * slopes if separate else (step * slopes).sum()
             promised = promised + here[1] - there[1]
             gained = here.sum(axis=0) - there.sum(axis=0)
-            poor = gained < _SUFFICIENT * np.maximum(promised, 0.0) - allowed
+            poor = ~(gained >= _SUFFICIENT * np.maximum(promised, 0.0) - allowed)
             if not poor.any():
                 return self._point(W, z, value, theta)
             step = np.where(poor, 0.5 * step, step)

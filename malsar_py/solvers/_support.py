@@ -24,7 +24,7 @@ _MOST_WORK = 1e9
 # Blocks of more features are solved in the space of the samples where these are fewer.
 _SMALL = 64
 # Share of the largest curvature that is added to the diagonal, more where blocks are singular.
-_ROUNDS, _SLACK, _FLOOR = 100, 1e-9, 1e-13
+_ROUNDS, _SLACK, _FLOOR = 100, 1e-9, 1e-11
 _DAMPING, _MORE, _MOST_DAMPING = 1e-14, 1e3, 1e-2
 
 

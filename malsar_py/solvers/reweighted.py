@@ -16,6 +16,7 @@ from typing import Protocol, Self
 from .._typing import FloatArray
 from ..objective import Objective, Penalty
 from ._result import Result
+from .separation import separates
 
 # Accuracy of a stage, as shares of tol: the first that does not make the objective rise.
 _STAGE_TOL = (0.1, 1e-3, 1e-5)
@@ -75,6 +76,7 @@ def solve_reweighted(
         converged = certificate.gap <= target
         # A stage that ran out of steps is good enough while the objective falls.
         stuck = not solved and len(history) > 1 and not value < history[-2] - target
+        stuck = stuck or (not solved and separates(stage, W).size > 0)
         if converged or stuck or n_stages >= max_stages:
             break
         for share in _STAGE_TOL:
