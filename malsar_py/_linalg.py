@@ -18,6 +18,14 @@ def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
     return Q @ ((Q.T @ B).T / values[kept]).T
 
 
+def solve_psd_each(H: FloatArray, B: FloatArray) -> FloatArray:
+    """:func:`solve_psd` for many small systems at once: H (r, d, d) and B (r, d)."""
+    values, Q = np.linalg.eigh(H)
+    kept = values > values[:, -1:] * (H.shape[1] * np.finfo(float).eps)
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
+    return np.einsum("rij,rj->ri", Q, inverse * np.einsum("rij,ri->rj", Q, B))
+
+
 def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
     """D (d x r) with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions."""
     d, r = G.shape[0], basis.shape[1]
@@ -28,6 +36,8 @@ def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray
     touched = np.abs(basis) > 1e-12
     if (touched.sum(axis=1) <= 1).all():
         # Connected components of a graph: one d x d system each.
+        if r == n_tasks and np.array_equal(basis, np.eye(r)):
+            return solve_psd_each(gram, pull.T).T
         D = np.empty((d, r))
         for k in range(r):
             H = np.einsum("t,tij->ij", basis[touched[:, k], k] ** 2, gram[touched[:, k]])

@@ -161,11 +161,11 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         objective = prepared.objective
         W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
         result = self._solve(objective, W0)
-        if not result.converged:
-            self._warn_gap(result, objective.scale)
         self._set_fitted(rows, result, prepared.intercept(result), objective.scale)
         self._set_coefficients(rows, objective.coefficients(result.W))
         self._describe(result.W, prepared.problem)
+        if not result.converged:
+            self._warn_gap(result, objective.scale)
 
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""

@@ -106,8 +106,12 @@ class _Staged(MultiTaskEstimator):
     def _warn_gap(self, result: Result, scale: float) -> None:
         assert isinstance(result, StagedResult)
         remedy = "Increase max_stages, max_iter or tol."
-        if not np.isfinite(result.gap):
-            remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
+        if result.separated.size:
+            task = self.tasks_[result.separated[0]]
+            remedy = (
+                "There is no finite minimiser: features past the threshold, which cost nothing, "
+                f"separate the classes of task {task!r}. Set lambda2 > 0 or raise threshold."
+            )
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_stages} stages: "
             f"its relative {self._measure} is {result.gap / scale:.3g}. {remedy}",

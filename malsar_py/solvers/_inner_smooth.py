@@ -84,7 +84,7 @@ class Newton(FeatureInner):
         self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         scale = self.objective.scale
-        point = best = self._start(W, G)
+        start = point = best = self._start(W, G)
         code, _ = kernel_terms(self.objective)
         supports, separate = support_fits(code, self.rows), code == _kernels.separable.L1
         # Where descent on the model gains little, the step after it is Newton's on the support.
@@ -123,7 +123,7 @@ class Newton(FeatureInner):
             if point.gap < best.gap:
                 best = point
         else:
-            if supports:  # on the way yet
+            if supports and point is not start:  # on the way yet
                 return point.W, False
         if goal <= 0.0 or best.certificate.gap == np.inf:
             return point.W, True
