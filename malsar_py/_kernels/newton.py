@@ -242,7 +242,7 @@ def weighted_move(D, dz, shift, U):
 
 @jit
 def _factor(H, ridge, own, size, floor, L):
-    """Cholesky's lower factor of H over the entries ``own[:size]``; pivots are at least a share."""
+    """Cholesky's lower factor of ``H + ridge I`` over ``own[:size]``, with no pivot too small."""
     for a in range(size):
         i = own[a]
         for b in range(a):
@@ -259,6 +259,7 @@ def _factor(H, ridge, own, size, floor, L):
 
 @jit
 def _solve_factor(L, size, x):
+    """Solve ``L L' x = x`` in place."""
     for a in range(size):
         total = x[a]
         for m in range(a):
@@ -273,7 +274,7 @@ def _solve_factor(L, size, x):
 
 @jit
 def lasso_models(H, rhs, threshold, ridge, max_rounds, slack, floor, W):
-    """Minimise ``w'H_t w / 2 - rhs_t'w + ridge/2 w'w + threshold'|w|`` for every task, from W (T, k).
+    """Minimise ``w'H_t w / 2 - rhs_t'w + ridge/2 w'w + threshold'|w|`` in every task, from W.
 
     A cycle of descent lets entries in, then the support is solved, and cut down as often as an
     entry would change its sign on the way; done when no gradient outside exceeds the threshold by
@@ -324,10 +325,10 @@ def lasso_models(H, rhs, threshold, ridge, max_rounds, slack, floor, W):
                 first = -1
                 for a in range(n):
                     j = own[a]
-                    if threshold[j] > 0.0 and w[j] * (w[j] + x[a]) < 0.0:
-                        if -w[j] / x[a] < step:
-                            step = -w[j] / x[a]
-                            first = j
+                    crosses = threshold[j] > 0.0 and w[j] * (w[j] + x[a]) < 0.0
+                    if crosses and -w[j] / x[a] < step:
+                        step = -w[j] / x[a]
+                        first = j
                 for a in range(n):
                     w[own[a]] += step * x[a]
                 if first >= 0:

@@ -6,7 +6,6 @@ functions": the second-order model is minimised to a share of the gap, then a li
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -184,9 +183,7 @@ class Newton(FeatureInner):
                 # Residuals want a scaled copy of the features: not one a task where they share X.
                 large = BlockModel if self.rows.shared else ResidualModel
                 model = self.model = (GramModel if k <= GRAM_FEATURES else large)(objective, D)
-            goal = max(
-                self.accuracy * point.gap, 0.01 * goal, _SMALLEST_GOAL * objective.scale
-            )
+            goal = max(self.accuracy * point.gap, 0.01 * goal, _SMALLEST_GOAL * objective.scale)
             return model.descend(point.W, point.theta, point.G, threshold, goal)[0] - point.W
         code, ridge = kernel_terms(objective)
         W = np.array(point.W.T, order="C")
@@ -234,9 +231,7 @@ class Newton(FeatureInner):
             step[step < _SHORTEST] = 0.0
         return None
 
-    def _values(
-        self, W: FloatArray, z: FloatArray, b: FloatArray, separate: bool
-    ) -> FloatArray:
+    def _values(self, W: FloatArray, z: FloatArray, b: FloatArray, separate: bool) -> FloatArray:
         """Loss and penalty (2, T), or (2, 1) for all tasks together."""
         objective = self.objective
         loss = objective.loss.by_task(objective.y, z, objective.c, self.rows.offsets, b)

@@ -75,10 +75,7 @@ class FeatureRows(Design):
 
     def gram_of(self, chosen: IntArray | None, weight: FloatArray, centered: bool) -> FloatArray:
         """Gram matrices of the features that are chosen (T, s) for each task, or of all."""
-        if chosen is None:
-            size = self.A.shape[0]
-        else:
-            size = chosen.shape[1]
+        size = self.A.shape[0] if chosen is None else chosen.shape[1]
         H = np.empty((self.n_tasks, size, size))
         if self.offsets[-1] * size < _BLAS_GRAM * self.n_tasks:
             every = np.arange(size) if chosen is None else chosen
@@ -95,7 +92,7 @@ class FeatureRows(Design):
     def scaled(
         self, t: int, weight: FloatArray, centered: bool, features: IntArray | None = None
     ) -> FloatArray:
-        """Features of task t as rows, times the root of the samples' weights and centred by them."""
+        """Features of task t as rows, times the root of the weights and centred by them."""
         A = self.A[:, self.places[t]]
         if features is not None:
             A = A[features]

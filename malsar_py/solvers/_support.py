@@ -1,30 +1,29 @@
-"""Newton's step on the support of W, where norms of rows and entries are smooth.
+"""Newton's step of smooth losses with norms of rows or entries: descent's way out where it crawls.
 
 Cyclic descent takes coefficients to zero and from it, but crawls where features are correlated or a
-task's classes are nearly separable. Among coefficients that stay what they are - rows that are not
-zero, entries that keep their signs - the objective has second derivatives: a block ``H_t +
-diagonal`` for each task, and for row norms, whose own are ``tau / r (I - u u')`` with r the row's
-length and u its direction, one vector a row that couples the tasks. Woodbury's formula needs one
+task's classes are nearly separable. With L1 tasks do not meet, and the minimiser of each task's
+second-order model is found exactly. Norms of rows are smooth where rows are not zero: each task has
+a block ``H_t + diagonal``, and as the second derivatives are ``tau / r (I - u u')``, with r the
+row's length and u its direction, one vector a row couples the tasks. Woodbury's formula needs one
 small system more for these.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import scipy.linalg
 
 from .. import _kernels
-from .._typing import AnyArray, FloatArray
+from .._typing import FloatArray
 from ._inner_weighted import FeatureRows
 
 # Multiplications of a step.
 _MOST_WORK = 1e9
 # Blocks of more features are solved in the space of the samples where these are fewer.
 _SMALL = 64
+# Of the Lasso: cycles, what gradients may exceed, least pivot as a share of the diagonal.
+_CYCLES, _SLACK, _FLOOR = 100, 1e-9, 1e-11
 # Share of the largest curvature that is added to the diagonal, more where blocks are singular.
-_ROUNDS, _SLACK, _FLOOR = 100, 1e-9, 1e-11
 _DAMPING, _MORE, _MOST_DAMPING = 1e-14, 1e3, 1e-2
 
 
@@ -48,7 +47,7 @@ def support_direction(
     ridge: float,
     centered: bool,
 ) -> FloatArray | None:
-    """Where W (k, T) goes in Newton's step; coefficients that are zero stay, unless they are free.
+    """Where W (k, T) goes in Newton's step; of norms of rows, those that are zero stay.
 
     ``D`` are the loss's second derivatives by sample, ``G`` (T, k) is minus its gradient. None if
     there is nothing to move, or a system is singular.
@@ -70,7 +69,7 @@ def support_direction(
         H = rows.gram(D, centered)
         new = np.ascontiguousarray(W.T)
         rhs = G + np.einsum("tij,tj->ti", H, new)
-        _kernels.newton.lasso_models(H, rhs, threshold, ridge, _ROUNDS, _SLACK, _FLOOR, new)
+        _kernels.newton.lasso_models(H, rhs, threshold, ridge, _CYCLES, _SLACK, _FLOOR, new)
         return new.T - W
     except np.linalg.LinAlgError:
         return None
@@ -144,4 +143,4 @@ def _inverse(H: FloatArray, shift: FloatArray) -> FloatArray:
                 raise
             added *= _MORE
             continue
-        return np.linalg.inv(H)
+        return np.asarray(np.linalg.inv(H), dtype=np.float64)
