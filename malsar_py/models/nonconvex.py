@@ -107,7 +107,7 @@ class _Staged(MultiTaskEstimator):
         assert isinstance(result, StagedResult)
         remedy = "Increase max_stages, max_iter or tol."
         if result.separated.size:
-            task = self.tasks_[result.separated[0]]
+            task = self.tasks_[result.separated].tolist()[0]
             remedy = (
                 "There is no finite minimiser: features past the threshold, which cost nothing, "
                 f"separate the classes of task {task!r}. Set lambda2 > 0 or raise threshold."
