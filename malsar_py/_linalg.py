@@ -52,6 +52,23 @@ def _psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
     return lambda B: Q @ ((Q.T @ B).T / values).T
 
 
+def solve_psd_each(H: FloatArray, B: FloatArray) -> FloatArray:
+    """:func:`solve_psd` for many small systems at once: H (r, d, d) and B (r, d)."""
+    D = np.ones_like(B)
+    size = np.einsum("rjj->rj", H)
+    used = size > 0.0
+    least = np.where(used, size, np.inf).min(axis=1, initial=np.inf)
+    uneven = least < _UNEVEN * size.max(axis=1, initial=0.0)
+    if uneven.any():
+        exponent = -np.frexp(np.where(used, size, 1.0))[1] // 2
+        D[uneven] = np.ldexp(used.astype(float), exponent)[uneven]
+        H = D[:, :, None] * H * D[:, None, :]
+    values, Q = np.linalg.eigh(H)
+    kept = values > values[:, -1:] * (H.shape[1] * np.finfo(float).eps)
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
+    return D * np.einsum("rij,rj->ri", Q, inverse * np.einsum("rij,ri->rj", Q, D * B))
+
+
 def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray | None) -> FloatArray:
     """``D basis'`` with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions.
 
@@ -61,7 +78,7 @@ def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray | None) -> Flo
     if basis is None:
         if gram.shape[0] == 1:
             return solve_psd(gram[0], G)
-        return np.stack([solve_psd(H, g) for H, g in zip(gram, G.T, strict=True)], axis=1)
+        return np.ascontiguousarray(solve_psd_each(gram, G.T).T)
     return _solve_along(gram, G, basis) @ basis.T
 
 
@@ -74,6 +91,8 @@ def _solve_along(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArr
     touched = np.abs(basis) > 1e-12
     if (touched.sum(axis=1) <= 1).all():
         # Connected components of a graph: one d x d system each.
+        if r == n_tasks and np.array_equal(basis, np.eye(r)):
+            return solve_psd_each(gram, pull.T).T
         D = np.empty((d, r))
         for k in range(r):
             H = np.einsum("t,tij->ij", basis[touched[:, k], k] ** 2, gram[touched[:, k]])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from numbers import Integral, Real
@@ -15,51 +14,31 @@ import numpy as np
 from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._centring import make_design, sample_shares
 from ._family import Family
-from ._given import label_like, native
-from ._labels import show_labels
+from ._given import label_like
+from ._labels import show_label, show_labels
 from ._limits import finish, moderate, penalty_in_units
 from ._mean_model import constant_within_tasks
-from ._scoring import score_rows
+from ._scoring import is_own, own_prediction, score_rows
 from ._solution import Prepared as Prepared
 from ._solution import Problem as Problem
 from ._solution import Solution as Solution
-from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
+from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from ._threads import one_blas_thread
-from ._typing import AnyArray, FloatArray
+from ._typing import AnyArray, FloatArray, IntArray
 from ._units import PLAIN, into_units
+from ._weights import task_weights
 from .losses import Logistic, Loss, Squared
-from .objective import Objective, QuadraticObjective, make_objective
+from .objective import Objective, make_objective
 from .parts import by_parts
 from .penalties import Penalty
-from .solvers import (
-    Result,
-    Workspace,
-    active_set_fits,
-    closed_form_fits,
-    iterative_solver,
-    solve_accelerated,
-    solve_active_set,
-    solve_closed_form,
-)
+from .solvers import Result, Workspace, separates, solve
 
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
-
-
-def is_own(estimator: Any, method: str) -> bool:
-    """Whether a method is the library's, and not that of a subclass or a mixin."""
-    return bool(getattr(estimator, method).__module__.partition(".")[0] == __package__)
-
-
-def takes(method: Callable[..., Any], name: str) -> bool:
-    """Whether a method takes a keyword."""
-    parameters = inspect.signature(method).parameters
-    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -92,6 +71,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "norm", "lambda2": "ridge"}
     _classifier: ClassVar[bool] = False
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
+    _free_features: ClassVar[str] = "features without a penalty"
+    _against_separation: ClassVar[str] = "Set lambda2 > 0."
     _usual_remedy: ClassVar[str] = (
         "Increase max_iter or tol, standardise the features, or strengthen the penalty."
     )
@@ -180,9 +161,9 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         result = self._solve(prepared.objective, prepared.start(self._start(rows)))
         result = finish(self, prepared, result)
         solution = prepared.solution(result)
-        if not solution.relative_gap <= self.tol:
-            self._warn_gap(result, solution)
         self._set_solution(rows, result, solution, prepared.problem)
+        if not solution.relative_gap <= self.tol:
+            self._warn_gap(result, solution, self._separated(result, prepared.objective))
         self._warn_constant(prepared)
 
     def _set_solution(
@@ -235,36 +216,12 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         tol: float | None = None,
         workspace: Workspace | None = None,
     ) -> Result:
-        tol = self.tol if tol is None else tol
-        direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
-        sparse = active_set_fits(objective)
-        if self.solver == "closed-form" and not direct:
-            raise ValueError(
-                "solver='closed-form' is for the squared loss with quadratic penalties only, which "
-                f"{type(self).__name__} with these parameters is not: use 'auto' or 'apg'."
-            )
-        if self.solver == "active-set" and not sparse:
-            raise ValueError(
-                "solver='active-set' is for penalties that separate over the features (L1, L2,1), "
-                f"which that of {type(self).__name__} with these parameters does not: use 'auto' "
-                "or 'apg'."
-            )
-        if direct and self.solver in ("auto", "closed-form"):
-            assert isinstance(objective, QuadraticObjective)
-            if self.solver == "closed-form" or closed_form_fits(objective):
-                result = solve_closed_form(objective, tol=tol, workspace=workspace)
-                if result.converged or self.solver == "closed-form":
-                    return result
-                W0 = result.W
-        solve: Callable[..., Result] = solve_accelerated
-        if sparse and self.solver != "apg":
-            solve = solve_active_set
-        elif self.solver == "auto":
-            solve = iterative_solver(objective)
         return solve(
             objective,
             W0,
-            tol=tol,
+            solver=self.solver,
+            name=type(self).__name__,
+            tol=self.tol if tol is None else tol,
             max_iter=self.max_iter,
             verbose=int(self.verbose),
             workspace=workspace,
@@ -294,25 +251,35 @@ class MultiTaskEstimator(BaseEstimator, ABC):
                 stacklevel=3,
             )
 
-    def _warn_gap(self, result: Result, solution: Solution) -> None:
+    def _separated(self, result: Result, objective: Objective) -> IntArray:
+        """Positions of tasks whose classes are separated by what costs nothing."""
+        return separates(objective, result.W)
+
+    def _warn_gap(
+        self, result: Result, solution: Solution, separated: IntArray | None = None
+    ) -> None:
+        remedy = self._usual_remedy
+        if solution.rounded:
+            remedy = (
+                "Floats do not hold the intercepts as accurately: features have means that are "
+                "large beside their spread. Subtract these from X."
+            )
+        elif separated is not None and separated.size:
+            remedy = (
+                f"There is no finite minimiser: {self._free_features} separate the classes of task "
+                f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
+            )
+        elif self._classifier and not np.isfinite(solution.relative_gap):
+            remedy = "There may be no finite minimiser: set lambda2 > 0."
         warnings.warn(
-            f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_iter} iterations: "
-            f"the relative {self._measure} is {solution.relative_gap:.3g}. "
-            f"{self._remedy(result, solution)}",
+            f"{type(self).__name__} did not reach tol={self.tol:g} in {self._effort(result)}: "
+            f"the relative {self._measure} is {solution.relative_gap:.3g}. {remedy}",
             ConvergenceWarning,
             stacklevel=4,
         )
 
-    def _remedy(self, result: Result, solution: Solution) -> str:
-        """What may help where `tol` was not reached."""
-        if solution.rounded:
-            return (
-                "Floats do not hold the intercepts as accurately: features have means that are "
-                "large beside their spread. Subtract these from X."
-            )
-        if self._classifier and not np.isfinite(solution.relative_gap):
-            return "There may be no finite minimiser (separable classes): set lambda2 > 0."
-        return self._usual_remedy
+    def _effort(self, result: Result) -> str:
+        return f"{result.n_iter} iterations"
 
     def _set_fitted(self, rows: TaskRows, result: Result, solution: Solution) -> None:
         self._set_tasks(rows)
@@ -401,15 +368,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         scored = resolve_score(self, X, y, tasks=tasks, sample_weight=sample_weight)
         if is_own(self, "predict"):
             prediction = self._label(self._predict_rows(scored.rows.X, scored.rows.index))
-        else:  # of the rows that count
-            counts = np.atleast_1d(scored.observed.reshape(len(scored.observed), -1).any(axis=1))
-            rows = np.flatnonzero(counts)
-            labels = {}
-            if tasks is not None and takes(self.predict, "tasks"):  # else it finds its own
-                labels["tasks"] = _safe_indexing(native(tasks), rows)
-            found = np.asarray(self.predict(_safe_indexing(native(X), rows), **labels))
-            prediction = np.empty((len(counts), *found.shape[1:]), found.dtype)
-            prediction[rows] = found
+        else:
+            prediction = own_prediction(self, scored, X, tasks)
         return score_rows(scored, prediction, classifier=self._classifier)
 
     def _label(self, z: FloatArray) -> AnyArray:

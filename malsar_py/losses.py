@@ -45,6 +45,12 @@ class Loss(ABC):
         """Value and theta at the best intercepts, left in ``b`` (where the search starts)."""
 
     @abstractmethod
+    def by_task(
+        self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray
+    ) -> FloatArray:
+        """The loss of every task at intercepts b."""
+
+    @abstractmethod
     def feasible(
         self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool
     ) -> None:
@@ -98,6 +104,12 @@ class Squared(Loss):
     ) -> tuple[float, FloatArray]:
         theta = np.empty_like(y)
         return _kernels.losses.squared(y, z, c, offsets, fit_intercept, b, theta), theta
+
+    def by_task(
+        self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray
+    ) -> FloatArray:
+        rest = y - z - np.repeat(b, np.diff(offsets))
+        return np.add.reduceat(0.5 * c * rest * rest, offsets[:-1])
 
     def feasible(
         self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool
@@ -154,6 +166,12 @@ class SquareRoot(Squared):
     def moved(self, omega: FloatArray, by: FloatArray) -> float:
         return float(omega @ by)
 
+    def by_task(
+        self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray
+    ) -> FloatArray:
+        halves = super().by_task(y, z, c, offsets, b)
+        return np.sqrt(2.0 * halves * np.add.reduceat(c, offsets[:-1]))
+
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         return alpha * float(y @ theta)
 
@@ -176,6 +194,12 @@ class Logistic(Loss):
     ) -> tuple[float, FloatArray]:
         theta = np.empty_like(y)
         return _kernels.losses.logistic(y, z, c, offsets, fit_intercept, b, theta), theta
+
+    def by_task(
+        self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray
+    ) -> FloatArray:
+        margin = y * (z + np.repeat(b, np.diff(offsets)))
+        return np.add.reduceat(c * np.logaddexp(0.0, -margin), offsets[:-1])
 
     def feasible(
         self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool

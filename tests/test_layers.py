@@ -23,6 +23,7 @@ _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"_protocols", "objective", "rotated", "parts", "solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
+_CORE |= {"_weights"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -35,8 +36,9 @@ MAY_IMPORT = {
     "_features": {"_given", "_labels"},
     "_tasks": {"_family", "_features", "_given", "_labels"},
     "_counted": {"_tasks"},
-    "_scoring": {"_labels", "_tasks"},
+    "_scoring": {"_given", "_labels", "_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
+    "_weights": {"_labels", "_tasks"},
     "_units": {"_kernels", "_tasks"},
     "_keep_tasks": {"_labels"},
     "_linalg": set(),
@@ -54,7 +56,7 @@ MAY_IMPORT = {
     "rotated": _DATA | {"objective"},
     "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
-    "_solution": {"_tasks", "_units", "objective", "solvers"},
+    "_solution": {"_mean_model", "_tasks", "_units", "objective", "solvers"},
     "_limits": {"_solution", "penalties", "solvers"},
     # all of them -> estimators
     "base": _CORE,

@@ -18,10 +18,10 @@ from sklearn import config_context
 from sklearn.metrics import get_scorer
 from sklearn.pipeline import Pipeline
 
-from .._scoring import task_mean_scores
+from .._scoring import is_own, task_mean_scores
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
-from ..base import MultiTaskEstimator, is_own
+from ..base import MultiTaskEstimator
 from ..design import Design, Ragged, Shared
 from ..metrics import SCORERS, TaskScore, get_task_scorer, make_task_scorer
 from ._data import Data

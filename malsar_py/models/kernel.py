@@ -17,9 +17,10 @@ from .._centring import sample_shares
 from .._docs import document
 from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
-from .._tasks import TaskRows, task_weights
+from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
 from .._units import scaled, shifted, targets_into_units
+from .._weights import task_weights
 from ..base import MultiTaskRegressor, Problem, Solution
 from ..design import Masked, Ragged
 from ..graphs import to_laplacian

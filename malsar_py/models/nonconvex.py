@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._docs import document
-from .._typing import FloatArray
+from .._typing import FloatArray, IntArray
 from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem, Solution
 from ..objective import Objective
 from ..penalties import CappedRows, Concave, FirstStage, FusedRoots, Penalty, RootRows
@@ -87,7 +85,7 @@ class _Staged(MultiTaskEstimator):
         structure = objective.penalty.structure
         if self.solver != "apg" and structure is not None and active_set_fits(objective):
             free = structure.row_thresholds(W0.shape[0]) == 0.0
-            if not free.any():
+            if not free.any() or not objective.affine:
                 return self._by_working_sets(objective, W0, tol)
             # Working sets rank rows by gradient over threshold: none may be zero.
             if free_rows_fit(objective):
@@ -106,15 +104,13 @@ class _Staged(MultiTaskEstimator):
         self.n_stages_ = result.n_stages
         self.optimality_ = float(solution.relative_gap)
 
-    def _warn_gap(self, result: Result, solution: Solution) -> None:
+    def _separated(self, result: Result, objective: Objective) -> IntArray:
         assert isinstance(result, StagedResult)
-        warnings.warn(
-            f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_stages} stages: "
-            f"its relative {self._measure} is {solution.relative_gap:.3g}. "
-            f"{self._remedy(result, solution)}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+        return result.separated
+
+    def _effort(self, result: Result) -> str:
+        assert isinstance(result, StagedResult)
+        return f"{result.n_stages} stages"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -127,6 +123,8 @@ class _MultiStage(_Staged):
     }
 
     _sizes: ClassVar[tuple[str, ...]] = ("threshold",)
+    _free_features: ClassVar[str] = "features past the threshold, which cost nothing,"
+    _against_separation: ClassVar[str] = "Set lambda2 > 0 or raise threshold."
 
     def _concave(self, problem: Problem) -> Concave:
         return CappedRows(self.lambda1, self.threshold, self.lambda2)
