@@ -66,6 +66,16 @@ _OWN_ATTRIBUTES = """\
         The A that was learned (trace 1); only with ``task_kernel="learned"``."""
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedFunctions:
+    """Rows of a fit, checked and centred, and their system."""
+
+    rows: TaskRows
+    system: DualSystem
+    offset: FloatArray  # (n_tasks,) taken out of the targets
+    scale: float  # objective at f = 0 with the best intercepts
+
+
 @document(
     "regressor",
     own_parameters=_OWN_PARAMETERS,
@@ -161,10 +171,20 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         "kernel_params": [dict, None],
     }
 
+    # What the system of the rows does not depend on.
+    _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda1", "lambda2", "task_kernel")
+
     def _penalty(self, problem: Problem) -> Penalty:
         raise NotImplementedError("functions have no coefficients to penalise")
 
     def _fit_rows(self, rows: TaskRows) -> None:
+        prepared = self._prepare_functions(rows)
+        result = self._fit_functions(prepared)
+        if not result.converged:
+            self._warn_gap(result, prepared.scale)
+
+    def _prepare_functions(self, rows: TaskRows) -> PreparedFunctions:
+        """The system of the rows: what fits with other strengths and task kernels share."""
         c = sample_shares(rows, task_weights(rows, self.task_weight))
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
@@ -173,6 +193,11 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         scale = Squared().evaluate(
             y, np.zeros_like(y), c, rows.offsets, np.zeros(rows.n_tasks), self.fit_intercept
         )[0]
+        return PreparedFunctions(rows, system, offset, scale)
+
+    def _fit_functions(self, prepared: PreparedFunctions) -> Result:
+        """Solve for these strengths and set what a fit sets."""
+        rows, system, scale = prepared.rows, prepared.system, prepared.scale
         task_kernel = self._task_kernel(rows.tasks)
         if task_kernel is None:
             learned = learn_task_kernel(
@@ -197,10 +222,9 @@ class SeparableKernelRegressor(MultiTaskRegressor):
                 np.empty((0, rows.n_tasks)), certificate, [value], 1, found.gap <= self.tol * scale
             )
             A, theta = task_kernel, found.theta
-        if not result.converged:
-            self._warn_gap(result, scale)
-        self._set_fitted(rows, result, offset + result.intercepts, scale)
+        self._set_fitted(rows, result, prepared.offset + result.intercepts, scale)
         self._set_functions(rows, theta, A)
+        return result
 
     def _row_kernel(self, rows: TaskRows) -> RowKernel:
         X = rows.X

@@ -264,6 +264,7 @@ class _SparseLowRank(TwoPart):
         "trace_bound": [*NONNEGATIVE, None],
     }
     _part_names: ClassVar[tuple[str, str]] = ("coef_sparse_", "coef_low_rank_")
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*TwoPart._penalty_parameters, "trace_bound")
 
     def _penalty(self, problem: Problem) -> Split:
         if self.trace_bound is not None:

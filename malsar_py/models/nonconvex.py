@@ -124,6 +124,7 @@ class _MultiStage(_Staged):
         **_Staged._parameter_constraints,
         "threshold": _POSITIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*_Staged._penalty_parameters, "threshold")
 
     def _concave(self, problem: Problem) -> Concave:
         return CappedRows(self.lambda1, self.threshold, self.lambda2)
@@ -360,6 +361,11 @@ class _NonconvexFused(_Staged, OrderedTasks):
         "formulation": [Interval(Integral, 1, 2, closed="both")],
         "beta": _POSITIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *OrderedTasks._penalty_parameters,
+        "formulation",
+        "beta",
+    )
 
     def _concave(self, problem: Problem) -> Concave:
         order, first = self._order(problem), self.formulation == 1

@@ -28,6 +28,9 @@ class _MeanRegularized(MultiTaskEstimator):
         T = problem.n_tasks
         return Coupling(self.lambda1, np.eye(T) - 1.0 / T) + Ridge(self.lambda2)
 
+    def _quadratic(self) -> bool:
+        return True
+
 
 @document("regressor")
 class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
@@ -138,10 +141,18 @@ class _Graph(MultiTaskEstimator):
         "graph": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
         "lambda3": NONNEGATIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *MultiTaskEstimator._penalty_parameters,
+        "graph",
+        "lambda3",
+    )
 
     def _penalty(self, problem: Problem) -> Penalty:
         L = to_laplacian(self.graph, problem.tasks)
         return L1(self.lambda3) + Coupling(self.lambda1, L) + Ridge(self.lambda2)
+
+    def _quadratic(self) -> bool:
+        return self.lambda3 == 0.0
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         return None  # the norm is lambda3's

@@ -36,6 +36,10 @@ class OrderedTasks(MultiTaskEstimator):
         **MultiTaskEstimator._parameter_constraints,
         "task_order": ["array-like", None],
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *MultiTaskEstimator._penalty_parameters,
+        "task_order",
+    )
 
     def _order(self, problem: Problem) -> IntArray:
         """Positions in `tasks_`, as the tasks follow each other."""
@@ -62,6 +66,7 @@ class _TemporalGroup(OrderedTasks):
         **OrderedTasks._parameter_constraints,
         "lambda3": NONNEGATIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
     def _penalty(self, problem: Problem) -> Penalty:
         rank = np.argsort(self._order(problem))
@@ -168,6 +173,7 @@ class _FusedSparseGroup(OrderedTasks):
         **OrderedTasks._parameter_constraints,
         "lambda3": NONNEGATIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
     def _penalty(self, problem: Problem) -> Penalty:
         strengths = {"group": self.lambda1, "fused": self.lambda2, "sparse": self.lambda3}
