@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "_scoring": {"_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
     "_keep_tasks": {"_labels"},
+    "_pipelines": set(),
     "_linalg": set(),
     # arrays -> proximal operators -> penalties
     "_kernels": set(),
@@ -49,9 +50,9 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},
-    "model_selection": _CORE | {"base", "models", "metrics"},
+    "model_selection": _CORE | {"_pipelines", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
-    "metrics": {"_labels", "_tasks"},
+    "metrics": {"_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
     # the command line, a user of the public names ("" is the package itself)
