@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._tasks import TaskRows, resolve_fit
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Prepared, Problem
+from ..models.kernel import PreparedFunctions, SeparableKernelRegressor
 from ..objective import Objective
 from ..solvers import Result, Workspace
 
@@ -27,16 +28,45 @@ class Step:
     W: FloatArray  # (n_features, n_tasks)
     intercept: FloatArray  # (n_tasks,)
 
+    @property
+    def gap(self) -> float:
+        """Its gap relative to the objective at W = 0."""
+        return relative(self.result.gap, self.objective)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedStep:
+    """One fit of a model without coefficients: all that there is to know is in the model."""
+
+    gap: float
+
 
 def prepare(
     model: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
 ) -> tuple[TaskRows, Prepared]:
     """What `fit` does before it solves; the model learns names and number of its features."""
+    rows = read_rows(model, X, y, tasks, sample_weight)
+    return rows, model._prepare(rows)
+
+
+def read_rows(
+    model: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
+) -> TaskRows:
+    """Parameters and data, checked."""
     model._validate_params()
-    rows = resolve_fit(
+    return resolve_fit(
         model, X, y, tasks=tasks, sample_weight=sample_weight, classifier=model._classifier
     )
-    return rows, model._prepare(rows)
+
+
+def prepare_any(
+    model: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
+) -> tuple[TaskRows, Prepared | PreparedFunctions]:
+    """The same, for models of functions too."""
+    if isinstance(model, SeparableKernelRegressor):
+        rows = read_rows(model, X, y, tasks, sample_weight)
+        return rows, model._prepare_functions(rows)
+    return prepare(model, X, y, tasks, sample_weight)
 
 
 def solve_path(
@@ -53,9 +83,7 @@ def solve_path(
     workspace = Workspace() if workspace is None else workspace
     objective = prepared.objective
     result: Result | None = None
-    for value in (lambda1.min(), lambda1.max()):  # the others are between them
-        model.lambda1 = float(value)
-        model._validate_params()
+    _validate_ends(model, lambda1)
     for value in lambda1:
         model.lambda1 = float(value)
         objective = objective.with_penalty(model._penalty(prepared.problem))
@@ -65,6 +93,23 @@ def solve_path(
             result = model._follow(objective, result, workspace)
         coefficients = objective.coefficients(result.W)
         yield Step(prepared.problem, objective, result, coefficients, prepared.intercept(result))
+
+
+def fit_each(
+    model: SeparableKernelRegressor, prepared: PreparedFunctions, lambda1: FloatArray
+) -> Iterator[FittedStep]:
+    """Fit the model for each lambda1, on the system of its rows."""
+    _validate_ends(model, lambda1)
+    for value in lambda1:
+        model.lambda1 = float(value)
+        model._fit_functions(prepared)
+        yield FittedStep(model.relative_gap_)
+
+
+def _validate_ends(model: MultiTaskEstimator, lambda1: FloatArray) -> None:
+    for value in (lambda1.min(), lambda1.max()):  # the others are between them
+        model.lambda1 = float(value)
+        model._validate_params()
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:
