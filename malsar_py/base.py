@@ -41,6 +41,10 @@ from .solvers import Result, Workspace, separates, solve
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
+class BeyondData(ValueError):
+    """A parameter asks for more than there is in the data: a search goes on without it."""
+
+
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
 # finds it.
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -77,6 +81,9 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         "Increase max_iter or tol, standardise the features, or strengthen the penalty."
     )
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
+    # What only the penalty reads: it may change on data that are prepared. For all other parameters
+    # a search prepares anew.
+    _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda1", "lambda2")
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
     __metadata_request__fit: ClassVar = {"tasks": True}
@@ -102,6 +109,10 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     @abstractmethod
     def _penalty(self, problem: Problem) -> Penalty:
         """The penalty Omega of this model."""
+
+    def _quadratic(self) -> bool:
+        """Whether the penalty is quadratic, with lambda2 as its ridge."""
+        return False
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""

@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "_weights": {"_labels", "_tasks"},
     "_units": {"_kernels", "_tasks"},
     "_keep_tasks": {"_labels"},
+    "_pipelines": set(),
     "_linalg": set(),
     "_mean_model": set(),
     # arrays -> proximal operators -> penalties
@@ -61,9 +62,9 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},
-    "model_selection": _CORE | {"_counted", "base", "models", "metrics"},
+    "model_selection": _CORE | {"_counted", "_pipelines", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
-    "metrics": {"_counted", "_given", "_labels", "_tasks"},
+    "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
     # the command line, a user of the public names ("" is the package itself)

@@ -39,8 +39,8 @@ def report(settings: dict[str, Any], outcomes: list[Outcome]) -> Iterator[str]:
         rows.append(
             [
                 outcome.model,
-                _strength(chosen["lambda1"]),
-                _strength(chosen.get("lambda2", 0.0)),
+                _strength(chosen["lambda1"], "lambda1" in outcome.edges),
+                _strength(chosen.get("lambda2", 0.0), "lambda2" in outcome.edges),
                 str(chosen.get("n_clusters", "")),
                 _score(values[0]),
                 "best" if outcome.best else "",
@@ -61,6 +61,8 @@ def report(settings: dict[str, Any], outcomes: list[Outcome]) -> Iterator[str]:
     )
     yield "chain: each task is tied to the next in the order of their mean target"
     yield "rel. gap: how far the final fit can be from its optimum (objective at W = 0 is 1)"
+    if any(outcome.edges & {"lambda1", "lambda2"} for outcome in outcomes):
+        yield "*: the end of the values tried; a better one may lie beyond"
     if not all(outcome.converged for outcome in outcomes):
         yield "!: the final fit missed its tolerance; raise max_iter to use such a setting"
 
@@ -88,8 +90,11 @@ def _score(value: float) -> str:
     return f"{value:.4f}" if not abs(value) >= 1e5 else f"{value:.7g}"
 
 
-def _strength(value: float) -> str:
-    return f"{value:.3g}" if value else "-"
+def _strength(value: float, edge: bool) -> str:
+    text = f"{value:.3g}" if value else "-"
+    if not edge:
+        return text
+    return f"{text if len(text) < 8 else f'{value:.2g}'}*"  # as wide as without the mark
 
 
 def _gap(value: float) -> str:
@@ -210,6 +215,7 @@ def write_json(path: Path, found: Comparison, tasks: list[TaskRow] | None) -> No
         {
             "model": outcome.model,
             "parameters": outcome.parameters,
+            "edges": sorted(outcome.edges),
             **{k: v if math.isfinite(v) else None for k, v in outcome.scores.items()},
             "relative_gap": outcome.relative_gap,
             "n_iter": outcome.n_iter,

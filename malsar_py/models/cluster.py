@@ -14,7 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from .._docs import document
 from .._typing import FloatArray, IntArray
-from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
+from ..base import (
+    BeyondData,
+    MultiTaskClassifier,
+    MultiTaskEstimator,
+    MultiTaskRegressor,
+    Problem,
+)
 from ..penalties import Penalty, Ridge, SpectralBox
 from ..prox import box_theta
 
@@ -63,7 +69,7 @@ class _SpectralBox(MultiTaskEstimator):
         if n_tasks == 1:
             return 1
         if k > n_tasks:
-            raise ValueError(
+            raise BeyondData(
                 f"{self._dimension}={k} must be at most the number of tasks, {n_tasks}."
             )
         return k
@@ -86,6 +92,10 @@ class _Clustered(_SpectralBox):
         "random_state": ["random_state"],
     }
     _dimension: ClassVar[str] = "n_clusters"
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *_SpectralBox._penalty_parameters,
+        "n_clusters",
+    )
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         k = self._k(problem.n_tasks)
@@ -102,6 +112,10 @@ class _SharedSubspace(_SpectralBox):
         "n_components": [Interval(Integral, 1, None, closed="left")],
     }
     _dimension: ClassVar[str] = "n_components"
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *_SpectralBox._penalty_parameters,
+        "n_components",
+    )
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         # M shares the eigenvectors of WW', in the same order.

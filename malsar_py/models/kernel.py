@@ -19,7 +19,7 @@ from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
-from .._units import scaled, shifted, targets_into_units
+from .._units import Units, scaled, shifted, targets_into_units
 from .._weights import task_weights
 from ..base import MultiTaskRegressor, Problem, Solution
 from ..design import Masked, Ragged
@@ -70,6 +70,17 @@ _OWN_ATTRIBUTES = """\
         ``(lambda1 S + lambda2 I)^-1``, which multiplies k.
     task_covariance_ : ndarray of shape (n_tasks, n_tasks)
         The A that was learned (trace 1); only with ``task_kernel="learned"``."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedFunctions:
+    """Rows of a fit, checked and centred, and their system."""
+
+    rows: TaskRows
+    system: DualSystem
+    offset: FloatArray  # (n_tasks,) taken out of the targets
+    scale: float  # objective at f = 0 with the best intercepts
+    units: Units
 
 
 @document(
@@ -167,6 +178,9 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         "kernel_params": [dict, None],
     }
 
+    # What the system of the rows does not depend on.
+    _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda1", "lambda2", "task_kernel")
+
     def _advise(self, rows: TaskRows) -> None:
         kind = self.task_kernel
         if not isinstance(kind, str | np.ndarray) and not hasattr(kind, "iloc"):
@@ -176,6 +190,13 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         raise NotImplementedError("functions have no coefficients to penalise")
 
     def _fit_rows(self, rows: TaskRows) -> None:
+        prepared = self._prepare_functions(rows)
+        result, solution = self._fit_functions(prepared)
+        if not solution.relative_gap <= self.tol:
+            self._warn_gap(result, solution)
+
+    def _prepare_functions(self, rows: TaskRows) -> PreparedFunctions:
+        """The system of the rows: what fits with other strengths and task kernels share."""
         kernel = self._row_kernel(rows)
         omega = task_weights(rows, self.task_weight)
         scaled_rows, omega, units = targets_into_units(rows, omega, self._loss.degree)
@@ -187,6 +208,11 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         scale = Squared().evaluate(
             y, np.zeros_like(y), c, rows.offsets, np.zeros(rows.n_tasks), self.fit_intercept
         )[0]
+        return PreparedFunctions(rows, system, offset, scale, units)
+
+    def _fit_functions(self, prepared: PreparedFunctions) -> tuple[Result, Solution]:
+        """Solve for these strengths and set what a fit sets."""
+        rows, system, scale, units = prepared.rows, prepared.system, prepared.scale, prepared.units
         model = copy.copy(self)  # with strengths in the units of the computation
         model.lambda1 = units.strength(self.lambda1, 2.0)
         model.lambda2 = units.strength(self.lambda2, 2.0)
@@ -214,21 +240,19 @@ class SeparableKernelRegressor(MultiTaskRegressor):
                 np.empty((0, rows.n_tasks)), certificate, [value], 1, found.gap <= self.tol * scale
             )
             A, theta = task_kernel, found.theta
-        relative = result.gap / scale if scale > 0.0 else result.gap
         solution = Solution(
             shifted(theta, units.y + units.weight),
             shifted(A, -units.weight),
-            shifted(offset + result.intercepts, units.y),
+            shifted(prepared.offset + result.intercepts, units.y),
             scaled(result.gap, units.objective),
-            relative,
+            result.gap / scale if scale > 0.0 else result.gap,
             shifted(np.array(result.history), units.objective),
             rounded=False,
         )
         solution.check()
-        if not relative <= self.tol:
-            self._warn_gap(result, solution)
         self._set_fitted(rows, result, solution)
         self._set_functions(rows, solution.W, solution.coefficients)
+        return result, solution
 
     def _row_kernel(self, rows: TaskRows) -> RowKernel:
         X = rows.X

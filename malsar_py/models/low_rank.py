@@ -267,6 +267,7 @@ class _SparseLowRank(TwoPart):
     }
     _sizes: ClassVar[tuple[str, ...]] = ("trace_bound",)
     _part_names: ClassVar[tuple[str, str]] = ("coef_sparse_", "coef_low_rank_")
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*TwoPart._penalty_parameters, "trace_bound")
 
     def _penalty(self, problem: Problem) -> Split:
         if self.trace_bound is not None:

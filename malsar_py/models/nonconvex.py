@@ -121,6 +121,7 @@ class _MultiStage(_Staged):
         **_Staged._parameter_constraints,
         "threshold": _POSITIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*_Staged._penalty_parameters, "threshold")
 
     _sizes: ClassVar[tuple[str, ...]] = ("threshold",)
     _free_features: ClassVar[str] = "features past the threshold, which cost nothing,"
@@ -365,6 +366,11 @@ class _NonconvexFused(_Staged, OrderedTasks):
         "formulation": [Interval(Integral, 1, 2, closed="both")],
         "beta": _POSITIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *OrderedTasks._penalty_parameters,
+        "formulation",
+        "beta",
+    )
 
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 0.5, "lambda2": 1.0}
 

@@ -34,6 +34,9 @@ class _MeanRegularized(MultiTaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
         return MeanCoupling(self.lambda1, problem.n_tasks) + Ridge(self.lambda2)
 
+    def _quadratic(self) -> bool:
+        return True
+
 
 @document("regressor")
 class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
@@ -157,6 +160,11 @@ class _Graph(MultiTaskEstimator):
         "lambda2": "ridge",
         "lambda3": "norm",
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *MultiTaskEstimator._penalty_parameters,
+        "graph",
+        "lambda3",
+    )
 
     def _penalty(self, problem: Problem) -> Penalty:
         if isinstance(self.graph, str) and self.graph == "complete":
@@ -167,6 +175,9 @@ class _Graph(MultiTaskEstimator):
 
     def _advise(self, rows: TaskRows) -> None:
         warn_of_unknown(self.graph, rows.tasks, "graph")
+
+    def _quadratic(self) -> bool:
+        return self.lambda3 == 0.0
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         return None  # the norm is lambda3's

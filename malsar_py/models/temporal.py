@@ -39,6 +39,10 @@ class OrderedTasks(MultiTaskEstimator):
         **MultiTaskEstimator._parameter_constraints,
         "task_order": ["array-like", None],
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *MultiTaskEstimator._penalty_parameters,
+        "task_order",
+    )
 
     def _order(self, problem: Problem) -> IntArray:
         """Positions in `tasks_`, as the tasks follow each other."""
@@ -75,6 +79,7 @@ class _TemporalGroup(OrderedTasks):
         "lambda2": "ridge",
         "lambda3": "coupling",
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
     def _penalty(self, problem: Problem) -> Penalty:
         rank = np.argsort(self._order(problem))
@@ -187,6 +192,7 @@ class _FusedSparseGroup(OrderedTasks):
         "lambda3": 1.0,
     }
     _terms: ClassVar[Mapping[str, str]] = dict.fromkeys(_strengths, "norm")
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
     def _penalty(self, problem: Problem) -> Penalty:
         strengths = {"group": self.lambda1, "fused": self.lambda2, "sparse": self.lambda3}
