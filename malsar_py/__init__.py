@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._keep_tasks import keep_tasks
 from ._stack import stack_tasks
+from ._summary import Summary, summarize
 from .models import (
     CalibratedJointFeatureRegressor,
     ClusteredClassifier,
@@ -82,6 +83,7 @@ __all__ = [
     "SharedSubspaceRegressor",
     "SparseLowRankClassifier",
     "SparseLowRankRegressor",
+    "Summary",
     "TaskRelationshipClassifier",
     "TaskRelationshipRegressor",
     "TemporalGroupClassifier",
@@ -90,4 +92,5 @@ __all__ = [
     "TraceNormRegressor",
     "keep_tasks",
     "stack_tasks",
+    "summarize",
 ]

@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "_features": {"_given", "_labels"},
     "_tasks": {"_family", "_features", "_given", "_labels"},
     "_counted": {"_tasks"},
+    "_summary": {"_labels"},
     "_scoring": {"_given", "_labels", "_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
     "_weights": {"_labels", "_tasks"},
@@ -250,7 +251,17 @@ def test_the_decorator_has_no_signature_and_no_threads():
 
 
 # Imported inside the functions that need them, if at all.
-LATE = ["numba", "matplotlib", "pandas", "pooch", "polars", "networkx", "sklearn.cluster"]
+LATE = [
+    "numba",
+    "dask",
+    "pyarrow",
+    "matplotlib",
+    "pandas",
+    "pooch",
+    "polars",
+    "networkx",
+    "sklearn.cluster",
+]
 
 
 def test_heavy_packages_are_imported_late():

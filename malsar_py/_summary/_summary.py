@@ -1,0 +1,427 @@
+"""Summary: what the squared loss needs of any number of rows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils import Bunch, check_array, check_consistent_length
+
+from .._labels import (
+    as_labels,
+    as_table,
+    factorize,
+    frame_columns,
+    match_keys,
+    object_array,
+)
+from .._typing import AnyArray, FloatArray, IntArray
+from ._moments import Moments, equivalent_rows, moments_of
+
+_MAX_MEMORY = 4 * 2**30
+Key = tuple[Hashable, Hashable]  # of a task and of a fold; None where there are none
+
+
+class Summary:
+    """Statistics of rows that add up: enough for any fit with the squared loss.
+
+    Under the squared loss the n rows of a task can be replaced by min(n, d + 2) weighted rows with
+    the same loss for all coefficients and intercepts. What they are made from, the weighted second
+    moments of features and target, is kept for each task (and fold), so that data which fit in no
+    memory, or lie on many machines, need one pass: `update` takes in rows, and summaries of parts
+    add up in any order (``+``, `sum`).
+
+    Parameters
+    ----------
+    max_memory : int, default=4294967296
+        Bytes that the statistics may take: 8 K T (d + q)^2 for T tasks in K folds, d features and q
+        targets.
+
+    Attributes
+    ----------
+    tasks_ : ndarray of shape (n_tasks,)
+        Labels of the tasks, sorted; the targets' names or numbers if there are several.
+    folds_ : ndarray of shape (n_folds,) or None
+        Labels of the folds, sorted.
+    n_rows_ : int
+        Rows taken in, without those of weight 0 or with a NaN target.
+    n_features_in_ : int
+        Number of features.
+    feature_names_ : ndarray of shape (n_features,)
+        Names of the features: those of the columns, or x0, x1, ...
+    nbytes : int
+        Bytes of the statistics.
+
+    See Also
+    --------
+    summarize : From tables in batches, Arrow, or Dask.
+
+    Notes
+    -----
+    Moments are taken about the means, which are kept as deviations from a first row, and parts are
+    merged by Chan, Golub and LeVeque's formula [1]_: no digits are lost to columns far from zero.
+
+    References
+    ----------
+    .. [1] T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample variance: analysis
+       and recommendations", The American Statistician, 37(3), 1983.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import MeanRegularizedRegressor, Summary
+    >>> from malsar_py.datasets import load_exam
+    >>> exam = load_exam()
+    >>> parts = np.array_split(np.arange(len(exam.target)), 10)
+    >>> summary = sum(
+    ...     Summary().update(exam.data[rows], exam.target[rows], tasks=exam.tasks[rows])
+    ...     for rows in parts
+    ... )
+    >>> few = summary.rows()
+    >>> len(exam.target), len(few.target)
+    (4059, 1081)
+    >>> model = MeanRegularizedRegressor().fit(
+    ...     few.data, few.target, tasks=few.tasks, sample_weight=few.sample_weight
+    ... )
+    >>> whole = MeanRegularizedRegressor().fit(exam.data, exam.target, tasks=exam.tasks)
+    >>> bool(np.allclose(model.coef_, whole.coef_))
+    True
+    """
+
+    def __init__(self, *, max_memory: int = _MAX_MEMORY) -> None:
+        self.max_memory = max_memory
+        self._names: list[Any] | None = None  # of the features
+        self._numbered = True
+        self._targets: list[Any] | None = None  # of several targets; [] for one
+        self._labelled = (False, False)  # whether there are tasks, folds
+        self._kinds: tuple[str, str] = ("", "")
+        self._labels: tuple[dict[Hashable, Any], dict[Hashable, Any]] = ({}, {})
+        self._keys: dict[Key, int] = {}
+        self._moments: Moments | None = None
+
+    def update(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        tasks: Any = None,
+        folds: Any = None,
+        sample_weight: Any = None,
+    ) -> Self:
+        """Take in rows.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Features, the same columns in every call.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets. Rows with a NaN target are left out; of several targets on a shared X none may
+            be NaN.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, for one target. None: one task.
+        folds : array-like of shape (n_samples,), default=None
+            Label of the cross-validation fold that each row is tested in.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Nonnegative weights; rows of weight 0 are left out.
+
+        Returns
+        -------
+        self : Summary
+            Itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If columns, shapes or label types differ from those before, or values cannot be used.
+        MemoryError
+            If the statistics would take more than `max_memory`.
+        """
+        X, names = _features(X)
+        y, targets = _target(y)
+        check_consistent_length(X, y)
+        return self._take(
+            X, names, y, targets, tasks=tasks, folds=folds, sample_weight=sample_weight
+        )
+
+    def _take(
+        self,
+        X: FloatArray,
+        names: list[Any] | int,
+        y: FloatArray,
+        targets: list[Any],
+        *,
+        tasks: Any,
+        folds: Any,
+        sample_weight: Any,
+    ) -> Self:
+        """Take in rows of numbers; y is (n, q), NaN where not observed."""
+        if np.isinf(y).any():
+            raise ValueError("Input y contains infinity.")
+        if not np.isfinite(X).all():
+            row, column = np.argwhere(~np.isfinite(X))[0]
+            name = repr(names[column]) if isinstance(names, list) else int(column)
+            raise ValueError(
+                f"Input X contains NaN or infinity: column {name}, row {row}. Fill it in, or leave "
+                "the row out."
+            )
+        keep = ~np.isnan(y).any(axis=1)
+        if targets and not keep.all():
+            raise ValueError(
+                "y of several targets holds NaN: a summary needs all targets of a row. Give each "
+                "target its own rows, with its name in `tasks`."
+            )
+        weight = None
+        if sample_weight is not None:
+            weight = _weights(sample_weight, len(X))
+            keep &= weight > 0.0
+            if (weight[keep] == 1.0).all():
+                weight = None
+        if targets and tasks is not None:
+            raise ValueError(
+                f"y has {y.shape[1]} columns, one task each, which cannot be combined with "
+                "`tasks`: pass a 1-D y, or leave `tasks` out."
+            )
+        self._agree(names, targets, (tasks is not None, folds is not None))
+        codes, keys, labels, kinds = _keys_of(tasks, folds, len(X))
+        if not keep.all():
+            X, y, codes = X[keep], y[keep], codes[keep]
+            weight = None if weight is None else weight[keep]
+        present = np.flatnonzero(np.bincount(codes, minlength=len(keys)))
+        self._room({keys[k] for k in present}, X.shape[1] + y.shape[1])
+        position = np.full(len(keys), -1)
+        position[present] = np.arange(len(present))
+        batch = moments_of(np.column_stack([X, y]), weight, position[codes], len(present))
+        self._merge([keys[k] for k in present], batch, labels, kinds)
+        return self
+
+    def __add__(self, other: Any) -> Summary:
+        """The summary of both parts' rows; neither is changed."""
+        if isinstance(other, int) and other == 0:  # sum() begins with 0
+            return copy.deepcopy(self)
+        if not isinstance(other, Summary):
+            return NotImplemented
+        first, second = (self, other) if self._moments is not None else (other, self)
+        total = copy.deepcopy(first)
+        total.max_memory = max(self.max_memory, other.max_memory)
+        if second._moments is not None:
+            assert second._names is not None and second._targets is not None
+            names = None if second._numbered else second._names
+            total._agree(names or len(second._names), second._targets, second._labelled)
+            total._room(set(second._keys), second._moments.shift.shape[1])
+            total._merge(list(second._keys), second._moments, second._labels, second._kinds)
+        return total
+
+    __radd__ = __add__
+
+    @property
+    def tasks_(self) -> AnyArray:
+        """Labels of the tasks."""
+        if self._targets:
+            numbered = self._targets == list(range(len(self._targets)))
+            return np.array(self._targets) if numbered else object_array(self._targets)
+        return _sorted_labels(self._labels[0], "`tasks`") if self._labelled[0] else np.array([0])
+
+    @property
+    def folds_(self) -> AnyArray | None:
+        """Labels of the folds."""
+        return _sorted_labels(self._labels[1], "`folds`") if self._labelled[1] else None
+
+    @property
+    def n_rows_(self) -> int:
+        """Rows that count."""
+        return 0 if self._moments is None else int(self._moments.n.sum())
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of features."""
+        return 0 if self._names is None else len(self._names)
+
+    @property
+    def feature_names_(self) -> AnyArray:
+        """Names of the features."""
+        return object_array(self._names or [])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the statistics."""
+        return 0 if self._moments is None else self._moments.nbytes
+
+    def __repr__(self) -> str:
+        folds = "" if self.folds_ is None else f", {len(self.folds_)} folds"
+        return (
+            f"Summary({self.n_rows_} rows, {len(self.tasks_)} tasks{folds}, "
+            f"{self.n_features_in_} features)"
+        )
+
+    def rows(self) -> Bunch:
+        """Weighted rows with the same squared loss as all that were taken in.
+
+        Returns
+        -------
+        rows : Bunch
+            `data`, `target`, `tasks` (None without labels, or with several targets), `folds` (None
+            without), `sample_weight`, `feature_names`: arguments of `fit`. At most
+            n_features + n_targets + 1 rows for each task and fold.
+        """
+        moments = self._filled()
+        d = self.n_features_in_
+        blocks, weights, tasks, folds = [], [], [], []
+        for (task, fold), k in self._keys.items():
+            deviations, mean, weight = equivalent_rows(moments, k)
+            blocks.append(mean + deviations)
+            weights.append(np.full(len(deviations), weight))
+            tasks += [task] * len(deviations)
+            folds += [fold] * len(deviations)
+        Z = np.concatenate(blocks)
+        given = [
+            object_array([named[key] for key in keys]) if labelled else None
+            for keys, named, labelled in zip(
+                (tasks, folds), self._labels, self._labelled, strict=True
+            )
+        ]
+        labels = [
+            None if values is None else as_labels(values, source)
+            for values, source in zip(given, ("`tasks`", "`folds`"), strict=True)
+        ]
+        return Bunch(
+            data=Z[:, :d],
+            target=Z[:, d:] if self._targets else Z[:, d],
+            tasks=labels[0],
+            folds=labels[1],
+            sample_weight=np.concatenate(weights),
+            feature_names=self.feature_names_,
+        )
+
+    def _filled(self) -> Moments:
+        if self._moments is None:
+            raise ValueError("The summary is empty: update() has taken in no row that counts.")
+        return self._moments
+
+    def _agree(
+        self, names: list[Any] | int, targets: list[Any], labelled: tuple[bool, bool]
+    ) -> None:
+        """Refuse columns or labels that are not those of the rows before; note the first ones."""
+        given = [f"x{j}" for j in range(names)] if isinstance(names, int) else names
+        if self._names is None or self._targets is None:
+            self._names, self._numbered = given, isinstance(names, int)
+            self._targets, self._labelled = targets, labelled
+            return
+        if given != self._names:
+            missing = [name for name in self._names if name not in given]
+            extra = [name for name in given if name not in self._names]
+            told = (
+                f"missing {missing[:5]}, new {extra[:5]}" if missing or extra else "another order"
+            )
+            raise ValueError(
+                f"X must have the same columns as before: {len(self._names)} were seen first, "
+                f"{len(given)} are given ({told})."
+            )
+        if targets != self._targets:
+            raise ValueError(f"y must have the targets seen first, {self._targets}; got {targets}.")
+        for before, now, name in zip(self._labelled, labelled, ("tasks", "folds"), strict=True):
+            if before != now:
+                raise ValueError(
+                    f"`{name}` must be given with all rows or with none: the rows before had "
+                    f"{'labels' if before else 'no labels'}."
+                )
+
+    def _room(self, new: set[Key], p: int) -> None:
+        n_keys = len(new | set(self._keys))
+        needed = 8 * n_keys * p * p
+        if needed > self.max_memory:
+            raise MemoryError(
+                f"The statistics of {n_keys} tasks and folds with {p} features and targets take "
+                f"8 x {n_keys} x {p}^2 = {needed / 2**30:.3g} GiB, more than "
+                f"max_memory={self.max_memory}: take fewer folds or features, group the tasks, or "
+                "raise max_memory."
+            )
+
+    def _merge(
+        self,
+        keys: Sequence[Key],
+        moments: Moments,
+        labels: tuple[dict[Hashable, Any], dict[Hashable, Any]],
+        kinds: tuple[str, str],
+    ) -> None:
+        for before, now, source in zip(self._kinds, kinds, ("tasks", "folds"), strict=True):
+            if before and now and before != now:
+                raise TypeError(
+                    f"`{source}` holds labels that are {now}, those before were {before}: convert "
+                    "them to one type."
+                )
+        self._kinds = (kinds[0] or self._kinds[0], kinds[1] or self._kinds[1])
+        for known, own, which in zip(self._labels, labels, (0, 1), strict=True):
+            for key in {key[which] for key in keys if key[which] is not None}:
+                known.setdefault(key, own[key])
+        new = [key for key in keys if key not in self._keys]
+        for key in new:
+            self._keys[key] = len(self._keys)
+        if self._moments is None:
+            self._moments = Moments.zeros(len(self._keys), moments.shift.shape[1])
+        elif new:
+            old = np.arange(self._moments.n_keys)
+            self._moments = self._moments.take(old, len(self._keys))
+        self._moments.add(moments, np.array([self._keys[key] for key in keys], dtype=np.intp))
+
+
+def _features(X: Any) -> tuple[FloatArray, list[Any] | int]:
+    """Finite float64 features, and the names of the columns or their number."""
+    table = as_table(X)
+    names = frame_columns(table)
+    values = check_array(table, dtype=np.float64, input_name="X")
+    return values, values.shape[1] if names is None else names
+
+
+def _target(y: Any) -> tuple[FloatArray, list[Any]]:
+    """Targets (n, q), NaN where not observed, and their names: [] for a single one."""
+    names = frame_columns(y)
+    values = check_array(
+        y, dtype=np.float64, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y"
+    )
+    if values.ndim == 1 or values.shape[1] == 1:
+        return values.reshape(-1, 1), []
+    return values, list(range(values.shape[1])) if names is None else names
+
+
+def _weights(sample_weight: Any, n_rows: int) -> FloatArray:
+    weight = check_array(
+        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
+    ).ravel()
+    if len(weight) != n_rows:
+        raise ValueError(f"sample_weight has {len(weight)} values, X has {n_rows} rows.")
+    if (weight < 0.0).any():
+        raise ValueError("Negative values in data passed to `sample_weight`.")
+    return weight
+
+
+_KINDS = {"U": "strings", "S": "bytes", "O": "objects", "M": "dates", "m": "durations"}
+
+
+def _keys_of(
+    tasks: Any, folds: Any, n_rows: int
+) -> tuple[IntArray, list[Key], tuple[dict[Hashable, Any], dict[Hashable, Any]], tuple[str, str]]:
+    """Code of each row, the keys that codes stand for, labels by key, and kinds of labels."""
+    parts: list[tuple[IntArray, list[Hashable], dict[Hashable, Any], str]] = []
+    for given, source in ((tasks, "`tasks`"), (folds, "`folds`")):
+        if given is None:
+            parts.append((np.zeros(n_rows, np.intp), [None], {}, ""))
+            continue
+        labels = as_labels(given, source)
+        if len(labels) != n_rows:
+            raise ValueError(f"{source} has {len(labels)} labels, X has {n_rows} rows.")
+        distinct, codes = factorize(labels, source)
+        keys = match_keys(distinct, distinct)
+        kind = _KINDS.get(labels.dtype.kind, "numbers")
+        if kind == "objects" and all(isinstance(label, str) for label in distinct.tolist()):
+            kind = "strings"
+        parts.append((codes, keys, dict(zip(keys, distinct, strict=True)), kind))
+    (task_codes, task_keys, task_labels, a), (fold_codes, fold_keys, fold_labels, b) = parts
+    codes = task_codes * len(fold_keys) + fold_codes
+    pairs = [(task, fold) for task in task_keys for fold in fold_keys]
+    return codes, pairs, (task_labels, fold_labels), (a, b)
+
+
+def _sorted_labels(labels: dict[Hashable, Any], source: str) -> AnyArray:
+    return factorize(as_labels(object_array(labels.values()), source), source)[0]
