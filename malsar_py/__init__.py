@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._keep_tasks import keep_tasks
 from ._stack import stack_tasks
+from .mixed import MixedEffectsRegressor
 from .models import (
     CalibratedJointFeatureRegressor,
     ClusteredClassifier,
@@ -66,6 +67,7 @@ __all__ = [
     "LassoRegressor",
     "MeanRegularizedClassifier",
     "MeanRegularizedRegressor",
+    "MixedEffectsRegressor",
     "MultiLevelLassoClassifier",
     "MultiLevelLassoRegressor",
     "MultiStageClassifier",

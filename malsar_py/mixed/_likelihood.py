@@ -1,0 +1,242 @@
+"""Likelihood of a linear mixed model, its derivatives and its information, from task statistics.
+
+The model of a row of task t is ``y = z.beta + z_R.u_t + e`` with ``u_t ~ N(0, sigma2 D)``,
+``e ~ N(0, sigma2 / s)`` and, if asked for, slopes of beta drawn from ``N(0, sigma2 phi I)``. What is
+written below is minus twice the log-likelihood, sigma2 at its best value (Harville 1977; Bates et
+al. 2015, section 3.4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import scipy.linalg
+
+from .. import _kernels
+from .._typing import FloatArray, IntArray
+from ._statistics import TaskStatistics
+
+_EPS = np.finfo(float).eps
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The likelihood at some variances, and the coefficients that belong to them."""
+
+    value: float  # -2 log-likelihood, in the units of the statistics
+    beta: FloatArray  # (p,)
+    sigma2: float
+    exact: bool  # the residual is rounding: sigma2 is not known
+    phi: float
+    M: FloatArray  # (T, p, p) and (T, p): normal equations without the random effects
+    m: FloatArray
+    cov_beta: FloatArray  # (p, p) B: covariance of beta over sigma2
+    root: FloatArray  # (p, k): B_U = root root', over the effects that are integrated out
+
+    def residuals(self, random: IntArray) -> FloatArray:
+        """``e_t = m_t - M_t beta`` at the columns with random effects (T, r)."""
+        return self.m[:, random] - self.M[:, random] @ self.beta
+
+
+class Likelihood:
+    """Minus twice the (restricted) log-likelihood as a function of the variances.
+
+    ``random`` are the positions of the columns of z with random effects.
+    """
+
+    def __init__(
+        self,
+        statistics: TaskStatistics,
+        random: IntArray,
+        *,
+        reml: bool,
+        prior_mean: bool,
+    ) -> None:
+        self.statistics = statistics
+        self.gram = np.ascontiguousarray(statistics.gram)
+        self.random = random
+        self.reml = reml
+        p = self.gram.shape[1]
+        self.first_slope = int(statistics.frame.intercept)
+        self.slopes = slice(self.first_slope, p)
+        self.rank = 0  # of the slopes
+        self.basis = self._basis()
+        self.prior_mean = prior_mean and self.rank > 0
+        self.n = float(statistics.n.sum())
+        self.total = float(statistics.squares.sum())
+        #: number of unpenalised fixed effects
+        self.n_fixed = self.first_slope + (0 if self.prior_mean else self.rank)
+        self.df = self.n - self.n_fixed if reml else self.n
+        # Effects over which the likelihood is integrated: all, the slopes, or none.
+        self._integrated = slice(0, self.basis.shape[1])
+        if not reml:
+            self._integrated = slice(self.first_slope if self.prior_mean else None, None)
+            if not self.prior_mean:
+                self._integrated = slice(0, 0)
+
+    def _basis(self) -> FloatArray:
+        """Orthonormal columns (p, k) of the fixed effects that the rows can tell apart."""
+        p = self.gram.shape[1]
+        total = self.gram.sum(axis=0)[self.slopes, self.slopes]
+        values, Q = scipy.linalg.eigh(total, check_finite=False)
+        kept = values > max(values[-1], 0.0) * 8.0 * p * _EPS
+        self.rank = int(kept.sum())
+        if kept.all():
+            return np.eye(p)
+        basis = np.zeros((p, self.first_slope + self.rank))
+        basis[: self.first_slope, : self.first_slope] = 1.0
+        basis[self.slopes, self.first_slope :] = Q[:, kept]
+        return basis
+
+    def evaluate(
+        self, factor: FloatArray, phi: float = np.inf, sigma2: float | None = None
+    ) -> Evaluation:
+        """The likelihood at ``D = factor factor'`` (lower triangular) and phi.
+
+        With sigma2 given, at that instead of the best one.
+        """
+        T, p = self.statistics.cross.shape
+        M, m = np.empty((T, p, p)), np.empty((T, p))
+        logdet, squares = np.empty(T), np.empty(T)
+        _kernels.mixed.eliminate(
+            self.gram, self.statistics.cross, factor, self.random, M, m, logdet, squares
+        )
+        S, s = self.basis.T @ M.sum(axis=0) @ self.basis, self.basis.T @ m.sum(axis=0)
+        value = float(logdet.sum()) - self.statistics.log_weight
+        if self.prior_mean:
+            S[np.diag_indices_from(S)] += np.r_[
+                np.zeros(self.first_slope), np.full(self.rank, 1.0 / phi)
+            ]
+            value += self.rank * np.log(phi)
+        root = _inverse_root(S)
+        beta = self.basis @ (root @ (root.T @ s))
+        within = self._integrated
+        part = S[within, within]
+        part_root = root if part.shape == S.shape else _inverse_root(part)
+        value += _log_determinant(part)
+        Q = self.total - float(squares.sum()) - float(beta @ m.sum(axis=0))
+        floor = max(64.0 * _EPS * self.total, np.finfo(float).tiny)
+        exact, Q = floor >= Q, max(Q, floor)
+        if sigma2 is None:
+            sigma2 = Q / self.df
+            value += self.df * (1.0 + np.log(2.0 * np.pi * sigma2))
+        else:
+            value += self.df * np.log(2.0 * np.pi * sigma2) + Q / sigma2
+        cov = self.basis @ root
+        return Evaluation(
+            value,
+            beta,
+            sigma2,
+            exact,
+            phi,
+            M,
+            m,
+            cov @ cov.T,
+            self.basis[:, within] @ part_root,
+        )
+
+    def derivatives(self, at: Evaluation) -> Derivatives:
+        """What is needed for the gradient and the information there."""
+        return Derivatives(self, at)
+
+    def log_likelihood(self, at: Evaluation) -> float:
+        """Log-likelihood for the columns and targets as given."""
+        frame = self.statistics.frame
+        value = at.value + 2.0 * self.df * np.log(frame.y_unit)
+        if self.reml and not self.prior_mean and self.basis.shape[0] == self.basis.shape[1]:
+            value += 2.0 * float(np.log(frame.unit).sum())
+        return -0.5 * float(value)
+
+
+class Derivatives:
+    """Gradient and expected information of minus twice the log-likelihood at one point."""
+
+    def __init__(self, likelihood: Likelihood, at: Evaluation) -> None:
+        R = likelihood.random
+        whole = len(R) == at.M.shape[1]
+        self.at = at
+        self.df = likelihood.df
+        self.rows = at.M if whole else at.M[:, R]
+        self.square = self.rows if whole else self.rows[:, :, R]  # (T, r, r)
+        self.N = self.rows @ at.root  # (T, r, k): M B_U M = N N'
+        self.likelihood = likelihood
+
+    @cached_property
+    def _sum(self) -> FloatArray:
+        """``sum_t M_t - M_t B_U M_t`` (r, r)."""
+        r, k = self.N.shape[1:]
+        flat = self.N.transpose(1, 0, 2).reshape(r, -1)
+        return self.square.sum(axis=0) - flat @ flat.T
+
+    @cached_property
+    def gradient(self) -> FloatArray:
+        """Derivative by D (r, r)."""
+        e = self.at.residuals(self.likelihood.random)
+        return self._sum - e.T @ e / self.at.sigma2
+
+    def diagonal_information(self) -> FloatArray:
+        """Information between the entries of a diagonal D (r, r)."""
+        r = self.N.shape[1]
+        columns = self.N.transpose(1, 2, 0)  # (r, k, T)
+        K = (columns @ columns.transpose(0, 2, 1)).reshape(r, -1)
+        C = self.N @ self.N.transpose(0, 2, 1)
+        first = np.einsum("tij,tij->ij", self.square, self.square - 2.0 * C)
+        h = np.diag(self._sum)
+        return first + K @ K.T - np.outer(h, h) / self.df
+
+    def information(self) -> FloatArray:
+        """Information between the entries of D, as a matrix over pairs (r^2, r^2)."""
+        T, r, k = self.N.shape
+        flat = np.ascontiguousarray(self.square).reshape(T, -1)
+        C = (self.N @ self.N.transpose(0, 2, 1)).reshape(T, -1)
+        mixed = flat.T @ C
+        pairs = (flat.T @ flat - mixed - mixed.T).reshape(r, r, r, r)  # [a, c, b, d]
+        N = np.ascontiguousarray(self.N).reshape(T, -1)
+        K = (N.T @ N).reshape(r, k, r, k).transpose(0, 2, 1, 3).reshape(r * r, -1)
+        h = self._sum.ravel()
+        pairs = pairs.transpose(0, 2, 1, 3).reshape(r * r, r * r)
+        return pairs + K @ K.T - np.outer(h, h) / self.df
+
+    # --- log phi, the variance of the mean slopes ------------------------------------------------
+
+    @cached_property
+    def _phi_trace(self) -> float:
+        slopes = self.at.root[self.likelihood.slopes]
+        return self.likelihood.rank - float(np.square(slopes).sum()) / self.at.phi
+
+    @property
+    def phi_gradient(self) -> float:
+        """Derivative by log phi."""
+        beta = self.at.beta[self.likelihood.slopes]
+        return self._phi_trace - float(beta @ beta) / (self.at.sigma2 * self.at.phi)
+
+    def phi_information(self) -> tuple[FloatArray, float]:
+        """Information between log phi and the entries of D (r, r), and of log phi itself."""
+        phi, slopes = self.at.phi, self.at.root[self.likelihood.slopes]
+        r = self.N.shape[1]
+        flat = (self.N @ slopes.T).transpose(1, 0, 2).reshape(r, -1)
+        cross = flat @ flat.T / phi - self._sum * (self._phi_trace / self.df)
+        inner = slopes.T @ slopes / phi
+        own = self.likelihood.rank - 2.0 * np.trace(inner) + float(np.square(inner).sum())
+        return cross, float(own) - self._phi_trace**2 / self.df
+
+
+def _inverse_root(S: FloatArray) -> FloatArray:
+    """A matrix R with ``R R' = S^-1``, S positive definite but for rounding."""
+    if S.size == 0:
+        return np.zeros_like(S)
+    size = np.sqrt(np.maximum(np.diag(S), np.finfo(float).tiny))
+    values, Q = scipy.linalg.eigh(S / np.outer(size, size), check_finite=False)
+    values = np.maximum(values, values[-1] * len(S) * _EPS)
+    return Q / np.sqrt(values) / size[:, None]
+
+
+def _log_determinant(S: FloatArray) -> float:
+    if S.size == 0:
+        return 0.0
+    size = np.sqrt(np.maximum(np.diag(S), np.finfo(float).tiny))
+    values = scipy.linalg.eigvalsh(S / np.outer(size, size), check_finite=False)
+    values = np.maximum(values, values[-1] * len(S) * _EPS)
+    return float(np.log(values).sum() + 2.0 * np.log(size).sum())
