@@ -118,7 +118,7 @@ class Diagonal(_Covariance):
         H[np.diag_indices(n)] += 2.0 * self.precision
         J = np.zeros((n, r, r))
         J[self.groups, np.arange(r), np.arange(r)] = factor[self.groups]
-        return self._with_phi(at, g, H, J.reshape(n, -1))
+        return self._with_phi(at, g, H, J.reshape(n, r * r))
 
 
 class Full(_Covariance):
@@ -189,9 +189,9 @@ class Full(_Covariance):
         rows, columns = self.below
         n = len(rows)
         # D changes by e_i l_j' + l_j e_i' with L_ij, l_j column j of L.
-        J = np.zeros((n, r, r))
-        J[np.arange(n), rows] = L[:, columns].T
-        J = (J + J.transpose(0, 2, 1)).reshape(n, -1)
+        half = np.zeros((n, r, r))
+        half[np.arange(n), rows] = L[:, columns].T
+        J = (half + half.transpose(0, 2, 1)).reshape(n, r * r)
         g = (2.0 * slope @ L)[self.below]
         # Gauss-Newton in L: the information of D, and the part of the slope that bends upwards.
         H = J @ self.likelihood.derivatives(at).information() @ J.T

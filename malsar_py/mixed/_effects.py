@@ -56,9 +56,7 @@ class Effects:
             pull = self.statistics.cross[:, self.random] - gram @ self.beta
             L = self.factor
             inner = self._inner(gram[:, :, self.random])
-            effects[:, self.random] += (
-                np.linalg.solve(inner, (pull @ L)[:, :, None])[:, :, 0] @ L.T
-            )
+            effects[:, self.random] += np.linalg.solve(inner, (pull @ L)[:, :, None])[:, :, 0] @ L.T
         return effects
 
     def _inner(self, gram: FloatArray) -> FloatArray:
@@ -76,7 +74,9 @@ class Effects:
         C = np.zeros_like(G)  # L A^-1 L' at R: the covariance of u_t at a known beta
         if len(R):
             inner = self._inner(G[:, R][:, :, R])
-            C[np.ix_(np.arange(len(G)), R, R)] = L @ np.linalg.solve(inner, np.broadcast_to(L.T, inner.shape))
+            C[np.ix_(np.arange(len(G)), R, R)] = L @ np.linalg.solve(
+                inner, np.broadcast_to(L.T, inner.shape)
+            )
         P = np.eye(p) - C @ G
         out[~new] = C + P @ self.cov_beta @ P.transpose(0, 2, 1)
         return self.sigma2 * out

@@ -1,4 +1,4 @@
-"""Variances of a linear mixed model from task statistics: which effects, which method, where from."""
+"""Variances of a linear mixed model from task statistics."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Estimate:
 
     @property
     def degenerate(self) -> bool:
-        """Whether the residual is rounding though the targets are not constant."""
-        return self.at.exact and self.likelihood.total > 0.0
+        """Whether the residual is rounding, though the targets are not constant."""
+        return self.likelihood.nugget > 0.0
 
 
 def random_slopes(statistics: TaskStatistics, chosen: IntArray | None) -> IntArray:
@@ -75,13 +75,14 @@ def estimate(statistics: TaskStatistics, settings: Settings) -> Estimate:
     first = int(statistics.frame.intercept)
     grouped = len(statistics.n) > 1 and statistics.n.sum() > len(statistics.n)
     random = np.r_[np.zeros(first if grouped else 0, np.intp), slopes + first].astype(np.intp)
-    likelihood = Likelihood(
-        statistics, random, reml=settings.reml, prior_mean=settings.prior_mean
-    )
+    likelihood = Likelihood(statistics, random, reml=settings.reml, prior_mean=settings.prior_mean)
     _refuse_too_few_rows(likelihood)
     if likelihood.total == 0.0:
         return _constant(likelihood)
-    return _Search(likelihood, settings).run()
+    found = _Search(likelihood, settings).run()
+    if found.at.exact:
+        found = _Search(likelihood.with_nugget(), settings).run()
+    return found
 
 
 def _refuse_too_few_rows(likelihood: Likelihood) -> None:
@@ -156,9 +157,7 @@ class _Search:
     def _diagonal(self, diagonal: Diagonal) -> Estimate:
         return self._estimate(diagonal, self._minimize(diagonal, self._start(diagonal)))
 
-    def _full(
-        self, diagonal: Diagonal, found: Minimum, target: FloatArray | None
-    ) -> Estimate:
+    def _full(self, diagonal: Diagonal, found: Minimum, target: FloatArray | None) -> Estimate:
         """From the diagonal solution, with all variances positive."""
         spread = self.settings.prior if target is not None else np.inf
         full = Full(self.likelihood, target, spread)
@@ -167,7 +166,10 @@ class _Search:
         found = self._minimize(full, full.theta(L, phi))
         for _ in range(_ESCAPES):
             gain, L = self._rise(full, found.theta)
-            if gain <= 2.0 * self.settings.tol or full.value(full.theta(L, phi)) >= found.history[-1]:
+            if (
+                gain <= 2.0 * self.settings.tol
+                or full.value(full.theta(L, phi)) >= found.history[-1]
+            ):
                 break
             phi = full.split(found.theta)[1]
             more = self._minimize(full, full.theta(L, phi))
@@ -191,7 +193,7 @@ class _Search:
             return 0.0, L
         step = -values[0] / bend
         wide = np.column_stack([L, np.sqrt(step) * Q[:, 0]])
-        return -0.5 * values[0] * step, np.linalg.qr(wide.T, mode="r").T
+        return -0.5 * values[0] * step, np.linalg.qr(wide.T).R.T
 
     def _estimate(self, problem: Diagonal | Full, found: Minimum) -> Estimate:
         likelihood, L = self.likelihood, problem.factor(found.theta)

@@ -1,13 +1,14 @@
 """Likelihood of a linear mixed model, its derivatives and its information, from task statistics.
 
 The model of a row of task t is ``y = z.beta + z_R.u_t + e`` with ``u_t ~ N(0, sigma2 D)``,
-``e ~ N(0, sigma2 / s)`` and, if asked for, slopes of beta drawn from ``N(0, sigma2 phi I)``. What is
-written below is minus twice the log-likelihood, sigma2 at its best value (Harville 1977; Bates et
-al. 2015, section 3.4).
+``e ~ N(0, sigma2 / s)`` and, if asked for, slopes of beta drawn from ``N(0, sigma2 phi I)``. Written
+below is minus twice the log-likelihood, sigma2 at its best value (Harville 1977; Bates et al. 2015,
+section 3.4).
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,10 @@ from .._typing import FloatArray, IntArray
 from ._statistics import TaskStatistics
 
 _EPS = np.finfo(float).eps
+# Shares of the targets' squares: what is rounding, what cannot be told from it.
+_ROUNDING, _EXACT = 64.0 * _EPS, 1e-11
+#: The share that is taken for noise where there seems to be none.
+NUGGET = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +71,7 @@ class Likelihood:
         self.prior_mean = prior_mean and self.rank > 0
         self.n = float(statistics.n.sum())
         self.total = float(statistics.squares.sum())
+        self.nugget = 0.0
         #: number of unpenalised fixed effects
         self.n_fixed = self.first_slope + (0 if self.prior_mean else self.rank)
         self.df = self.n - self.n_fixed if reml else self.n
@@ -75,6 +81,12 @@ class Likelihood:
             self._integrated = slice(self.first_slope if self.prior_mean else None, None)
             if not self.prior_mean:
                 self._integrated = slice(0, 0)
+
+    def with_nugget(self) -> Likelihood:
+        """With a little noise added to targets that fit exactly: the likelihood has no bound."""
+        other = copy(self)
+        other.nugget = NUGGET
+        return other
 
     def _basis(self) -> FloatArray:
         """Orthonormal columns (p, k) of the fixed effects that the rows can tell apart."""
@@ -117,8 +129,8 @@ class Likelihood:
         part_root = root if part.shape == S.shape else _inverse_root(part)
         value += _log_determinant(part)
         Q = self.total - float(squares.sum()) - float(beta @ m.sum(axis=0))
-        floor = max(64.0 * _EPS * self.total, np.finfo(float).tiny)
-        exact, Q = floor >= Q, max(Q, floor)
+        exact = self.nugget == 0.0 and _EXACT * self.total >= Q
+        Q = max(Q, _ROUNDING * self.total, np.finfo(float).tiny) + self.nugget * self.total
         if sigma2 is None:
             sigma2 = Q / self.df
             value += self.df * (1.0 + np.log(2.0 * np.pi * sigma2))
@@ -166,8 +178,8 @@ class Derivatives:
     @cached_property
     def _sum(self) -> FloatArray:
         """``sum_t M_t - M_t B_U M_t`` (r, r)."""
-        r, k = self.N.shape[1:]
-        flat = self.N.transpose(1, 0, 2).reshape(r, -1)
+        T, r, k = self.N.shape
+        flat = self.N.transpose(1, 0, 2).reshape(r, T * k)
         return self.square.sum(axis=0) - flat @ flat.T
 
     @cached_property
@@ -178,9 +190,9 @@ class Derivatives:
 
     def diagonal_information(self) -> FloatArray:
         """Information between the entries of a diagonal D (r, r)."""
-        r = self.N.shape[1]
+        _, r, k = self.N.shape
         columns = self.N.transpose(1, 2, 0)  # (r, k, T)
-        K = (columns @ columns.transpose(0, 2, 1)).reshape(r, -1)
+        K = (columns @ columns.transpose(0, 2, 1)).reshape(r, k * k)
         C = self.N @ self.N.transpose(0, 2, 1)
         first = np.einsum("tij,tij->ij", self.square, self.square - 2.0 * C)
         h = np.diag(self._sum)
@@ -189,14 +201,14 @@ class Derivatives:
     def information(self) -> FloatArray:
         """Information between the entries of D, as a matrix over pairs (r^2, r^2)."""
         T, r, k = self.N.shape
-        flat = np.ascontiguousarray(self.square).reshape(T, -1)
-        C = (self.N @ self.N.transpose(0, 2, 1)).reshape(T, -1)
+        flat = np.ascontiguousarray(self.square).reshape(T, r * r)
+        C = (self.N @ self.N.transpose(0, 2, 1)).reshape(T, r * r)
         mixed = flat.T @ C
-        pairs = (flat.T @ flat - mixed - mixed.T).reshape(r, r, r, r)  # [a, c, b, d]
-        N = np.ascontiguousarray(self.N).reshape(T, -1)
-        K = (N.T @ N).reshape(r, k, r, k).transpose(0, 2, 1, 3).reshape(r * r, -1)
+        crossed = (flat.T @ flat - mixed - mixed.T).reshape(r, r, r, r)  # [a, c, b, d]
+        N = np.ascontiguousarray(self.N).reshape(T, r * k)
+        K = (N.T @ N).reshape(r, k, r, k).transpose(0, 2, 1, 3).reshape(r * r, k * k)
         h = self._sum.ravel()
-        pairs = pairs.transpose(0, 2, 1, 3).reshape(r * r, r * r)
+        pairs = crossed.transpose(0, 2, 1, 3).reshape(r * r, r * r)
         return pairs + K @ K.T - np.outer(h, h) / self.df
 
     # --- log phi, the variance of the mean slopes ------------------------------------------------
@@ -215,8 +227,8 @@ class Derivatives:
     def phi_information(self) -> tuple[FloatArray, float]:
         """Information between log phi and the entries of D (r, r), and of log phi itself."""
         phi, slopes = self.at.phi, self.at.root[self.likelihood.slopes]
-        r = self.N.shape[1]
-        flat = (self.N @ slopes.T).transpose(1, 0, 2).reshape(r, -1)
+        T, r, _ = self.N.shape
+        flat = (self.N @ slopes.T).transpose(1, 0, 2).reshape(r, T * len(slopes))
         cross = flat @ flat.T / phi - self._sum * (self._phi_trace / self.df)
         inner = slopes.T @ slopes / phi
         own = self.likelihood.rank - 2.0 * np.trace(inner) + float(np.square(inner).sum())

@@ -17,16 +17,17 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._docs import document
-from .._labels import as_labels, match_keys, object_array, show_labels
+from .._labels import show_labels
 from .._tasks import TaskRows, resolve_fit, resolve_predict
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
 from ..base import MultiTaskRegressor, Problem
 from ..penalties import Penalty
+from ._adapt import appended_labels
 from ._effects import Effects
 from ._estimate import Estimate, Settings, estimate
-from ._likelihood import Likelihood
-from ._report import FitReport
+from ._likelihood import NUGGET, Likelihood
+from ._report import FitReport, make_report
 from ._statistics import make_frame, task_statistics
 
 _HIDDEN = ("lambda1", "lambda2", "task_weight", "solver", "warm_start", "verbose")
@@ -108,8 +109,8 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     sigma2_ : float
         Variance of the noise.
     random_variance_ : ndarray of shape (n_features + 1, n_features + 1)
-        Covariance ``sigma2 D`` of a task's intercept (first) and slopes about the common ones, 0 for
-        those that do not vary; the intercept at the grand mean of the features for "diag" and
+        Covariance ``sigma2 D`` of a task's intercept (first) and slopes about the common ones, 0
+        for those that do not vary; the intercept at the grand mean of the features for "diag" and
         "iso", at x = 0 for "full". Without intercepts: of the slopes.
     mean_variance_ : float
         ``sigma2 phi`` in units of y^2, on columns of unit spread; inf without `prior_mean`.
@@ -140,17 +141,17 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     Notes
     -----
     All is computed from sums of products of each task, linear in the number of tasks. Variances
-    rise by projected Fisher scoring, "full" by Gauss-Newton steps on a Cholesky factor of D; no D is
-    inverted, so zero variances are exact. Standard errors and intervals take the variances as known
-    (empirical Bayes), so they are a little short where there are few tasks. With `prior_mean` the
-    mean of the tasks' coefficients is not quite the common model.
+    are found by projected Fisher scoring, those of "full" by Gauss-Newton steps on a Cholesky factor
+    of D; no D is inverted, so zero variances are exact. Standard errors and intervals take the
+    variances as known (empirical Bayes): a little short where there are few tasks. With
+    `prior_mean` the mean of the tasks' coefficients is not quite the common model.
 
     References
     ----------
-    .. [1] N. M. Laird, J. H. Ware, "Random-effects models for longitudinal data", Biometrics 38,
-       1982.
-    .. [2] C. R. Henderson, "Best linear unbiased estimation and prediction under a selection model",
-       Biometrics 31, 1975.
+    .. [1] N. M. Laird, J. H. Ware, "Random-effects models for longitudinal data", Biometrics
+       38, 1982.
+    .. [2] C. R. Henderson, "Best linear unbiased estimation and prediction under a selection
+       model", Biometrics 31, 1975.
     .. [3] D. A. Harville, "Maximum likelihood approaches to variance component estimation and to
        related problems", JASA 72, 1977.
     .. [4] D. Bates, M. Maechler, B. Bolker, S. Walker, "Fitting linear mixed-effects models using
@@ -234,7 +235,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         for chosen in self.random:
             if isinstance(chosen, str) and chosen in known:
                 found.add(known[chosen])
-            elif isinstance(chosen, Integral) and -len(names) <= chosen < len(names):
+            elif isinstance(chosen, Integral) and -len(names) <= int(chosen) < len(names):
                 found.add(int(chosen) % len(names))
             else:
                 raise ValueError(
@@ -247,9 +248,10 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         name, message = type(self).__name__, None
         if found.degenerate:
             message = (
-                f"{name} fits the targets to rounding, so the variance of the noise cannot be told "
-                "from 0: leave out features or random slopes, or, where tasks differ by far more "
-                "than the noise, subtract each task's mean first."
+                f"{name} fits the targets to rounding: the variance of the noise cannot be told "
+                f"from 0, and {NUGGET:g} times the targets' mean square is taken for it. Leave out "
+                "features or random slopes; where tasks differ by far more than the noise, "
+                "subtract each task's mean first."
             )
         elif not found.converged:
             message = (
@@ -284,7 +286,8 @@ class MixedEffectsRegressor(MultiTaskRegressor):
             )
         phi = at.phi if likelihood.prior_mean else np.inf
         self.mean_variance_ = float(phi * self.sigma2_) if np.isfinite(phi) else np.inf
-        self.log_likelihood_ = np.inf if at.exact else likelihood.log_likelihood(at)
+        constant = likelihood.total == 0.0
+        self.log_likelihood_ = np.inf if constant else likelihood.log_likelihood(at)
         self.objective_ = found.history - (at.value + 2.0 * likelihood.log_likelihood(at))
         self.optimality_ = float(found.gain)
         self.n_iter_ = found.n_iter
@@ -387,7 +390,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         rows = resolve_fit(
             clone(self), X_new, y_new, tasks=tasks, sample_weight=sample_weight, classifier=False
         )
-        labels = self._new_labels(rows)
+        labels = appended_labels(self, rows)
         found, old = self._estimate, self._effects
         with one_blas_thread():
             likelihood = found.likelihood
@@ -399,6 +402,8 @@ class MixedEffectsRegressor(MultiTaskRegressor):
                 reml=likelihood.reml,
                 prior_mean=likelihood.prior_mean,
             )
+            if likelihood.nugget > 0.0:
+                everything = everything.with_nugget()
             at = everything.evaluate(found.factor, found.at.phi, sigma2=found.at.sigma2)
         adapted = copy.copy(self)
         adapted.tasks_ = labels
@@ -416,38 +421,6 @@ class MixedEffectsRegressor(MultiTaskRegressor):
             )
         )
         return adapted
-
-    def _new_labels(self, rows: TaskRows) -> AnyArray:
-        """The labels of the fitted tasks, then of the new ones."""
-        fitted, new = self.tasks_, rows.tasks
-        if self._door == "none":
-            raise ValueError(
-                "The model was fitted without task labels, so there is no new task to add: fit "
-                "with `tasks`, `task_column` or a 2-D y."
-            )
-        if rows.door == "none":
-            raise ValueError(
-                "Every row of X_new needs the label of its new task: pass tasks="
-                + (", or y_new with a column per new task." if self._door == "shared" else ".")
-            )
-        if rows.shared and self._door != "shared":
-            raise ValueError(
-                "y_new holds one task per column, but the model was fitted on labelled rows: pass a "
-                "1-D y_new with labels."
-            )
-        numbered = fitted.dtype.kind in "iu" and np.array_equal(fitted, np.arange(len(fitted)))
-        if rows.shared and numbered and np.array_equal(new, np.arange(len(new))):
-            new = new + len(fitted)
-        known = set(match_keys(fitted, new))
-        again = [i for i, key in enumerate(match_keys(new, fitted)) if key in known]
-        if again:
-            raise ValueError(
-                f"Tasks that are fitted already: {show_labels(new[again])}. adapt adds new tasks; "
-                "fit again with all rows of these."
-            )
-        if fitted.dtype.kind == new.dtype.kind:
-            return np.concatenate([fitted, new])
-        return as_labels(object_array([*fitted.tolist(), *new.tolist()]), "`tasks`")
 
     # --- uncertainty -----------------------------------------------------------------------------
 
@@ -507,56 +480,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         """
         check_is_fitted(self, "tasks_")
         _check_level(level)
-        found, effects = self._estimate, self._effects
-        names = [str(name) for name in self.coef_feature_names_]
-        estimates = self.coef_mean_
-        if self.fit_intercept:
-            names = ["(intercept)", *names]
-            estimates = np.append(self.intercept_mean_, estimates)
-        K = effects.statistics.frame.to_given()
-        errors = np.sqrt(np.maximum(np.diag(K @ effects.cov_beta @ K.T), 0.0) * effects.sigma2)
-        z = np.divide(estimates, errors, out=np.full(len(errors), np.nan), where=errors > 0.0)
-        half = norm.ppf(0.5 + 0.5 * level) * errors
-        variance = np.diag(self.random_variance_)[effects.random]
-        std = np.sqrt(variance)
-        likelihood = found.likelihood
-        with np.errstate(invalid="ignore", divide="ignore"):
-            correlation = self.random_variance_[np.ix_(effects.random, effects.random)]
-            correlation = correlation / np.outer(std, std)
-        return FitReport(
-            fixed={
-                "name": names,
-                "estimate": estimates.tolist(),
-                "std_error": errors.tolist(),
-                "z": z.tolist(),
-                "lower": (estimates - half).tolist(),
-                "upper": (estimates + half).tolist(),
-            },
-            random={
-                "name": [names[j] for j in effects.random],
-                "variance": variance.tolist(),
-                "std": std.tolist(),
-            },
-            correlation=correlation,
-            sigma=float(np.sqrt(self.sigma2_)),
-            log_likelihood=self.log_likelihood_,
-            n_parameters=likelihood.n_fixed + likelihood.prior_mean + found.n_variances + 1,
-            n_tasks=self.n_tasks_,
-            n_rows=float(effects.statistics.n.sum()),
-            method=self.method.upper(),
-            level=float(level),
-            notes=self._notes(),
-        )
-
-    def _notes(self) -> tuple[str, ...]:
-        notes = []
-        if self.fit_intercept and self.covariance != "full":
-            notes.append("The random intercept is that at the grand mean of the features.")
-        if self._estimate.likelihood.prior_mean:
-            notes.append("Mean slopes are shrunk (prior_mean): z is not that of a test.")
-        if np.isfinite(self.prior) and self.covariance != "iso":
-            notes.append("Slope variances are shrunk (prior), so the likelihood is not the largest.")
-        return tuple(notes)
+        return make_report(self, level)
 
 
 def _check_level(level: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from scipy.stats import norm
 
 from .._typing import FloatArray
 
@@ -39,8 +41,8 @@ class FitReport:
         Assumptions, and what is remarkable.
     """
 
-    fixed: dict[str, list]
-    random: dict[str, list]
+    fixed: dict[str, list[Any]]
+    random: dict[str, list[Any]]
     correlation: FloatArray
     sigma: float
     log_likelihood: float
@@ -74,7 +76,8 @@ class FitReport:
         ]
         for name, estimate, error, z, lower, upper in zip(*self.fixed.values(), strict=True):
             lines.append(
-                f"{name:{width}} {estimate:11.5g} {error:11.4g} {z:8.2f} {lower:11.5g} {upper:11.5g}"
+                f"{name:{width}} {estimate:11.5g} {error:11.4g} {z:8.2f} {lower:11.5g} "
+                f"{upper:11.5g}"
             )
         lines += ["", f"{'random effect':{width}} {'variance':>11} {'std':>11}  correlations"]
         for j, (name, variance, std) in enumerate(zip(*self.random.values(), strict=True)):
@@ -93,3 +96,58 @@ class FitReport:
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def make_report(model: Any, level: float) -> FitReport:
+    """The report of a fitted MixedEffectsRegressor."""
+    found, effects = model._estimate, model._effects
+    names = [str(name) for name in model.coef_feature_names_]
+    estimates = model.coef_mean_
+    if model.fit_intercept:
+        names = ["(intercept)", *names]
+        estimates = np.append(model.intercept_mean_, estimates)
+    K = effects.statistics.frame.to_given()
+    errors = np.sqrt(np.maximum(np.diag(K @ effects.cov_beta @ K.T), 0.0) * effects.sigma2)
+    z = np.divide(estimates, errors, out=np.full(len(errors), np.nan), where=errors > 0.0)
+    half = norm.ppf(0.5 + 0.5 * level) * errors
+    covariance = model.random_variance_[np.ix_(effects.random, effects.random)]
+    variance = np.diag(covariance)
+    std = np.sqrt(variance)
+    scale = np.outer(std, std)
+    correlation = np.divide(covariance, scale, out=np.full(scale.shape, np.nan), where=scale > 0.0)
+    likelihood = found.likelihood
+    return FitReport(
+        fixed={
+            "name": names,
+            "estimate": estimates.tolist(),
+            "std_error": errors.tolist(),
+            "z": z.tolist(),
+            "lower": (estimates - half).tolist(),
+            "upper": (estimates + half).tolist(),
+        },
+        random={
+            "name": [names[j] for j in effects.random],
+            "variance": variance.tolist(),
+            "std": std.tolist(),
+        },
+        correlation=correlation,
+        sigma=float(np.sqrt(model.sigma2_)),
+        log_likelihood=model.log_likelihood_,
+        n_parameters=likelihood.n_fixed + likelihood.prior_mean + found.n_variances + 1,
+        n_tasks=model.n_tasks_,
+        n_rows=float(effects.statistics.n.sum()),
+        method=model.method.upper(),
+        level=float(level),
+        notes=_notes(model),
+    )
+
+
+def _notes(model: Any) -> tuple[str, ...]:
+    notes = []
+    if model.fit_intercept and model.covariance != "full":
+        notes.append("The random intercept is that at the grand mean of the features.")
+    if model._estimate.likelihood.prior_mean:
+        notes.append("Mean slopes are shrunk (prior_mean): z is not that of a test.")
+    if np.isfinite(model.prior) and model.covariance != "iso":
+        notes.append("Slope variances are shrunk (prior), so the likelihood is not the largest.")
+    return tuple(notes)

@@ -41,7 +41,7 @@ class Frame:
         return full
 
     def rows(self, X: FloatArray) -> FloatArray:
-        """z of rows as given (n, p)."""
+        """The z of rows as given (n, p)."""
         Z = np.empty((X.shape[0], X.shape[1] + self.intercept))
         Z[:, : self.intercept] = 1.0
         slopes = Z[:, self.intercept :]
