@@ -21,6 +21,7 @@ from .test_everywhere import (
     EVERY,
     KERNEL,
     PATTERNS,
+    VARIANCES,
     every,
     exempt,
     stacked,
@@ -60,7 +61,7 @@ def test_folds(model):
 
 
 @slow_stages
-@every(CLUSTERS, KERNEL)
+@every(CLUSTERS, KERNEL, VARIANCES)
 def test_search_is_a_grid_search(model):
     model, X, y = rows_of(model)
     model.set_params(tol=1e-10)
@@ -98,18 +99,19 @@ def test_search_with_missing_sources(cv, scoring):
     assert np.abs(one - search.cv_results_["mean_test_score"][3:]).max() > 1e-6
 
 
-@pytest.mark.parametrize("model", [m for m in EVERY if exempt(m) & {CLUSTERS, KERNEL}])
+@pytest.mark.parametrize("model", [m for m in EVERY if exempt(m) & {CLUSTERS, KERNEL, VARIANCES}])
 def test_what_has_no_path_says_so(model):
     X, y, tasks, _ = stacked(*targets(model))
     name = type(model).__name__
     message = "estimator must be one of this package's"
-    if KERNEL in exempt(model):
-        message = f"{name} has no coefficients to follow along lambda1.*GridSearchCV"
+    if CLUSTERS not in exempt(model):
+        message = f"{name} has no path of coefficients along lambda1.*GridSearchCV"
         # The remedy works.
         _, table, y = rows_of(model)
         model = clone(model).set_params(task_column="school")
         cv = TaskKFold(2, task_column="school")
-        search = GridSearchCV(model, {"lambda1": GRID}, cv=cv, error_score="raise").fit(table, y)
+        grid = {"lambda1": GRID} if KERNEL in exempt(model) else {"covariance": ["diag", "iso"]}
+        search = GridSearchCV(model, grid, cv=cv, error_score="raise").fit(table, y)
         assert search.best_score_ > 0.5
         model.set_params(task_column=None)
     for function in (lambda1_max, lambda_grid, regularization_path):
@@ -120,7 +122,7 @@ def test_what_has_no_path_says_so(model):
 
 
 @slow_stages
-@every(CLUSTERS, KERNEL)
+@every(CLUSTERS, KERNEL, VARIANCES)
 def test_a_path_is_its_separate_fits(model):
     """Also where the end depends on the start: stages that are not convex."""
     model, X, y = rows_of(model, n=48)
@@ -134,7 +136,7 @@ def test_a_path_is_its_separate_fits(model):
         assert (path.relative_gap[i] <= 1e-9) == (reached <= 1e-9)
 
 
-@every(CLUSTERS, KERNEL)
+@every(CLUSTERS, KERNEL, VARIANCES)
 def test_picture_of_a_path(model):
     plotting = pytest.importorskip("malsar_py.plotting")
     pytest.importorskip("matplotlib")
@@ -146,7 +148,7 @@ def test_picture_of_a_path(model):
     assert len(again.ax_.get_lines()) == len(display.ax_.get_lines())
 
 
-@every(CLUSTERS, KERNEL)
+@every(CLUSTERS, KERNEL, VARIANCES)
 def test_the_largest_lambda1(model):
     """All coefficients are zero at it and not just below it, or there is no such value."""
     model, X, y = rows_of(model)

@@ -1,15 +1,15 @@
 """Likelihood of a linear mixed model, its derivatives and its information, from task statistics.
 
 The model of a row of task t is ``y = z.beta + z_R.u_t + e`` with ``u_t ~ N(0, sigma2 D)``,
-``e ~ N(0, sigma2 / s)`` and, if asked for, slopes of beta drawn from ``N(0, sigma2 phi I)``. Written
-below is minus twice the log-likelihood, sigma2 at its best value (Harville 1977; Bates et al. 2015,
-section 3.4).
+``e ~ N(0, sigma2 / s)`` and, if asked for, slopes of beta drawn from ``N(0, sigma2 phi I)``. Minus
+twice the log-likelihood is written below, sigma2 at its best value (Harville 1977; Bates et al.
+2015, section 3.4).
 """
 
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,6 +39,10 @@ class Evaluation:
     m: FloatArray
     cov_beta: FloatArray  # (p, p) B: covariance of beta over sigma2
     root: FloatArray  # (p, k): B_U = root root', over the effects that are integrated out
+
+    def lean(self) -> Evaluation:
+        """Without what is large and can be computed again."""
+        return replace(self, M=self.M[:0], m=self.m[:0])
 
     def residuals(self, random: IntArray) -> FloatArray:
         """``e_t = m_t - M_t beta`` at the columns with random effects (T, r)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -141,9 +141,9 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     Notes
     -----
     All is computed from sums of products of each task, linear in the number of tasks. Variances
-    are found by projected Fisher scoring, those of "full" by Gauss-Newton steps on a Cholesky factor
-    of D; no D is inverted, so zero variances are exact. Standard errors and intervals take the
-    variances as known (empirical Bayes): a little short where there are few tasks. With
+    are found by projected Fisher scoring, those of "full" by Gauss-Newton steps on a Cholesky
+    factor of D; no D is inverted, so zero variances are exact. Standard errors and intervals take
+    the variances as known (empirical Bayes): a little short where there are few tasks. With
     `prior_mean` the mean of the tasks' coefficients is not quite the common model.
 
     References
@@ -291,7 +291,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         self.objective_ = found.history - (at.value + 2.0 * likelihood.log_likelihood(at))
         self.optimality_ = float(found.gain)
         self.n_iter_ = found.n_iter
-        self._estimate = found
+        self._estimate = replace(found, at=at.lean())
 
     def _set_effects(self, effects: Effects) -> None:
         frame = effects.statistics.frame

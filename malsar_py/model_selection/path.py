@@ -322,7 +322,7 @@ def check_model(estimator: Any) -> None:
         )
     if type(estimator)._fit_rows is not MultiTaskEstimator._fit_rows:
         raise TypeError(
-            f"{type(estimator).__name__} has no coefficients to follow along lambda1: search its "
+            f"{type(estimator).__name__} has no path of coefficients along lambda1: search its "
             "parameters with scikit-learn's GridSearchCV."
         )
 
