@@ -218,8 +218,9 @@ def regularization_path(
     ValueError
         If `lambda1` is empty or has negative values, or what `fit` raises.
     TypeError
-        If there is no path: SeparableKernelRegressor has no coefficients to follow (search its
-        parameters with scikit-learn's GridSearchCV), and SharedSubspaceClustering no `lambda1`.
+        If there is no path: SeparableKernelRegressor has no coefficients to follow and
+        MixedEffectsRegressor no `lambda1` (search their parameters with scikit-learn's
+        GridSearchCV); neither has SharedSubspaceClustering.
 
     Examples
     --------
