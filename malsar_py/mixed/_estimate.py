@@ -54,8 +54,8 @@ class Estimate:
 
 def random_slopes(statistics: TaskStatistics, chosen: IntArray | None) -> IntArray:
     """Features with random slopes: the chosen ones, or those that vary within the tasks."""
-    if len(statistics.n) < 2 or statistics.n.sum() <= len(statistics.n):
-        return np.zeros(0, np.intp)  # there is nothing that tells tasks from noise
+    if not statistics.grouped():
+        return np.zeros(0, np.intp)
     if chosen is None:
         return np.flatnonzero(statistics.within_shares() >= _VARYING)
     # A column of zeros has no slopes at all.
@@ -73,8 +73,8 @@ def estimate(statistics: TaskStatistics, settings: Settings) -> Estimate:
     unit[varying] = np.sqrt(share[varying])
     statistics = statistics.in_units(unit)
     first = int(statistics.frame.intercept)
-    grouped = len(statistics.n) > 1 and statistics.n.sum() > len(statistics.n)
-    random = np.r_[np.zeros(first if grouped else 0, np.intp), slopes + first].astype(np.intp)
+    intercepts = np.zeros(first if statistics.grouped() else 0, np.intp)
+    random = np.concatenate([intercepts, slopes + first])
     likelihood = Likelihood(statistics, random, reml=settings.reml, prior_mean=settings.prior_mean)
     _refuse_too_few_rows(likelihood)
     if likelihood.total == 0.0:
@@ -87,7 +87,7 @@ def estimate(statistics: TaskStatistics, settings: Settings) -> Estimate:
 
 def _refuse_too_few_rows(likelihood: Likelihood) -> None:
     n, needed = likelihood.n, likelihood.n_fixed
-    if n > needed:
+    if n - needed > 1.0 - 1e-9:  # sums of weights are rounded
         return
     if likelihood.prior_mean or likelihood.rank == 0:
         raise ValueError(

@@ -274,15 +274,17 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         sigma2 = 0.0 if at.exact else at.sigma2
         D[at_random] = found.factor @ found.factor.T
         gradient[at_random] = found.gradient
-        self.sigma2_ = float(sigma2 * frame.y_unit**2)
-        self.random_variance_ = sigma2 * K @ D @ K.T
-        back = np.linalg.inv(K)
-        self.gradient_ = back.T @ gradient @ back / at.sigma2
-        finite = np.isfinite(self.sigma2_) and np.isfinite(self.random_variance_).all()
-        if not (finite and np.isfinite(self.gradient_).all()):
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            self.sigma2_ = float(sigma2 * np.square(np.float64(frame.y_unit)))
+            self.random_variance_ = sigma2 * K @ D @ K.T
+            back = np.linalg.inv(K)
+            self.gradient_ = back.T @ gradient @ back / at.sigma2
+        numbers = np.append(self.random_variance_, self.sigma2_)
+        lost = (np.diag(D) > 0.0) & (np.diag(self.random_variance_) == 0.0)
+        if not np.isfinite(numbers).all() or (sigma2 > 0.0) & (lost.any() or self.sigma2_ == 0.0):
             raise ValueError(
-                "The squares of y or of its coefficients overflow: divide y, or multiply X, by "
-                "some unit."
+                "Variances are too large or too small to be represented: measure y and the "
+                "columns of X in other units."
             )
         phi = at.phi if likelihood.prior_mean else np.inf
         self.mean_variance_ = float(phi * self.sigma2_) if np.isfinite(phi) else np.inf

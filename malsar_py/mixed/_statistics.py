@@ -13,6 +13,7 @@ from .._typing import FloatArray, IntArray
 
 # Digits that centring loses: what is left of a constant column is rounding, not signal.
 _ROUNDING = 16.0 * np.finfo(float).eps
+_NOTHING = 1e-12  # a share of a sum of squares that is rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,17 @@ class TaskStatistics:
             n=np.concatenate([self.n, other.n]),
             log_weight=self.log_weight + other.log_weight,
         )
+
+    def grouped(self) -> bool:
+        """Whether there are several tasks, and anything varies within them.
+
+        If not, nothing tells what tasks differ by from noise.
+        """
+        if len(self.n) < 2 or not self.frame.intercept:
+            return len(self.n) > 1
+        within = float((self.squares - self.cross[:, 0] ** 2 / self.gram[:, 0, 0]).sum())
+        varies = within > _NOTHING * self.squares.sum()
+        return bool(varies or (self.within_shares() > _NOTHING).any())
 
     def within_shares(self) -> FloatArray:
         """Share of each column's sum of squares that is within the tasks (d,), 0 for constants."""
