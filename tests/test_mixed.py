@@ -45,18 +45,19 @@ def at_center(model, X):
 
 
 def henderson(model, X, y, tasks):
-    """Coefficients (T, p) and their covariances by the mixed-model equations, on centred columns."""
+    """Coefficients (T, p) and their covariances by the mixed-model equations."""
     T, p = len(np.unique(tasks)), X.shape[1] + 1
     Z = np.column_stack([np.ones(len(y)), X - X.mean(axis=0)])
-    D = at_center(model, X)
-    used = np.flatnonzero(np.diag(D) > 0.0)
-    r = len(used)
+    values, Q = np.linalg.eigh(at_center(model, X))
+    kept = values > 1e-12 * values[-1]  # independent effects of variance 1, B of them u_t
+    B = Q[:, kept] * np.sqrt(values[kept])
+    r = B.shape[1]
     W = np.zeros((len(y), p + T * r))
     W[:, :p] = Z
     for t in range(T):
-        W[tasks == t, p + t * r : p + (t + 1) * r] = Z[tasks == t][:, used]
+        W[tasks == t, p + t * r : p + (t + 1) * r] = Z[tasks == t] @ B
     C = W.T @ W / model.sigma2_
-    C[p:, p:] += np.kron(np.eye(T), np.linalg.inv(D[np.ix_(used, used)]))
+    C[p:, p:] += np.eye(T * r)
     if np.isfinite(model.mean_variance_):
         varying = model._estimate.likelihood.statistics.frame.unit
         C[1:p, 1:p] += np.diag(varying**2 / model.mean_variance_)
@@ -68,7 +69,7 @@ def henderson(model, X, y, tasks):
     for t in range(T):
         pick = np.zeros((p, W.shape[1]))
         pick[:, :p] = np.eye(p)
-        pick[used, p + t * r + np.arange(r)] = 1.0
+        pick[:, p + t * r : p + (t + 1) * r] = B
         coefficients.append(back @ pick @ solution)
         covariances.append(back @ pick @ inverse @ pick.T @ back.T)
     return np.array(coefficients), np.array(covariances), back @ solution[:p]
@@ -136,7 +137,7 @@ def test_log_likelihood_is_that_of_the_data_as_given():
 @pytest.mark.parametrize("seed", range(4))
 def test_zero_variances_are_exact_and_certified(seed, method):
     """The boundary: derivatives point out of it; elsewhere they vanish."""
-    X, _, _ = data = draw(seed=seed, spread=(0.5, 0.0, 0.0))
+    data = draw(seed=seed, spread=(0.5, 0.0, 0.0))
     model = fit(data, method=method, tol=1e-12, **PLAIN)
     variance, slope = np.diag(model.random_variance_), np.diag(model.gradient_)
     zero = variance == 0.0
@@ -242,8 +243,9 @@ def test_fewer_rows_than_features():
     tasks = np.repeat(np.arange(6), 5)
     X = rng.standard_normal((30, 40))
     y = X[:, 0] + rng.standard_normal(6)[tasks] + 0.1 * rng.standard_normal(30)
-    model = fit((X, y, tasks), covariance="iso")
+    model = fit((X, y, tasks), covariance="iso", max_iter=1000)
     assert np.isfinite(model.coef_).all() and model.optimality_ <= model.tol
+    assert np.abs(model.coef_mean_).argmax() == 0
     with pytest.raises(ValueError, match=r"30 fixed effects but only n_samples=30.*prior_mean"):
         fit((X, y, tasks), **PLAIN)
 
@@ -272,9 +274,7 @@ def test_shifts_and_units(covariance, parameters):
         atol = 1e-5 if max(np.abs(shift).max(), abs(y_shift)) > 1e7 else 1e-6
         assert_allclose((again - y_shift) / y_unit, said, atol=atol)
         assert_allclose(again_std / abs(y_unit), std, rtol=1e-5)
-        assert_allclose(
-            other.sigma2_ / y_unit**2, model.sigma2_, rtol=1e-5
-        )
+        assert_allclose(other.sigma2_ / y_unit**2, model.sigma2_, rtol=1e-5)
 
 
 def test_units_change_likelihoods_as_densities_do():
@@ -452,59 +452,6 @@ def test_not_fitted():
             call()
     for name in ("coef_cov_", "task_prior_"):
         assert not hasattr(model, name)
-
-
-# --- intervals hold what they say ----------------------------------------------------------------
-
-
-def test_coverage_on_simulations():
-    """Intervals of coefficients and of new targets, of known and of new tasks, T = 30, 6 rows."""
-    inside, covered, unseen = [], [], []
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        T = 40
-        W = np.array([1.0, 2.0, -1.0]) + rng.standard_normal((T, 3)) * [1.0, 0.5, 0.3]
-        tasks = np.repeat(np.arange(T), 14)
-        X = rng.standard_normal((len(tasks), 2))
-        y = W[tasks, 0] + np.einsum("ij,ij->i", X, W[tasks, 1:]) + rng.standard_normal(len(tasks))
-        train = (np.tile(np.arange(14), T) < 6) & (tasks < 30)
-        model = MixedEffectsRegressor().fit(X[train], y[train], tasks=tasks[train])
-        lower, upper = model.coef_interval(0.9)
-        inside.append(((lower <= W[:30, 1:]) & (W[:30, 1:] <= upper)).mean())
-        mean, std = model.predict(X[~train], tasks=tasks[~train], return_std=True)
-        hit = np.abs(y[~train] - mean) <= norm.ppf(0.95) * std
-        covered.append(hit[tasks[~train] < 30].mean())
-        unseen.append(hit[tasks[~train] >= 30].mean())
-    assert 0.87 <= np.mean(inside) <= 0.93
-    assert 0.87 <= np.mean(covered) <= 0.93
-    assert 0.85 <= np.mean(unseen) <= 0.96
-
-
-# --- report --------------------------------------------------------------------------------------
-
-
-def test_report():
-    X, y, tasks = draw()
-    model = fit(covariance="full", **PLAIN)
-    report = model.fit_report(level=0.9)
-    assert report.fixed["name"] == ["(intercept)", "x0", "x1", "x2"]
-    assert_allclose(report.fixed["estimate"], np.r_[model.intercept_mean_, model.coef_mean_])
-    half = norm.ppf(0.95) * np.array(report.fixed["std_error"])
-    assert_allclose(np.array(report.fixed["upper"]) - report.fixed["estimate"], half)
-    assert_allclose(np.square(report.random["std"]), np.diag(model.random_variance_))
-    assert_allclose(np.diag(report.correlation), 1.0)
-    assert report.n_parameters == 4 + 10 + 1
-    assert report.aic == pytest.approx(2 * 15 - 2 * model.log_likelihood_)
-    assert report.bic == pytest.approx(15 * np.log(len(y)) - 2 * model.log_likelihood_)
-    text = str(report)
-    assert "REML" in text and "20 tasks" in text and f"{model.log_likelihood_:.3f}" in text
-    assert report._repr_html_().startswith("<pre>") and repr(report) == text
-    assert max(map(len, text.splitlines())) <= 100
-    assert pd.DataFrame(report.fixed).shape == (4, 6)
-    notes = " ".join(fit().fit_report().notes)
-    assert "grand mean" in notes and "prior_mean" in notes
-    # intercept, phi, four variances and that of the noise
-    assert fit().fit_report().n_parameters == 1 + 1 + 4 + 1
 
 
 @pytest.mark.slow

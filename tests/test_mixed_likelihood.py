@@ -165,7 +165,7 @@ def test_gradients_and_information(kind, reml, prior_mean, intercept):
 @pytest.mark.parametrize("prior_mean", [False, True])
 @pytest.mark.parametrize("reml", [False, True])
 def test_information_by_all_rows(reml, prior_mean):
-    """``tr(P V_a P V_b) - tr(P V_a) tr(P V_b) / df``, entry by entry of D and for log phi."""
+    """``tr(P V_a P V_b) - tr(P V_a) tr(P V_b) / df``, entry by entry of D and for phi."""
     rows = problem(5, T=5, n_min=3, n_max=8)
     likelihood = likelihood_of(rows, reml, prior_mean)
     L, phi, r = some_factor("full", 4), 0.7, 4
@@ -188,7 +188,7 @@ def test_information_by_all_rows(reml, prior_mean):
             changes.append(sum(z[:, [i]] @ z[:, [j]].T for z in blocks))
             changes[-1] = 0.5 * (changes[-1] + changes[-1].T)
     if prior_mean:
-        changes.append(phi * Z[:, 1:] @ Z[:, 1:].T)
+        changes.append(Z[:, 1:] @ Z[:, 1:].T)
     traces = np.array([np.trace(P @ C) for C in changes])
     expected = np.array([[np.trace(P @ C @ P @ E) for E in changes] for C in changes])
     expected -= np.outer(traces, traces) / likelihood.df

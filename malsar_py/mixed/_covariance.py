@@ -10,12 +10,11 @@ from ._likelihood import Evaluation, Likelihood
 # Ratios of a variance to that of the noise, on columns of about unit size, beyond which nothing
 # changes any more.
 SMALLEST, LARGEST = 1e-12, 1e14
-_PHI = np.log([1e-12, 1e12])
 _LOG_REACH = 3.0  # of logarithms, in one step
 
 
 class _Covariance:
-    """What both kinds share: the last evaluation, and log phi as the last parameter."""
+    """What both kinds share: the last evaluation, and phi as the last parameter."""
 
     def __init__(self, likelihood: Likelihood) -> None:
         self.likelihood = likelihood
@@ -24,7 +23,7 @@ class _Covariance:
     def split(self, theta: FloatArray) -> tuple[FloatArray, float]:
         """The parameters of D, and phi."""
         if self.likelihood.prior_mean:
-            return theta[:-1], float(np.exp(theta[-1]))
+            return theta[:-1], float(theta[-1])
         return theta, np.inf
 
     def factor(self, theta: FloatArray) -> FloatArray:
@@ -40,14 +39,14 @@ class _Covariance:
 
     def _bounds(self, lower: FloatArray, upper: FloatArray, reach: FloatArray) -> None:
         if self.likelihood.prior_mean:
-            lower, upper = np.append(lower, _PHI[0]), np.append(upper, _PHI[1])
-            reach = np.append(reach, _LOG_REACH)
+            lower, upper = np.append(lower, SMALLEST), np.append(upper, LARGEST)
+            reach = np.append(reach, np.inf)
         self.lower, self.upper, self.reach = lower, upper, reach
 
     def _with_phi(
         self, at: Evaluation, g: FloatArray, H: FloatArray, J: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Gradient and information with those of log phi; J (n, r^2) leads from D to theta."""
+        """Gradient and information with those of phi; J (n, r^2) leads from D to theta."""
         if not self.likelihood.prior_mean:
             return g, H
         derivatives = self.likelihood.derivatives(at)
@@ -91,7 +90,7 @@ class Diagonal(_Covariance):
     def theta(self, tau: FloatArray, phi: float) -> FloatArray:
         """The parameters for variances (n,) and phi."""
         own = np.where(self.logs, np.log(np.maximum(tau, SMALLEST)), tau)
-        return np.append(own, np.log(phi)) if self.likelihood.prior_mean else own
+        return np.append(own, phi) if self.likelihood.prior_mean else own
 
     def factor(self, theta: FloatArray) -> FloatArray:
         return np.diag(np.sqrt(self.tau(theta)[self.groups]))
@@ -144,7 +143,7 @@ class Full(_Covariance):
     def theta(self, factor: FloatArray, phi: float) -> FloatArray:
         """The parameters for a factor and phi."""
         own = factor[self.below]
-        return np.append(own, np.log(phi)) if self.likelihood.prior_mean else own
+        return np.append(own, phi) if self.likelihood.prior_mean else own
 
     def factor(self, theta: FloatArray) -> FloatArray:
         L = np.zeros((self.r, self.r))

@@ -215,7 +215,7 @@ class Derivatives:
         pairs = crossed.transpose(0, 2, 1, 3).reshape(r * r, r * r)
         return pairs + K @ K.T - np.outer(h, h) / self.df
 
-    # --- log phi, the variance of the mean slopes ------------------------------------------------
+    # --- phi, the variance of the mean slopes ----------------------------------------------------
 
     @cached_property
     def _phi_trace(self) -> float:
@@ -224,19 +224,19 @@ class Derivatives:
 
     @property
     def phi_gradient(self) -> float:
-        """Derivative by log phi."""
-        beta = self.at.beta[self.likelihood.slopes]
-        return self._phi_trace - float(beta @ beta) / (self.at.sigma2 * self.at.phi)
+        """Derivative by phi."""
+        beta, phi = self.at.beta[self.likelihood.slopes], self.at.phi
+        return (self._phi_trace - float(beta @ beta) / (self.at.sigma2 * phi)) / phi
 
     def phi_information(self) -> tuple[FloatArray, float]:
-        """Information between log phi and the entries of D (r, r), and of log phi itself."""
+        """Information between phi and the entries of D (r, r), and of phi itself."""
         phi, slopes = self.at.phi, self.at.root[self.likelihood.slopes]
         T, r, _ = self.N.shape
         flat = (self.N @ slopes.T).transpose(1, 0, 2).reshape(r, T * len(slopes))
         cross = flat @ flat.T / phi - self._sum * (self._phi_trace / self.df)
         inner = slopes.T @ slopes / phi
         own = self.likelihood.rank - 2.0 * np.trace(inner) + float(np.square(inner).sum())
-        return cross, float(own) - self._phi_trace**2 / self.df
+        return cross / phi, (float(own) - self._phi_trace**2 / self.df) / phi**2
 
 
 def _inverse_root(S: FloatArray) -> FloatArray:

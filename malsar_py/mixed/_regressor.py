@@ -6,7 +6,7 @@ import copy
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,16 +17,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._docs import document
-from .._labels import show_labels
 from .._tasks import TaskRows, resolve_fit, resolve_predict
 from .._threads import one_blas_thread
-from .._typing import AnyArray, FloatArray, IntArray
+from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskRegressor, Problem
 from ..penalties import Penalty
-from ._adapt import appended_labels
 from ._effects import Effects
 from ._estimate import Estimate, Settings, estimate
 from ._likelihood import NUGGET, Likelihood
+from ._names import appended_labels, chosen_features
 from ._report import FitReport, make_report
 from ._statistics import make_frame, task_statistics
 
@@ -212,7 +211,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     def _fit_rows(self, rows: TaskRows) -> None:
         settings = Settings(
             covariance=self.covariance,
-            random=self._random_features(rows.feature_names),
+            random=chosen_features(self.random, rows.feature_names),
             prior=float(self.prior),
             prior_mean=self.prior_mean,
             reml=self.method == "reml",
@@ -225,24 +224,6 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         self._set_tasks(rows)
         self._set_variances(found)
         self._set_effects(Effects.of(found))
-
-    def _random_features(self, names: AnyArray) -> IntArray | None:
-        """Positions of the features chosen for random slopes, None if the data decide."""
-        if isinstance(self.random, str):
-            return None
-        known = {name: j for j, name in enumerate(names.tolist())}
-        found = set()
-        for chosen in self.random:
-            if isinstance(chosen, str) and chosen in known:
-                found.add(known[chosen])
-            elif isinstance(chosen, Integral) and -len(names) <= int(chosen) < len(names):
-                found.add(int(chosen) % len(names))
-            else:
-                raise ValueError(
-                    f"random names {chosen!r}, which is not one of the {len(names)} features: "
-                    f"{show_labels(names)}. Give names, or positions as in coef_."
-                )
-        return np.array(sorted(found), dtype=np.intp)
 
     def _warn(self, found: Estimate) -> None:
         name, message = type(self).__name__, None
@@ -389,9 +370,17 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         """
         check_is_fitted(self, "tasks_")
         validate_data(self, X_new, reset=False, skip_check_array=True)
-        rows = resolve_fit(
-            clone(self), X_new, y_new, tasks=tasks, sample_weight=sample_weight, classifier=False
-        )
+        with warnings.catch_warnings():
+            # Of a new task there may be one row: that is no sign of a mistake here.
+            warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")
+            rows = resolve_fit(
+                clone(self),
+                X_new,
+                y_new,
+                tasks=tasks,
+                sample_weight=sample_weight,
+                classifier=False,
+            )
         labels = appended_labels(self, rows)
         found, old = self._estimate, self._effects
         with one_blas_thread():
