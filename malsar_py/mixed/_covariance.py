@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg
 
 from .._typing import FloatArray, IntArray
 from ._likelihood import Evaluation, Likelihood
@@ -43,17 +44,15 @@ class _Covariance:
             reach = np.append(reach, np.inf)
         self.lower, self.upper, self.reach = lower, upper, reach
 
-    def _with_phi(
-        self, at: Evaluation, g: FloatArray, H: FloatArray, J: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Gradient and information with those of phi; J (n, r^2) leads from D to theta."""
+    def _chained(self, J: FloatArray) -> FloatArray:
+        """J (n, m), and phi that stays what it is."""
         if not self.likelihood.prior_mean:
-            return g, H
-        derivatives = self.likelihood.derivatives(at)
-        cross, own = derivatives.phi_information()
-        cross = J @ cross.ravel()
-        g = np.append(g, derivatives.phi_gradient)
-        return g, np.block([[H, cross[:, None]], [cross[None], np.array([[own]])]])
+            return J
+        n, m = J.shape
+        wide = np.zeros((n + 1, m + 1))
+        wide[:n, :m] = J
+        wide[n, m] = 1.0
+        return wide
 
 
 class Diagonal(_Covariance):
@@ -103,21 +102,21 @@ class Diagonal(_Covariance):
     def value(self, theta: FloatArray) -> float:
         return self.evaluate(theta).value + self.penalty(theta)
 
-    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        at = self.evaluate(theta)
-        derivatives = self.likelihood.derivatives(at)
+    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        moments = self.likelihood.derivatives(self.evaluate(theta)).diagonal()
         n, r = len(self.target), len(self.groups)
         factor = np.where(self.logs, self.tau(theta), 1.0)
         E = np.zeros((n, r))
         E[self.groups, np.arange(r)] = factor[self.groups]
-        g = E @ np.diag(derivatives.gradient)
-        H = E @ derivatives.diagonal_information() @ E.T
+        J = self._chained(E)
+        gradient, own = J @ moments.gradient, np.arange(n)
+        hessian, information = J @ moments.hessian @ J.T, J @ moments.information @ J.T
+        hessian[own, own] += np.where(self.logs, gradient[:n], 0.0)
         away = np.where(self.logs, self.split(theta)[0] - np.log(self.target), 0.0)
-        g = g + 2.0 * self.precision * away
-        H[np.diag_indices(n)] += 2.0 * self.precision
-        J = np.zeros((n, r, r))
-        J[self.groups, np.arange(r), np.arange(r)] = factor[self.groups]
-        return self._with_phi(at, g, H, J.reshape(n, r * r))
+        gradient[:n] += 2.0 * self.precision * away
+        for matrix in (hessian, information):
+            matrix[own, own] += 2.0 * self.precision
+        return gradient, hessian, information
 
 
 class Full(_Covariance):
@@ -171,38 +170,55 @@ class Full(_Covariance):
     def value(self, theta: FloatArray) -> float:
         return self.evaluate(theta).value + self.penalty(theta)
 
-    def slope(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Derivative of the function by D without ``log |L|``, and the prior's part of it (r,)."""
-        gradient = self.likelihood.derivatives(self.evaluate(theta)).gradient
-        variances = np.square(self.factor(theta)).sum(axis=1)
-        if self.strength == 0.0:
-            return gradient, np.zeros(self.r)
-        own = 2.0 * self.strength * (self._away(variances) + 1.0) / variances
-        return gradient + np.diag(own), own
-
-    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        at = self.evaluate(theta)
+    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        derivatives = self.likelihood.derivatives(self.evaluate(theta))
+        moments = derivatives.pairs()
         L, r = self.factor(theta), self.r
-        variances = np.square(L).sum(axis=1)
-        slope, _ = self.slope(theta)
         rows, columns = self.below
         n = len(rows)
         # D changes by e_i l_j' + l_j e_i' with L_ij, l_j column j of L.
         half = np.zeros((n, r, r))
         half[np.arange(n), rows] = L[:, columns].T
-        J = (half + half.transpose(0, 2, 1)).reshape(n, r * r)
-        g = (2.0 * slope @ L)[self.below]
-        # Gauss-Newton in L: the information of D, and the part of the slope that bends upwards.
-        H = J @ self.likelihood.derivatives(at).information() @ J.T
-        values, Q = np.linalg.eigh(slope)
-        upwards = (Q * np.maximum(values, 0.0)) @ Q.T
-        H += 2.0 * upwards[np.ix_(rows, rows)] * (columns[:, None] == columns)
-        if self.strength > 0.0:
-            known = ~np.isnan(self.target)
-            bend = np.where(known, np.sqrt(2.0 * self.strength) / variances, 0.0)
-            along = np.einsum("nii,i->ni", J.reshape(n, r, r), bend)
-            H += along @ along.T
-            own = np.flatnonzero(rows == columns)
-            g[own] -= 4.0 * self.strength / np.diag(L)
-            H[own, own] += 4.0 * self.strength / np.diag(L) ** 2
-        return self._with_phi(at, g, H, J)
+        J = self._chained((half + half.transpose(0, 2, 1)).reshape(n, r * r))
+        gradient, hessian = J @ moments.gradient, J @ moments.hessian @ J.T
+        bend = 2.0 * derivatives.gradient[np.ix_(rows, rows)] * (columns[:, None] == columns)
+        hessian[:n, :n] += bend
+        for i in range(r if self.strength > 0.0 else 0):
+            own = np.flatnonzero(rows == i)
+            slope, curvature = self._row_penalty(L[i, : i + 1], i)
+            gradient[own] += slope
+            hessian[np.ix_(own, own)] += curvature
+        return gradient, hessian, _absolute(hessian)
+
+    def _row_penalty(self, row: FloatArray, i: int) -> tuple[FloatArray, FloatArray]:
+        """Gradient and Hessian of the prior's part in row i of L."""
+        square = float(row @ row)
+        known = not np.isnan(self.target[i])
+        away = np.log(square / self.target[i]) if known else 0.0
+        # Of log |l|^2, which is in both parts.
+        slope = 2.0 * row / square
+        curvature = 2.0 * np.eye(len(row)) / square - np.outer(slope, slope)
+        gradient = 2.0 * (away + 1.0) * slope
+        hessian = 2.0 * (away + 1.0) * curvature + 2.0 * known * np.outer(slope, slope)
+        gradient[-1] -= 4.0 / row[-1]
+        hessian[-1, -1] += 4.0 / row[-1] ** 2
+        return self.strength * gradient, self.strength * hessian
+
+    def slope(self, theta: FloatArray) -> FloatArray:
+        """Derivative of the function by D (r, r)."""
+        gradient = self.likelihood.derivatives(self.evaluate(theta)).gradient
+        if self.strength == 0.0:
+            return gradient
+        L = self.factor(theta)
+        variances = np.square(L).sum(axis=1)
+        inverse = scipy.linalg.cho_solve((L, True), np.eye(self.r))
+        own = np.diag((self._away(variances) + 1.0) / variances)
+        return gradient + 2.0 * self.strength * (own - inverse)
+
+
+def _absolute(H: FloatArray) -> FloatArray:
+    """H with the signs of its eigenvalues left out, on a scale of its own."""
+    size = np.sqrt(np.abs(np.diag(H)))
+    size[size == 0.0] = 1.0
+    values, Q = scipy.linalg.eigh(H / np.outer(size, size), check_finite=False)
+    return (Q * np.abs(values)) @ Q.T * np.outer(size, size)

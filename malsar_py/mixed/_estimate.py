@@ -188,7 +188,9 @@ class _Search:
         if values[0] >= 0.0:
             return 0.0, L
         pair = np.outer(Q[:, 0], Q[:, 0]).ravel()
-        bend = float(pair @ derivatives.information() @ pair)
+        among = np.arange(len(pair))
+        information = derivatives.pairs().information[np.ix_(among, among)]
+        bend = float(pair @ information @ pair)
         if bend <= 0.0:
             return 0.0, L
         step = -values[0] / bend
@@ -200,10 +202,7 @@ class _Search:
         at = problem.evaluate(found.theta)
         gradient = likelihood.derivatives(at).gradient
         if isinstance(problem, Full):
-            gradient = problem.slope(found.theta)[0]
-            if problem.strength > 0.0:
-                inverse = scipy.linalg.cho_solve((L, True), np.eye(len(L)))
-                gradient = gradient - 2.0 * problem.strength * inverse
+            gradient = problem.slope(found.theta)
             n_variances = len(problem.below[0])
         else:
             tau, n_variances = problem.tau(found.theta), len(problem.target)

@@ -154,7 +154,7 @@ class Likelihood:
         )
 
     def derivatives(self, at: Evaluation) -> Derivatives:
-        """What is needed for the gradient and the information there."""
+        """First and second derivatives there."""
         return Derivatives(self, at)
 
     def log_likelihood(self, at: Evaluation) -> float:
@@ -166,21 +166,57 @@ class Likelihood:
         return -0.5 * float(value)
 
 
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What gradient and Hessian consist of, over m parameters that the variances are linear in.
+
+    With V_a the derivative of the covariance of all rows by parameter a, P the inverse of that
+    covariance less what fixed effects take (not so under "ml", in traces) and r = Py:
+    ``traces = tr(P V_a P V_b)``, ``trace = tr(P V_a)``, ``products = r'V_a P V_b r`` and
+    ``product = r'V_a r``.
+    """
+
+    traces: FloatArray  # (m, m)
+    trace: FloatArray  # (m,)
+    products: FloatArray  # (m, m)
+    product: FloatArray  # (m,)
+    sigma2: float
+    df: float
+
+    @property
+    def gradient(self) -> FloatArray:
+        """Derivative of minus twice the log-likelihood (m,)."""
+        return self.trace - self.product / self.sigma2
+
+    @property
+    def information(self) -> FloatArray:
+        """Expected second derivative, positive semidefinite (m, m)."""
+        return self.traces - np.outer(self.trace, self.trace) / self.df
+
+    @property
+    def hessian(self) -> FloatArray:
+        """Second derivative (m, m)."""
+        product = self.product / self.sigma2
+        return (
+            2.0 / self.sigma2 * self.products - np.outer(product, product) / self.df - self.traces
+        )
+
+
 class Derivatives:
-    """Gradient and expected information of minus twice the log-likelihood at one point."""
+    """First and second derivatives at one point."""
 
     def __init__(self, likelihood: Likelihood, at: Evaluation) -> None:
         R = likelihood.random
         whole = len(R) == at.M.shape[1]
         self.at = at
-        self.df = likelihood.df
-        self.rows = at.M if whole else at.M[:, R]
+        self.likelihood = likelihood
+        self.rows = at.M if whole else at.M[:, R]  # (T, r, p)
         self.square = self.rows if whole else self.rows[:, :, R]  # (T, r, r)
         self.N = self.rows @ at.root  # (T, r, k): M B_U M = N N'
-        self.likelihood = likelihood
+        self.e = at.residuals(R)  # (T, r)
 
     @cached_property
-    def _sum(self) -> FloatArray:
+    def _trace(self) -> FloatArray:
         """``sum_t M_t - M_t B_U M_t`` (r, r)."""
         T, r, k = self.N.shape
         flat = self.N.transpose(1, 0, 2).reshape(r, T * k)
@@ -189,21 +225,30 @@ class Derivatives:
     @cached_property
     def gradient(self) -> FloatArray:
         """Derivative by D (r, r)."""
-        e = self.at.residuals(self.likelihood.random)
-        return self._sum - e.T @ e / self.at.sigma2
+        return self._trace - self.e.T @ self.e / self.at.sigma2
 
-    def diagonal_information(self) -> FloatArray:
-        """Information between the entries of a diagonal D (r, r)."""
+    @cached_property
+    def _pulls(self) -> FloatArray:
+        """``sum_t e_ta M_tb.`` (r, r, p)."""
+        T, r, p = self.rows.shape
+        rows = np.ascontiguousarray(self.rows).reshape(T, r * p)
+        return (self.e.T @ rows).reshape(r, r, p)
+
+    def diagonal(self) -> Moments:
+        """By the entries of a diagonal D, and by phi if there is one."""
         _, r, k = self.N.shape
         columns = self.N.transpose(1, 2, 0)  # (r, k, T)
         K = (columns @ columns.transpose(0, 2, 1)).reshape(r, k * k)
         C = self.N @ self.N.transpose(0, 2, 1)
-        first = np.einsum("tij,tij->ij", self.square, self.square - 2.0 * C)
-        h = np.diag(self._sum)
-        return first + K @ K.T - np.outer(h, h) / self.df
+        traces = np.einsum("tij,tij->ij", self.square, self.square - 2.0 * C) + K @ K.T
+        own = np.arange(r)
+        pulls = self._pulls[own, own]
+        products = np.einsum("ti,tij,tj->ij", self.e, self.square, self.e)
+        products -= pulls @ self.at.cov_beta @ pulls.T
+        return self._with_phi(traces, np.diag(self._trace), products, pulls, own * (r + 1))
 
-    def information(self) -> FloatArray:
-        """Information between the entries of D, as a matrix over pairs (r^2, r^2)."""
+    def pairs(self) -> Moments:
+        """By all entries of D (r^2 of them, each pair for itself), and by phi if there is one."""
         T, r, k = self.N.shape
         flat = np.ascontiguousarray(self.square).reshape(T, r * r)
         C = (self.N @ self.N.transpose(0, 2, 1)).reshape(T, r * r)
@@ -211,32 +256,47 @@ class Derivatives:
         crossed = (flat.T @ flat - mixed - mixed.T).reshape(r, r, r, r)  # [a, c, b, d]
         N = np.ascontiguousarray(self.N).reshape(T, r * k)
         K = (N.T @ N).reshape(r, k, r, k).transpose(0, 2, 1, 3).reshape(r * r, k * k)
-        h = self._sum.ravel()
-        pairs = crossed.transpose(0, 2, 1, 3).reshape(r * r, r * r)
-        return pairs + K @ K.T - np.outer(h, h) / self.df
+        traces = crossed.transpose(0, 2, 1, 3).reshape(r * r, r * r) + K @ K.T
+        ee = (self.e[:, :, None] * self.e[:, None, :]).reshape(T, r * r)
+        outer = (ee.T @ flat).reshape(r, r, r, r)  # [a, d, b, c]
+        products = outer.transpose(0, 2, 3, 1).reshape(r * r, r * r)
+        pulls = self._pulls.reshape(r * r, -1)
+        products = products - pulls @ self.at.cov_beta @ pulls.T
+        return self._with_phi(traces, self._trace.ravel(), products, pulls, np.arange(r * r))
 
-    # --- phi, the variance of the mean slopes ----------------------------------------------------
-
-    @cached_property
-    def _phi_trace(self) -> float:
-        slopes = self.at.root[self.likelihood.slopes]
-        return self.likelihood.rank - float(np.square(slopes).sum()) / self.at.phi
-
-    @property
-    def phi_gradient(self) -> float:
-        """Derivative by phi."""
-        beta, phi = self.at.beta[self.likelihood.slopes], self.at.phi
-        return (self._phi_trace - float(beta @ beta) / (self.at.sigma2 * phi)) / phi
-
-    def phi_information(self) -> tuple[FloatArray, float]:
-        """Information between phi and the entries of D (r, r), and of phi itself."""
-        phi, slopes = self.at.phi, self.at.root[self.likelihood.slopes]
+    def _with_phi(
+        self,
+        traces: FloatArray,
+        trace: FloatArray,
+        products: FloatArray,
+        pulls: FloatArray,
+        entries: IntArray,
+    ) -> Moments:
+        """The moments, with phi as the last parameter; ``entries`` of D are the others."""
+        at, likelihood = self.at, self.likelihood
+        product = (self.e.T @ self.e).ravel()[entries]
+        if not likelihood.prior_mean:
+            return Moments(traces, trace, products, product, at.sigma2, likelihood.df)
+        phi, slopes = at.phi, likelihood.slopes
         T, r, _ = self.N.shape
-        flat = (self.N @ slopes.T).transpose(1, 0, 2).reshape(r, T * len(slopes))
-        cross = flat @ flat.T / phi - self._sum * (self._phi_trace / self.df)
-        inner = slopes.T @ slopes / phi
-        own = self.likelihood.rank - 2.0 * np.trace(inner) + float(np.square(inner).sum())
-        return cross / phi, (float(own) - self._phi_trace**2 / self.df) / phi**2
+        root, beta = at.root[slopes], at.beta[slopes]
+        inner = root.T @ root / phi
+        flat = (self.N @ root.T).transpose(1, 0, 2).reshape(r, T * len(root))
+        cross = (flat @ flat.T).ravel()[entries] / phi**2
+        size = float(likelihood.rank)
+        own = float(size - 2.0 * np.trace(inner) + np.square(inner).sum())
+        traces = _bordered(traces, cross, own / phi**2)
+        trace = np.append(trace, (size - np.trace(inner)) / phi)
+        # r'X = beta' / phi
+        along = pulls @ (at.cov_beta[:, slopes] @ beta) / phi**2
+        spent = float(beta @ at.cov_beta[slopes, slopes] @ beta)
+        products = _bordered(products, along, (float(beta @ beta) - spent / phi) / phi**3)
+        product = np.append(product, beta @ beta / phi**2)
+        return Moments(traces, trace, products, product, at.sigma2, likelihood.df)
+
+
+def _bordered(A: FloatArray, b: FloatArray, c: float) -> FloatArray:
+    return np.block([[A, b[:, None]], [b[None], np.array([[c]])]])
 
 
 def _inverse_root(S: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ import scipy.linalg
 from .._typing import FloatArray
 
 _HALVINGS = 40
+_DEFINITE = 1e-6
 _EPS = np.finfo(float).eps
 
 
@@ -24,8 +25,8 @@ class Problem(Protocol):
     def value(self, theta: FloatArray) -> float:
         """The function."""
 
-    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Gradient, and a positive semidefinite matrix in place of the Hessian."""
+    def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Gradient, Hessian, and a positive semidefinite matrix where that has other signs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +50,11 @@ def minimize(problem: Problem, theta: FloatArray, *, tol: float, max_iter: int) 
     history = [problem.value(theta)]
     gain, n_iter = 0.0, 0
     while True:
-        gradient, hessian = problem.derivatives(theta)
+        gradient, hessian, instead = problem.derivatives(theta)
         free = ((theta > lower) | (gradient < 0.0)) & ((theta < upper) | (gradient > 0.0))
         step = np.zeros_like(theta)
-        step[free] = -_solve(hessian[np.ix_(free, free)], gradient[free])
+        inner = np.ix_(free, free)
+        step[free] = -_solve(hessian[inner], instead[inner], gradient[free])
         gain = -0.5 * float(gradient @ step)
         # What rounding leaves of the function cannot be lowered.
         if gain <= max(tol, 2.0 * _EPS * abs(history[-1])):
@@ -74,14 +76,20 @@ def minimize(problem: Problem, theta: FloatArray, *, tol: float, max_iter: int) 
         history.append(value)
 
 
-def _solve(H: FloatArray, g: FloatArray) -> FloatArray:
-    """``H^-1 g`` without the directions that H does not know."""
+def _solve(H: FloatArray, instead: FloatArray, g: FloatArray) -> FloatArray:
+    """``H^-1 g`` if H is positive definite, else the same with the other matrix.
+
+    Without the directions that this one does not know.
+    """
     if g.size == 0:
         return g
-    size = np.sqrt(np.maximum(np.diag(H), 0.0))
+    size = np.sqrt(np.maximum(np.diag(instead), 0.0))
     known = size > 0.0
     size[~known] = 1.0
-    values, Q = scipy.linalg.eigh(H / np.outer(size, size), check_finite=False)
+    scale = np.outer(size, size)
+    values, Q = scipy.linalg.eigh(H / scale, check_finite=False)
+    if values[0] <= _DEFINITE * max(1.0, values[-1]):
+        values, Q = scipy.linalg.eigh(instead / scale, check_finite=False)
     large = values > 1e-10 * values[-1]
     Q = Q[:, large]
     return np.where(known, Q @ ((Q.T @ (g / size)) / values[large]) / size, 0.0)
