@@ -15,7 +15,10 @@ from ._statistics import TaskStatistics
 
 # Less of a column's sum of squares than this within the tasks: it does not vary there.
 _VARYING = 0.01
-_START = 0.1  # variance over that of the noise, on columns of about unit size
+# Variances over that of the noise to begin with, on columns of about unit size. The likelihood of
+# few tasks may have several maxima: all of these are tried.
+_STARTS = (0.1, 1e-3, 10.0)
+_FEW = 100
 _ESCAPES = 10
 
 
@@ -109,6 +112,17 @@ def _constant(likelihood: Likelihood) -> Estimate:
     return Estimate(likelihood, none, at, none, np.array([at.value]), 0.0, 0, True, r)
 
 
+def _lowest(found: list[Minimum]) -> Minimum:
+    """The lowest; of those that are the same but for rounding, the first.
+
+    Steps that end nowhere may be on their way to a noise of 0, where effects outnumber rows.
+    """
+    found = [minimum for minimum in found if minimum.converged] or found
+    values = [minimum.history[-1] for minimum in found]
+    same = 1e-6 + 1e-9 * abs(min(values))
+    return found[int(np.argmax(np.array(values) <= min(values) + same))]
+
+
 @dataclass(frozen=True, eq=False)
 class _Search:
     likelihood: Likelihood
@@ -122,14 +136,15 @@ class _Search:
         alike = np.minimum(np.arange(r), first)
         own = np.arange(r)
         if settings.covariance == "iso" or (settings.covariance == "diag" and n_slopes < 2):
-            return self._diagonal(Diagonal(self.likelihood, alike))
+            diagonal = Diagonal(self.likelihood, alike)
+            return self._estimate(diagonal, self._best(diagonal))
         prior = np.isfinite(settings.prior) and n_slopes > 0
         if not prior:
             diagonal, target = Diagonal(self.likelihood, own), None
-            found = self._minimize(diagonal, self._start(diagonal))
+            found = self._best(diagonal)
         else:
             iso = Diagonal(self.likelihood, alike)
-            common = self._minimize(iso, self._start(iso))
+            common = self._best(iso)
             tau, phi = iso.tau(common.theta)[alike], iso.split(common.theta)[1]
             if tau[-1] == 0.0:
                 return self._estimate(iso, common)
@@ -150,20 +165,27 @@ class _Search:
             problem, theta, tol=2.0 * self.settings.tol, max_iter=self.settings.max_iter
         )
 
-    @staticmethod
-    def _start(diagonal: Diagonal) -> FloatArray:
-        return diagonal.theta(np.full(len(diagonal.target), _START), 1.0)
+    def _starts(self) -> tuple[float, ...]:
+        few = len(self.likelihood.statistics.n) <= _FEW and len(self.likelihood.random)
+        return _STARTS if few else _STARTS[:1]
 
-    def _diagonal(self, diagonal: Diagonal) -> Estimate:
-        return self._estimate(diagonal, self._minimize(diagonal, self._start(diagonal)))
+    def _best(self, diagonal: Diagonal) -> Minimum:
+        """The lowest of the minima that the starts lead to."""
+        n = len(diagonal.target)
+        found = [
+            self._minimize(diagonal, diagonal.theta(np.full(n, tau), 1.0)) for tau in self._starts()
+        ]
+        return _lowest(found)
 
     def _full(self, diagonal: Diagonal, found: Minimum, target: FloatArray | None) -> Estimate:
         """From the diagonal solution, with all variances positive."""
         spread = self.settings.prior if target is not None else np.inf
         full = Full(self.likelihood, target, spread)
         tau, phi = np.diag(diagonal.factor(found.theta)) ** 2, diagonal.split(found.theta)[1]
-        L = np.diag(np.sqrt(np.maximum(tau, 1e-3)))
-        found = self._minimize(full, full.theta(L, phi))
+        starts = [tau] if len(self._starts()) == 1 else [tau, np.full(len(tau), _STARTS[0])]
+        factors = [np.diag(np.sqrt(np.maximum(start, 1e-3))) for start in starts]
+        tried = [self._minimize(full, full.theta(L, phi)) for L in factors]
+        found = _lowest(tried)
         for _ in range(_ESCAPES):
             gain, L = self._rise(full, found.theta)
             if (
