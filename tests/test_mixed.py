@@ -445,6 +445,16 @@ def test_levels_are_checked(level):
             call(level)
 
 
+def test_a_fit_that_fails_leaves_nothing_fitted():
+    X, y, tasks = draw()
+    for data, own in (((X, 1e200 * y, tasks), {}), ((X, y, tasks), {"random": ["z"]})):
+        model = MixedEffectsRegressor(**own)
+        with pytest.raises(ValueError):
+            model.fit(data[0], data[1], tasks=data[2])
+        with pytest.raises(ValueError, match="not fitted"):
+            model.predict(X, tasks=tasks)
+
+
 def test_not_fitted():
     model = MixedEffectsRegressor()
     for call in (model.coef_interval, model.fit_report, lambda: model.adapt([[1.0]], [1.0])):

@@ -27,7 +27,7 @@ from ._estimate import Estimate, Settings, estimate
 from ._likelihood import NUGGET, Likelihood
 from ._names import appended_labels, chosen_features
 from ._report import FitReport, make_report
-from ._statistics import make_frame, task_statistics
+from ._statistics import TaskStatistics, make_frame, task_statistics
 
 _HIDDEN = ("lambda1", "lambda2", "task_weight", "solver", "warm_start", "verbose")
 _LEVEL = Interval(Real, 0, 1, closed="neither")
@@ -209,21 +209,27 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     # --- fit -------------------------------------------------------------------------------------
 
     def _fit_rows(self, rows: TaskRows) -> None:
+        frame = make_frame(rows, self.fit_intercept)
+        statistics = task_statistics(rows, frame, self.weights == "precision")
+        found = self._maximise(statistics, rows.feature_names)
+        self._set_variances(found)
+        self._set_tasks(rows)
+        self._set_effects(Effects.of(found))
+
+    def _maximise(self, statistics: TaskStatistics, feature_names: AnyArray) -> Estimate:
+        """The variances from sums of products alone: no row is looked at."""
         settings = Settings(
             covariance=self.covariance,
-            random=chosen_features(self.random, rows.feature_names),
+            random=chosen_features(self.random, feature_names),
             prior=float(self.prior),
             prior_mean=self.prior_mean,
             reml=self.method == "reml",
             tol=self.tol,
             max_iter=self.max_iter,
         )
-        frame = make_frame(rows, self.fit_intercept)
-        found = estimate(task_statistics(rows, frame, self.weights == "precision"), settings)
+        found = estimate(statistics, settings)
         self._warn(found)
-        self._set_tasks(rows)
-        self._set_variances(found)
-        self._set_effects(Effects.of(found))
+        return found
 
     def _warn(self, found: Estimate) -> None:
         name, message = type(self).__name__, None
@@ -241,7 +247,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
                 'choose a simpler covariance ("diag", "iso").'
             )
         if message:
-            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+            warnings.warn(message, ConvergenceWarning, stacklevel=5)
 
     def _set_variances(self, found: Estimate) -> None:
         likelihood, at = found.likelihood, found.at
