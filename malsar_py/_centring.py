@@ -11,11 +11,23 @@ from ._threads import spread
 from ._typing import FloatArray, IntArray
 from .design import Design, Masked, Ragged, Shared
 
+# A first row this near to the mean, as a share of it: the column may be constant, or the mean's
+# rounding may matter beside its spread.
+_NEAR = 1e-6
+# Weights up to this size are summed as they are.
+_ORDINARY = 1e100
+
 
 def sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
     """``c_ti = omega_t s_ti / S_t``."""
-    total = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
-    return rows.sample_weight * np.repeat(omega / total, np.diff(rows.offsets))
+    starts, counts = rows.offsets[:-1], np.diff(rows.offsets)
+    # Only ratios within a task count: sums of weights of any size are those of numbers up to 1.
+    largest = np.maximum.reduceat(rows.sample_weight, starts)
+    weight = rows.sample_weight
+    if not 1.0 / _ORDINARY < largest.min() <= largest.max() < _ORDINARY:
+        weight = weight / np.repeat(largest, counts)
+    total = np.add.reduceat(weight, starts)
+    return weight * np.repeat(omega / total, counts)
 
 
 def _centre(X: FloatArray, c: FloatArray, offsets: IntArray, out: FloatArray) -> FloatArray:
@@ -30,22 +42,27 @@ def _centre(X: FloatArray, c: FloatArray, offsets: IntArray, out: FloatArray) ->
             np.subtract(X[own], means[t], out=out[own])
 
     spread(work, offsets, X.size)
-    _flatten(out, means, offsets)
+    _settle(out, means, c, offsets)
     return means
 
 
-def _flatten(X: FloatArray, means: FloatArray, offsets: IntArray) -> None:
-    """Zero what centring leaves of features that are constant within a task.
+def _settle(X: FloatArray, means: FloatArray, c: FloatArray, offsets: IntArray) -> None:
+    """Make up for the rounding of the means, where it counts beside what they left.
 
-    That is rounding, not signal; a fit that took it for one would need coefficients of 1e14.
+    A feature whose values in a task are all the same is nothing but rounding then, and becomes
+    zero. Any other is kept, be its spread a unit in the last place: near a mean differences are
+    exact, so that X and the means together still are the data as given.
     """
-    rounding = 16.0 * np.finfo(float).eps * np.sqrt(np.diff(offsets))[:, None] * np.abs(means)
-    suspects = (np.abs(X[offsets[:-1]]) <= rounding) & (means != 0.0)
+    suspects = (np.abs(X[offsets[:-1]]) <= _NEAR * np.abs(means)) & (means != 0.0)
     for t in np.flatnonzero(suspects.any(axis=1)):
         features = np.flatnonzero(suspects[t])
         own = slice(offsets[t], offsets[t + 1])
-        constant = (np.abs(X[own][:, features]) <= rounding[t, features]).all(axis=0)
-        X[own, features[constant]] = 0.0
+        rest = X[own, features]
+        constant = (rest == rest[0]).all(axis=0)
+        mean = means[t, features]
+        moved = mean + np.where(constant, rest[0], c[own] @ rest / c[own].sum())
+        X[own, features] = np.where(constant, 0.0, rest - (moved - mean))
+        means[t, features] = moved
 
 
 def make_design(
@@ -61,10 +78,10 @@ def make_design(
         target = X if rows.own else np.empty_like(X)
         if rows.shared:
             total = c.reshape(n_tasks, -1).sum(axis=0)
-            mean = total @ X / total.sum()
-            means = np.broadcast_to(mean, (n_tasks, X.shape[1]))
+            mean = (total @ X / total.sum())[None]
             X = np.subtract(X, mean, out=target)
-            _flatten(X, mean[None], np.array([0, len(X)]))
+            _settle(X, mean, total, np.array([0, len(X)]))
+            means = np.broadcast_to(mean, (n_tasks, X.shape[1]))
         else:
             means = _centre(X, c, rows.offsets, target)
             X = target

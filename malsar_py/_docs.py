@@ -33,7 +33,11 @@ task_weight : "equal", "size" or mapping, default="equal"
     so that every sample counts the same; or ``{{label: weight}}``, weights in (0, inf).
 unseen : "error" or "mean", default="error"
     What predict does with a task label that was not fitted: refuse it, or use the mean of the
-    tasks' models.
+    tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+    weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+    squares is within tasks), with the intercept that predicts the same at the tasks' means as their
+    own models do, on average by task weight. Tune for new tasks with folds over tasks
+    (`LeaveOneTaskOut`, or GroupKFold).
 {solving}max_iter : int, default=10000
     Largest number of accelerated steps{per_stage}; of outer rounds, at most 1000, with working
     sets.
@@ -68,7 +72,8 @@ coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
 intercept_ : ndarray of shape (n_tasks,) or float
     Intercepts b.
 tasks_ : ndarray of shape (n_tasks,)
-    Task labels as given, in the order of `coef_`: sorted, or the columns of a 2-D y in their order.
+    Task labels as given, in the order of `coef_`: sorted, ordered categories in
+    their order; or the columns of a 2-D y as they are.
 n_tasks_ : int
     Number of tasks.
 {own_attributes}{certificate}n_iter_ : int

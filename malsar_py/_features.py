@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils.validation import validate_data
 
-from ._labels import as_table, column_position, frame_columns, split_column
+from ._given import is_frame, native, refuse_dates, refuse_sparse
+from ._labels import as_table, column_position, split_column
 from ._typing import AnyArray, FloatArray, IntArray
 
 # Numbers that are converted or moved at a time, where a table has more.
@@ -22,9 +23,11 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
     The last is true if the array was made here and may be written to. Sets `n_features_in_` and
     `feature_names_in_` if ``reset``, compares with them if not.
     """
+    X = native(X)
     table = as_table(X, estimator)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if hasattr(estimator, "_split_patterns"):  # what a row lacks is its label
+        refuse_dates(table, "X")
         parts, patterns = estimator._split_patterns(table, reset=reset)
         return parts, patterns, _made_here(parts, X)
     position = None
@@ -35,6 +38,9 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
                 f"X has n_features=1, the labels of task_column={estimator.task_column!r}: "
                 "no feature is left to fit."
             )
+    if is_frame(table):
+        refuse_sparse(table, skip=position)
+    refuse_dates(table, "X", skip=position)
     try:
         if _in_pieces(table, position):
             column = None if position is None else _safe_indexing(table, position, axis=1)
@@ -46,9 +52,11 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
     except ValueError as error:
         if "could not convert string" not in str(error):
             raise
+        label = f"the task labels are those of task_column={estimator.task_column!r}"
+        if position is None:
+            label = "if it is the task label, name its column by `task_column`"
         raise ValueError(
-            f"X holds text ({error}): if it is the task label, name its column by `task_column`; "
-            "encode other text columns as numbers."
+            f"X holds text ({error}): {label}; encode other text columns as numbers."
         ) from error
     return table, column, _made_here(table, X)
 
@@ -106,8 +114,8 @@ def _in_pieces(table: Any, position: int | None) -> bool:
         return False
     if isinstance(table, np.ndarray):
         return table.dtype != np.float64 or position not in (None, 0, n_columns - 1)
-    if frame_columns(table) is None or any(hasattr(kind, "fill_value") for kind in table.dtypes):
-        return False  # sparse, or with sparse columns: scikit-learn has words for those
+    if not is_frame(table):
+        return False  # sparse: scikit-learn has words for it
     if position is None and hasattr(table, "iloc"):
         # A frame of one block gives numpy views of it: the same row twice is the same memory.
         row = np.asarray(table.iloc[:1])

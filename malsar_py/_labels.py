@@ -4,47 +4,97 @@ from __future__ import annotations
 
 import datetime
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 from sklearn.utils import _safe_indexing, check_array
 
+from ._given import column, frame_columns, is_frame, is_missing, native, refuse_mask
 from ._typing import AnyArray
 
+__all__ = [
+    "another_kind",
+    "as_array",
+    "as_labels",
+    "as_table",
+    "column_position",
+    "factorize",
+    "frame_columns",
+    "is_missing",
+    "label_order",
+    "match_keys",
+    "native",
+    "object_array",
+    "refuse_list_of_tables",
+    "refuse_rounded",
+    "row_labels",
+    "show_label",
+    "show_labels",
+    "split_column",
+    "uniform",
+]
 
-def frame_columns(X: Any) -> list[Any] | None:
-    """Column names of a DataFrame (pandas, polars), None for anything else."""
-    if hasattr(X, "columns") and (hasattr(X, "iloc") or hasattr(X, "to_numpy")):
-        return list(X.columns)
-    return None
+# From here on not every integer is a float.
+_EXACT = 2.0**53
 
 
 def as_array(values: Any) -> AnyArray:
-    """np.asarray, except that a list of strings and numbers stays what it is."""
+    """np.asarray, except that a list of strings and numbers, or large integers, stays one."""
     array = np.asarray(values)
-    if array.dtype.kind in "US" and not hasattr(values, "dtype"):
+    if hasattr(values, "dtype"):
+        return array
+    if array.dtype.kind in "US":
         mixed = np.asarray(values, dtype=object)
         if not all(isinstance(value, str) for value in mixed.flat):
+            return mixed
+    elif array.dtype.kind == "f" and (np.abs(array) >= _EXACT).any():
+        mixed = np.asarray(values, dtype=object)
+        if any(isinstance(value, numbers.Integral) for value in mixed[np.abs(array) >= _EXACT]):
             return mixed
     return array
 
 
 def as_table(X: Any, estimator: Any = None) -> Any:
     """X as a DataFrame or a 2-D array with at least one row and column, of any type."""
+    X = native(X)
+    refuse_mask(X, "X")
+    refuse_list_of_tables(X)
     table = X
-    if frame_columns(X) is None and not sparse.issparse(X) and not isinstance(X, np.matrix):
+    if not is_frame(X) and not sparse.issparse(X) and not isinstance(X, np.matrix):
         table = as_array(X)
         if table.ndim == 2 and table.dtype.kind != "c" and 0 not in table.shape:
             return table
-    elif frame_columns(X) is not None and 0 not in X.shape:
+    elif is_frame(X) and 0 not in X.shape:
         return X
     # What is left is refused, in sklearn's words (which it lacks for an empty frame).
-    refused = X if frame_columns(X) is None else np.empty(X.shape)
+    refused = np.empty(X.shape) if is_frame(X) else X
     return check_array(
         refused, dtype=None, ensure_all_finite=False, estimator=estimator, input_name="X"
     )
+
+
+def refuse_list_of_tables(X: Any) -> None:
+    """MALSAR's form of the data, one matrix per task, is not that of `fit`."""
+    if isinstance(X, np.ndarray) and X.dtype == object:
+        tables = list(X.ravel())  # a cell array of scipy.io.loadmat
+    elif isinstance(X, list | tuple | Mapping):
+        tables = list(X.values() if isinstance(X, Mapping) else X)
+    else:
+        return
+    if len(tables) and all(_is_table(table) for table in tables[:2]):
+        raise ValueError(
+            f"X holds {len(tables)} tables, one per task. Expected a 2D array with the rows of all "
+            "tasks: X, y, tasks = malsar_py.stack_tasks(X_list, y_list) makes one, for "
+            "fit(X, y, tasks=tasks)."
+        )
+
+
+def _is_table(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return len(value) > 0 and isinstance(value[0], list | tuple | np.ndarray)
+    return len(getattr(value, "shape", ())) == 2
 
 
 def column_position(table: Any, task_column: Any) -> int:
@@ -53,8 +103,11 @@ def column_position(table: Any, task_column: Any) -> int:
     if isinstance(task_column, str):
         if names is None:
             raise ValueError(
-                f"task_column={task_column!r} is a column name, but X has no column names: "
-                "pass a DataFrame, or the position of the column."
+                f"task_column={task_column!r} is a column name, but X came as "
+                f"{type(table).__name__} without column names. If you passed a DataFrame, what "
+                "stands before the model made it an array (a transformer without "
+                'set_output(transform="pandas"), or a meta-estimator such as RFE, Bagging or a '
+                "chain); if you passed an array, name the column by its position."
             )
         if names.count(task_column) != 1:
             raise ValueError(
@@ -78,7 +131,7 @@ def column_position(table: Any, task_column: Any) -> int:
 def split_column(table: Any, position: int) -> tuple[Any, Any]:
     """The column at `position` and the table without it: views where numpy can."""
     n_columns = table.shape[1]
-    if frame_columns(table) is not None:
+    if is_frame(table):
         rest = [j for j in range(n_columns) if j != position]
         return _safe_indexing(table, position, axis=1), _safe_indexing(table, rest, axis=1)
     if position == 0:
@@ -88,8 +141,10 @@ def split_column(table: Any, position: int) -> tuple[Any, Any]:
     return table[:, position], np.delete(table, position, axis=1)
 
 
-def as_labels(values: Any, source: str) -> AnyArray:
+def as_labels(values: Any, source: str, what: str = "task label") -> AnyArray:
     """Labels as a 1-D array of one kind, none missing; `source` names the door in errors."""
+    values = native(values)
+    refuse_mask(values, source)
     labels = as_array(values)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -110,14 +165,71 @@ def as_labels(values: Any, source: str) -> AnyArray:
     if bad.any():
         row = int(np.argmax(bad))
         raise ValueError(
-            f"{source} contains NaN or infinity: the task label of row {row} is {labels[row]}. "
+            f"{source} contains NaN or infinity: the {what} of row {row} is {labels[row]}. "
             "Every row needs a label."
         )
+    refuse_rounded(labels, source)
     return labels
 
 
-def factorize(labels: AnyArray, source: str) -> tuple[AnyArray, AnyArray]:
-    """Sorted distinct labels and each row's position among them."""
+def refuse_rounded(labels: AnyArray, source: str) -> None:
+    """Refuse floats so large that different integers may have become equal."""
+    if labels.dtype.kind != "f":
+        return
+    digits = np.finfo(labels.dtype).nmant + 1
+    rounded = np.flatnonzero(np.abs(labels) >= 2.0**digits)
+    if len(rounded):
+        raise ValueError(
+            f"{source} holds {labels[rounded[0]]} (row {rounded[0]}), a float beyond 2^{digits}: "
+            f"different integers of this size are equal as {labels.dtype}. Pass them as integers "
+            "or strings: in a DataFrame, in an array of their own, or in one of objects."
+        )
+
+
+def row_labels(estimator: Any, column: Any, tasks: Any, n_rows: int) -> tuple[AnyArray | None, str]:
+    """The rows' labels, from the label column or the keyword, and the words that name the door."""
+    if column is not None:
+        source = getattr(estimator, "_label_source", f"task_column={estimator.task_column!r}")
+        if tasks is not None and estimator.task_column is None:
+            raise ValueError(f"`tasks` cannot be combined with {source}: leave it out.")
+        if tasks is not None:
+            raise ValueError(
+                f"Task labels were given twice, by {source} and by `tasks`: "
+                "pass one of them (task_column=None to use `tasks`)."
+            )
+        return as_labels(column, source), source
+    if tasks is None:
+        return None, ""
+    labels = as_labels(tasks, "`tasks`")
+    if len(labels) != n_rows:
+        raise ValueError(
+            "Found input variables with inconsistent numbers of samples: "
+            f"`tasks` has {len(labels)} labels, X has {n_rows} rows."
+        )
+    return labels, "`tasks`"
+
+
+def label_order(values: Any, source: str) -> AnyArray | None:
+    """The categories of an ordered categorical (pandas, polars' Enum); None for other labels."""
+    values = native(values)
+    if is_frame(values) and values.shape[1] == 1:
+        values = column(values, 0)
+    dtype = getattr(values, "dtype", None)
+    if type(dtype).__name__ != "Enum" and getattr(dtype, "ordered", None) is not True:
+        return None
+    categories = getattr(dtype, "categories", None)
+    return None if categories is None else as_labels(object_array(categories), source)
+
+
+def factorize(
+    labels: AnyArray, source: str, order: AnyArray | None = None
+) -> tuple[AnyArray, AnyArray]:
+    """Distinct labels, sorted or in the order of `order`, and each row's position among them."""
+    if order is not None:
+        distinct, codes = factorize(labels, source)
+        rank = {key: i for i, key in enumerate(match_keys(order, distinct))}
+        by_rank = np.argsort([rank[key] for key in match_keys(distinct, order)])
+        return distinct[by_rank], np.argsort(by_rank)[codes]
     if labels.dtype.kind != "O":
         distinct, codes = np.unique(labels, return_inverse=True)
         return distinct, codes.reshape(-1)
@@ -141,6 +253,14 @@ def show_label(labels: AnyArray, i: int) -> str:
     return str(labels[i]) if labels.dtype.kind in "mM" else repr(labels[i : i + 1].tolist()[0])
 
 
+def another_kind(labels: AnyArray, fitted: AnyArray) -> str:
+    """A hint where labels look alike but for their type."""
+    shown = {str(label) for label in fitted.tolist()}
+    if not any(str(label) in shown for label in labels.tolist()):
+        return ""
+    return " (labels are compared by value: 1 equals 1.0, but not '1')"
+
+
 def object_array(values: Iterable[Any]) -> AnyArray:
     """A 1-D object array, also of tuples (which np.array would unpack)."""
     values = list(values)
@@ -148,18 +268,6 @@ def object_array(values: Iterable[Any]) -> AnyArray:
     for i, value in enumerate(values):
         array[i] = value
     return array
-
-
-def is_missing(value: Any) -> bool:
-    """None, NaN, NaT or pandas' NA: the values that do not equal themselves."""
-    if value is None:
-        return True
-    try:
-        return bool(value != value)
-    except TypeError:  # pandas.NA has no truth value
-        return True
-    except ValueError:  # an array
-        return False
 
 
 def uniform(labels: AnyArray, source: str) -> AnyArray:
@@ -177,9 +285,14 @@ def uniform(labels: AnyArray, source: str) -> AnyArray:
         return labels
     if all(issubclass(kind, (numbers.Number, np.bool_)) for kind in types):
         array = np.array(values)
-        whole = all(issubclass(kind, numbers.Integral) for kind in types)
-        # Integers beyond 64 bits would be merged by rounding: they stay Python's.
-        return labels if whole and array.dtype.kind == "f" else array
+        if array.dtype.kind != "f" or not (np.abs(array) >= _EXACT).any():
+            return array
+        if not any(isinstance(v, numbers.Integral) and abs(int(v)) >= _EXACT for v in values):
+            return array
+        if not np.isfinite(array).all():
+            raise ValueError(f"{source} contains infinity beside integers.")
+        # Large integers would be merged by rounding: they stay Python's.
+        return object_array(int(v) if isinstance(v, numbers.Integral) else v for v in values)
     dates = all(issubclass(kind, (datetime.date, np.datetime64)) for kind in types)
     if dates and not any(getattr(value, "tzinfo", None) for value in values):
         values = [v.to_datetime64() if hasattr(v, "to_datetime64") else v for v in values]

@@ -2,24 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.linalg
 
 from ._typing import FloatArray
 
+# Smallest against largest pivot.
+_FAR = 1e-5
+# Smallest entry on a diagonal, as a share of the largest, from which scales are taken for uneven.
+_UNEVEN = 1e-8
+
 
 def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
-    """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range."""
+    """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range.
+
+    Where scales differ so much that small directions would pass for rounding of the large ones,
+    "least" is in units that make the diagonal one.
+    """
+    return psd_solver(H)(B)
+
+
+def sum_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """The same by Cholesky where H is far from singular, which is many times faster."""
+    factor, failed = scipy.linalg.lapack.dpotrf(H, lower=1)
+    if failed or factor.diagonal().min() <= _FAR * factor.diagonal().max():
+        return psd_solver(H)
+    return lambda B: scipy.linalg.cho_solve((factor, True), B, check_finite=False)
+
+
+def psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """:func:`solve_psd` for several B."""
+    size = np.diag(H)
+    used = size > 0.0
+    if used.any() and size[used].min() < _UNEVEN * size.max():
+        # Powers of two: products with them are exact.
+        exponent = -np.frexp(np.where(used, size, 1.0))[1] // 2
+        D = np.ldexp(used.astype(float), exponent)
+        solve = _psd_solver(D[:, None] * H * D)
+        return lambda B: (D * solve((D * B.T).T).T).T
+    return _psd_solver(H)
+
+
+def _psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
     values, Q = scipy.linalg.eigh(H, check_finite=False)
     kept = values > values[-1] * H.shape[0] * np.finfo(float).eps
-    if not kept.any():
-        return np.zeros_like(B)
-    Q = Q[:, kept]
-    return Q @ ((Q.T @ B).T / values[kept]).T
+    Q, values = Q[:, kept], values[kept]
+    return lambda B: Q @ ((Q.T @ B).T / values).T
 
 
-def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
-    """D (d x r) with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions."""
+def solve_psd_each(H: FloatArray, B: FloatArray) -> FloatArray:
+    """:func:`solve_psd` for many small systems at once: H (r, d, d) and B (r, d)."""
+    D = np.ones_like(B)
+    size = np.einsum("rjj->rj", H)
+    used = size > 0.0
+    least = np.where(used, size, np.inf).min(axis=1, initial=np.inf)
+    uneven = least < _UNEVEN * size.max(axis=1, initial=0.0)
+    if uneven.any():
+        exponent = -np.frexp(np.where(used, size, 1.0))[1] // 2
+        D[uneven] = np.ldexp(used.astype(float), exponent)[uneven]
+        H = D[:, :, None] * H * D[:, None, :]
+    values, Q = np.linalg.eigh(H)
+    kept = values > values[:, -1:] * (H.shape[1] * np.finfo(float).eps)
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
+    return D * np.einsum("rij,rj->ri", Q, inverse * np.einsum("rij,ri->rj", Q, D * B))
+
+
+def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray | None) -> FloatArray:
+    """``D basis'`` with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions.
+
+    ``basis`` (T x r) is orthonormal; None: every direction, the tasks by themselves. A single H
+    (1 x d x d) is that of all tasks, or the sum along the only direction.
+    """
+    if basis is None:
+        if gram.shape[0] == 1:
+            return solve_psd(gram[0], G)
+        return np.ascontiguousarray(solve_psd_each(gram, G.T).T)
+    return _solve_along(gram, G, basis) @ basis.T
+
+
+def _solve_along(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
     d, r = G.shape[0], basis.shape[1]
     n_tasks = basis.shape[0]
     pull = G @ basis
@@ -28,6 +91,8 @@ def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray
     touched = np.abs(basis) > 1e-12
     if (touched.sum(axis=1) <= 1).all():
         # Connected components of a graph: one d x d system each.
+        if r == n_tasks and np.array_equal(basis, np.eye(r)):
+            return solve_psd_each(gram, pull.T).T
         D = np.empty((d, r))
         for k in range(r):
             H = np.einsum("t,tij->ij", basis[touched[:, k], k] ** 2, gram[touched[:, k]])

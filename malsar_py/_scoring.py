@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import inspect
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import _safe_indexing
 
+from ._given import native
+from ._labels import factorize
 from ._tasks import ScoreRows
 from ._typing import AnyArray, FloatArray, IntArray
 
 _METRICS = {"r2": r2_score, "accuracy": accuracy_score}
 
 
+def is_own(estimator: Any, method: str) -> bool:
+    """Whether a method is the library's, and not that of a subclass or a mixin."""
+    return bool(getattr(estimator, method).__module__.partition(".")[0] == __package__)
+
+
+def own_prediction(estimator: Any, scored: ScoreRows, X: Any, tasks: Any) -> AnyArray:
+    """What a predict of somebody else's says of the rows that count."""
+    counts = np.atleast_1d(scored.observed.reshape(len(scored.observed), -1).any(axis=1))
+    rows = np.flatnonzero(counts)
+    labels = {}
+    if tasks is not None and _takes(estimator.predict, "tasks"):  # else it finds its own
+        labels["tasks"] = _safe_indexing(native(tasks), rows)
+    found = np.asarray(estimator.predict(_safe_indexing(native(X), rows), **labels))
+    prediction = np.empty((len(counts), *found.shape[1:]), found.dtype)
+    prediction[rows] = found
+    return prediction
+
+
+def _takes(method: Callable[..., Any], name: str) -> bool:
+    parameters = inspect.signature(method).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
 def score_rows(rows: ScoreRows, prediction: AnyArray, *, classifier: bool) -> float:
     """Score the prediction for `rows.rows`, one column per task where these are for all tasks."""
-    return task_mean_score(
-        "accuracy" if classifier else "r2",
-        rows.y,
-        prediction[rows.observed],
-        rows.group,
-        rows.sample_weight,
-    )
+    y, found = rows.y, prediction[rows.observed]
+    if y.dtype.kind == "O" and isinstance(y[0], Integral):
+        # Classes beyond 64 bits, which sklearn does not read: as positions, -1 where wrong.
+        codes = factorize(y, "y")[1]
+        y, found = codes, np.where(y == found, codes, -1)
+    metric: Literal["r2", "accuracy"] = "accuracy" if classifier else "r2"
+    return task_mean_score(metric, y, found, rows.group, rows.sample_weight)
 
 
 def task_mean_score(

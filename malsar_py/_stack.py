@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import _safe_indexing, check_array
 
-from ._labels import as_array, as_labels, as_table, factorize, frame_columns
+from ._given import native, unmask
+from ._labels import as_array, as_labels, as_table, factorize, frame_columns, label_order
 from ._typing import AnyArray
 
 
@@ -31,8 +32,9 @@ def stack_tasks(Xs: Iterable[Any], ys: Iterable[Any], labels: Any = None) -> tup
         The rows of all tasks, in the order given; a DataFrame when all of `Xs` are.
     y : ndarray of shape (n_samples,)
         The targets.
-    tasks : ndarray of shape (n_samples,)
-        The task label of each row: the `tasks` argument of `fit` and `score`.
+    tasks : array of shape (n_samples,)
+        The task label of each row: the `tasks` argument of `fit` and `score`. Labels of an ordered
+        categorical stay one.
 
     Raises
     ------
@@ -51,11 +53,12 @@ def stack_tasks(Xs: Iterable[Any], ys: Iterable[Any], labels: Any = None) -> tup
     >>> tasks
     array([0, 0, 1])
     """
-    Xs, ys = list(Xs), list(ys)
+    Xs, ys = [native(X) for X in Xs], list(ys)
     if not Xs or len(Xs) != len(ys):
         raise ValueError(
             f"stack_tasks needs one X and one y per task, got {len(Xs)} X and {len(ys)} y."
         )
+    ordered = None if label_order(labels, "labels") is None else native(labels)
     labels = np.arange(len(Xs)) if labels is None else as_labels(labels, "labels")
     if len(labels) != len(Xs):
         raise ValueError(f"labels has {len(labels)} entries, but there are {len(Xs)} tasks.")
@@ -72,7 +75,7 @@ def stack_tasks(Xs: Iterable[Any], ys: Iterable[Any], labels: Any = None) -> tup
             table = as_table(X)
             if names is None:
                 table = check_array(table, dtype=np.float64, ensure_all_finite=False)
-            y = as_array(y)
+            y = as_array(unmask(native(y), np.nan if _holds_numbers(y) else None))
             y = y.ravel() if y.ndim == 2 and y.shape[1] == 1 else y
         except ValueError as error:
             raise ValueError(f"Task at position {t}: {error}") from error
@@ -98,4 +101,13 @@ def stack_tasks(Xs: Iterable[Any], ys: Iterable[Any], labels: Any = None) -> tup
         stacked = importlib.import_module(type(Xs[0]).__module__.split(".")[0]).concat(tables)
         if hasattr(stacked, "reset_index"):
             stacked = stacked.reset_index(drop=True)
-    return stacked, np.concatenate(targets), np.repeat(labels, [len(y) for y in targets])
+    rows = np.repeat(np.arange(len(labels)), [len(y) for y in targets])
+    return (
+        stacked,
+        np.concatenate(targets),
+        _safe_indexing(labels if ordered is None else ordered, rows),
+    )
+
+
+def _holds_numbers(y: Any) -> bool:
+    return getattr(y, "dtype", np.dtype(float)).kind in "biuf"

@@ -8,10 +8,8 @@ offsets[t + 1]). Everything that is refused about X, y, labels and sample weight
 
 from __future__ import annotations
 
-import contextlib
 import numbers
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,20 +29,36 @@ from sklearn.utils.validation import (
     check_non_negative,
 )
 
+from ._family import refuse_moved
 from ._features import feature_names, features, take_rows
-from ._labels import (
-    as_array,
-    as_labels,
-    factorize,
+from ._given import (
+    as_numbers,
     frame_columns,
     is_missing,
+    native,
+    refuse_dates,
+    refuse_mask,
+    refuse_vectors,
+    unmask,
+)
+from ._labels import (
+    another_kind,
+    as_array,
+    factorize,
+    label_order,
     match_keys,
     object_array,
+    refuse_rounded,
+    row_labels,
     show_label,
     show_labels,
     uniform,
 )
 from ._typing import AnyArray, FloatArray, IntArray
+
+_ONE_CLASS_HINT = (
+    "In cross-validation, keep both classes in training with TaskKFold(stratify=True)."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +127,7 @@ def resolve_fit(
             f"This {type(estimator).__name__} estimator requires y to be passed, "
             "but the target y is None."
         )
+    y = native(y)
     names = frame_columns(y)
     if names is not None and len(set(names)) < len(names):
         raise ValueError(f"The columns of y name the tasks: names must be distinct, got {names}.")
@@ -121,7 +136,9 @@ def resolve_fit(
     else:
         values, observed = _regression_targets(y, estimator)
     check_consistent_length(X, values)
-    labels, source = _row_labels(estimator, column, tasks, len(X))
+    labels, source = row_labels(estimator, column, tasks, len(X))
+    if labels is not None and column is not None:
+        refuse_moved(estimator, X, labels, None if classifier else values)
     if values.ndim == 2 and labels is not None:
         if values.shape[1] > 1:
             raise ValueError(
@@ -146,8 +163,9 @@ def resolve_fit(
         offsets = np.arange(len(task_labels) + 1, dtype=np.int64) * n_rows
     else:
         door = "none" if labels is None else "keyword" if column is None else "column"
+        ordered = label_order(tasks if column is None else column, source)
         order, y, weights, offsets, task_labels = _stacked_blocks(
-            values, weights, keep, labels, source
+            values, weights, keep, labels, source, ordered
         )
     if classes is not None and getattr(estimator, "fit_intercept", True):
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
@@ -159,14 +177,20 @@ def resolve_fit(
 
 def resolve_predict(estimator: Any, X: Any, *, tasks: Any = None) -> PredictRows:
     """Check X and find each row's fitted task."""
-    return _resolve_rows(estimator, X, tasks)[0]
+    rows, labels, source = _resolve_rows(estimator, X, tasks)
+    _refuse_unseen(estimator, rows, labels, source)
+    return rows
 
 
 def resolve_score(
     estimator: Any, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None
 ) -> ScoreRows:
-    """Check what came into `score`; missing targets and rows of weight 0 are left out."""
-    rows, labels = _resolve_rows(estimator, X, tasks)
+    """Check what came into `score`; missing targets and rows of weight 0 are left out.
+
+    Of rows that do not count X must be finite, as in `fit`, but their labels need not be known.
+    """
+    rows, labels, source = _resolve_rows(estimator, X, tasks)
+    y = native(y)
     names = frame_columns(y)
     if is_classifier(estimator):
         values, observed = class_targets(y, estimator)
@@ -201,64 +225,9 @@ def resolve_score(
         raise ValueError(
             "Nothing is left to score: every target in y is NaN (not observed) or has weight 0."
         )
+    _refuse_unseen(estimator, rows, labels, source, observed)
     kept = None if sample_weight is None else weights[observed]
     return ScoreRows(rows, observed, values[observed], kept, group[observed])
-
-
-def task_weights(rows: TaskRows, task_weight: Any) -> FloatArray:
-    """omega_t, (T,): "equal" is 1, "size" is S_t T / sum(S), a mapping is used as given."""
-    if isinstance(task_weight, str) and task_weight == "equal":
-        return np.ones(rows.n_tasks)
-    if isinstance(task_weight, str) and task_weight == "size":
-        size = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
-        return size * (rows.n_tasks / size.sum())
-    if not isinstance(task_weight, Mapping):
-        raise ValueError(
-            'task_weight must be "equal", "size" or a mapping from task label to weight, '
-            f"got {task_weight!r}."
-        )
-    keys = object_array(task_weight)
-    # Keys of several kinds cannot be sorted: they are compared one by one, as they are.
-    with contextlib.suppress(TypeError, ValueError):
-        keys = as_labels(keys, "task_weight")
-    weight_of = dict(zip(match_keys(keys, rows.tasks), task_weight.values(), strict=True))
-    omega = np.empty(rows.n_tasks)
-    for t, key in enumerate(match_keys(rows.tasks, keys)):
-        if key not in weight_of:
-            raise ValueError(f"task_weight has no weight for task {show_label(rows.tasks, t)}.")
-        weight = weight_of[key]
-        if not isinstance(weight, numbers.Real) or not 0 < float(weight) < np.inf:
-            raise ValueError(
-                f"task_weight must be finite and > 0, got {weight!r} for task "
-                f"{show_label(rows.tasks, t)}."
-            )
-        omega[t] = weight
-    return omega
-
-
-def _row_labels(
-    estimator: Any, column: Any, tasks: Any, n_rows: int
-) -> tuple[AnyArray | None, str]:
-    """The rows' labels, from the label column or the keyword, and the words that name the door."""
-    if column is not None:
-        source = getattr(estimator, "_label_source", f"task_column={estimator.task_column!r}")
-        if tasks is not None and estimator.task_column is None:
-            raise ValueError(f"`tasks` cannot be combined with {source}: leave it out.")
-        if tasks is not None:
-            raise ValueError(
-                f"Task labels were given twice, by {source} and by `tasks`: "
-                "pass one of them (task_column=None to use `tasks`)."
-            )
-        return as_labels(column, source), source
-    if tasks is None:
-        return None, ""
-    labels = as_labels(tasks, "`tasks`")
-    if len(labels) != n_rows:
-        raise ValueError(
-            "Found input variables with inconsistent numbers of samples: "
-            f"`tasks` has {len(labels)} labels, X has {n_rows} rows."
-        )
-    return labels, "`tasks`"
 
 
 def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:
@@ -270,22 +239,22 @@ def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:
     return object_array(names)
 
 
-def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None]:
-    """Rows to predict with their positions in `tasks_`, and their labels."""
+def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None, str]:
+    """Rows to predict with their positions in `tasks_`, their labels, and where these came from."""
     check_is_fitted(estimator, "tasks_")
     X, column, _ = features(estimator, X, reset=False)
     X = np.ascontiguousarray(X)
-    labels, source = _row_labels(estimator, column, tasks, len(X))
+    labels, source = row_labels(estimator, column, tasks, len(X))
     fitted = estimator.tasks_
     if labels is None:
         if estimator._door == "shared":
-            return PredictRows(X, None), None
+            return PredictRows(X, None), None, source
         if len(fitted) > 1:
             raise ValueError(
                 f"The model was fitted on {len(fitted)} tasks, so every row needs a task label: "
                 "pass tasks=, or fit with task_column to keep the labels in X."
             )
-        return PredictRows(X, np.zeros(len(X), np.intp)), None
+        return PredictRows(X, np.zeros(len(X), np.intp)), None, source
     if estimator._door == "none":
         raise ValueError(
             "`tasks` was given, but the model was fitted without task labels: fit with `tasks`, "
@@ -294,54 +263,74 @@ def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyA
     distinct, codes = factorize(labels, source)
     where = {key: t for t, key in enumerate(match_keys(fitted, distinct))}
     found = np.array([where.get(key, -1) for key in match_keys(distinct, fitted)], dtype=np.intp)
-    if estimator.unseen != "mean" and (found < 0).any():
+    return PredictRows(X, found[codes]), labels, source
+
+
+def _refuse_unseen(
+    estimator: Any,
+    rows: PredictRows,
+    labels: AnyArray | None,
+    source: str,
+    counts: AnyArray | None = None,
+) -> None:
+    """Refuse labels that were not fitted, if not for the mean model, of the rows that count."""
+    if labels is None or rows.index is None or estimator.unseen == "mean":
+        return
+    unseen = rows.index < 0 if counts is None else (rows.index < 0) & counts
+    if unseen.any():
+        fitted = estimator.tasks_
+        strange = factorize(labels[unseen], source)[0]
         raise ValueError(
-            f"Unseen task labels in {source}: {show_labels(distinct[found < 0])}. The model was "
-            f"fitted on {len(fitted)} tasks. In cross-validation, keep every task in training with "
+            f"Unseen task labels in {source}: {show_labels(strange)}"
+            f"{another_kind(strange, fitted)}. The model was fitted on {len(fitted)} "
+            f"tasks: {show_labels(fitted)}. In cross-validation, keep every task in training with "
             'TaskKFold; or set unseen="mean" to predict such rows with the mean model.'
         )
-    return PredictRows(X, found[codes]), labels
 
 
 # --- targets and weights -------------------------------------------------------------------------
 
 
-def _regression_targets(y: Any, estimator: Any) -> tuple[AnyArray, AnyArray]:
+def _regression_targets(y: Any, estimator: Any, name: str = "y") -> tuple[AnyArray, AnyArray]:
     """Float64 targets and the mask of the observed ones."""
     y = check_array(
-        y,
+        as_numbers(y, name),
         dtype=np.float64,
         ensure_2d=False,
         ensure_all_finite="allow-nan",
         estimator=estimator,
-        input_name="y",
+        input_name=name,
     )
     return y, ~np.isnan(y)
 
 
-def class_targets(y: Any, estimator: Any = None) -> tuple[AnyArray, AnyArray]:
+def class_targets(y: Any, estimator: Any = None, name: str = "y") -> tuple[AnyArray, AnyArray]:
     """Targets in their own type (any value where missing) and the mask of the observed ones."""
+    y = unmask(native(y), None)
+    refuse_vectors(y, name)
     y = check_array(
         y if sparse.issparse(y) else as_array(y),
         dtype=None,
         ensure_2d=False,
         ensure_all_finite=False,
         estimator=estimator,
-        input_name="y",
+        input_name=name,
     )
     if y.dtype.kind == "f":
-        assert_all_finite(y, allow_nan=True, input_name="y")
+        assert_all_finite(y, allow_nan=True, input_name=name)
         return y, ~np.isnan(y)
-    if y.dtype.kind in "biuUSmM":
+    if y.dtype.kind in "mM":
+        return y, ~np.isnat(y)
+    if y.dtype.kind in "biuUS":
         return y, np.ones(y.shape, bool)
     values = y.ravel().astype(object)
     observed = ~np.fromiter(map(is_missing, values.tolist()), bool, len(values))
     if not observed.any():
         return np.zeros(y.shape), observed.reshape(y.shape)
     values[~observed] = values[np.argmax(observed)]
-    values = uniform(values, "y")
+    values = uniform(values, name)
     if values.dtype.kind == "f":
-        assert_all_finite(values, input_name="y")
+        assert_all_finite(values, input_name=name)
     return values.reshape(y.shape), observed.reshape(y.shape)
 
 
@@ -351,7 +340,10 @@ def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArra
         return np.ones(shape)
     if isinstance(sample_weight, numbers.Number):
         sample_weight = np.full(len(X), sample_weight)
+    sample_weight = native(sample_weight)
+    refuse_mask(sample_weight, "sample_weight")
     sample_weight = np.asarray(sample_weight)
+    refuse_dates(sample_weight, "sample_weight")
     if len(shape) == 2 and sample_weight.ndim == 2:
         weights = check_array(sample_weight, dtype=np.float64, input_name="sample_weight")
         if weights.shape != shape:
@@ -368,7 +360,9 @@ def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArra
 def _signs(values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
     """The two classes, and the targets as -1 / +1 (0 where not kept)."""
     kept = values[keep]
-    check_classification_targets(kept)
+    refuse_rounded(kept, "y")
+    if kept.dtype.kind != "O" or not isinstance(kept[0], numbers.Integral):  # beyond 64 bits
+        check_classification_targets(kept)
     classes, codes = factorize(kept, "y")
     if len(classes) > 2:
         raise ValueError(
@@ -378,7 +372,7 @@ def _signs(values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
     if len(classes) < 2:
         raise ValueError(
             "This solver needs samples of at least 2 classes in the data, but the data contains "
-            f"only one class: {show_label(classes, 0)}"
+            f"only one class: {show_label(classes, 0)}. {_ONE_CLASS_HINT}"
         )
     signs = np.zeros(values.shape)
     signs[keep] = 2.0 * codes - 1.0
@@ -396,7 +390,7 @@ def _refuse_one_class_tasks(
         raise ValueError(
             f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
             "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            "with another, or set fit_intercept=False."
+            f"with another, or set fit_intercept=False. {_ONE_CLASS_HINT}"
         )
 
 
@@ -404,19 +398,28 @@ def _refuse_one_class_tasks(
 
 
 def _stacked_blocks(
-    y: AnyArray, weights: AnyArray, keep: AnyArray, labels: AnyArray | None, source: str
+    y: AnyArray,
+    weights: AnyArray,
+    keep: AnyArray,
+    labels: AnyArray | None,
+    source: str,
+    ordered: AnyArray | None,
 ) -> tuple[IntArray | None, AnyArray, AnyArray, IntArray, AnyArray]:
     """The kept rows sorted by task, in their order within a task; None if that is how they are."""
     rows = np.flatnonzero(keep)
     if labels is None:
         tasks, order, sizes = np.array([0]), rows, np.array([len(rows)])
     else:
-        tasks, codes = factorize(labels[rows], source)
+        tasks, codes = factorize(labels[rows], source, ordered)
         order, sizes = rows[np.argsort(codes, kind="stable")], np.bincount(codes)
-        if 2 <= len(tasks) == len(rows):
+        fractions = tasks.dtype.kind == "f" and bool((tasks % 1 != 0).any())
+        if 2 <= len(tasks) == len(rows) or (fractions and 2 * len(tasks) > len(rows)):
+            how_many = f"equals the number of rows ({len(rows)})"
+            if len(tasks) < len(rows):
+                how_many = f"is {len(tasks)}, of {len(rows)} rows, with labels as {tasks[0]}"
             warnings.warn(
-                f"The number of tasks equals the number of rows ({len(rows)}): is {source} really "
-                "a column of task labels? Check `task_column` or `tasks`.",
+                f"The number of tasks {how_many}: is {source} really a column of task labels? "
+                "Check `task_column` or `tasks`.",
                 UserWarning,
                 stacklevel=4,
             )

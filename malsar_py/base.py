@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,58 +17,32 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._centring import make_design, sample_shares
-from ._scoring import score_rows
-from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score, task_weights
+from ._family import Family
+from ._given import label_like
+from ._labels import show_label, show_labels
+from ._limits import finish, moderate, penalty_in_units
+from ._mean_model import constant_within_tasks
+from ._scoring import is_own, own_prediction, score_rows
+from ._solution import Prepared as Prepared
+from ._solution import Problem as Problem
+from ._solution import Solution as Solution
+from ._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from ._threads import one_blas_thread
-from ._typing import AnyArray, FloatArray
+from ._typing import AnyArray, FloatArray, IntArray
+from ._units import PLAIN, into_units
+from ._weights import task_weights
 from .losses import Logistic, Loss, Squared
-from .objective import Objective, QuadraticObjective, make_objective
+from .objective import Objective, make_objective
 from .parts import by_parts
 from .penalties import Penalty
-from .solvers import (
-    Result,
-    Workspace,
-    active_set_fits,
-    closed_form_fits,
-    iterative_solver,
-    solve_accelerated,
-    solve_active_set,
-    solve_closed_form,
-)
+from .solvers import Result, Workspace, separates, solve
 
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
 
 
-@dataclass(frozen=True)
-class Problem:
-    """What a model may look at to choose its penalty."""
-
-    tasks: AnyArray
-    n_features: int
-
-    @property
-    def n_tasks(self) -> int:
-        """Number of tasks."""
-        return len(self.tasks)
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """Data of a fit, checked and centred: what fits with other penalties share."""
-
-    rows: TaskRows
-    problem: Problem
-    objective: Objective
-    offset: FloatArray  # (n_tasks,) taken out of the targets
-    means: FloatArray | None  # (n_tasks, n_features) taken out of the features
-
-    def intercept(self, result: Result) -> FloatArray:
-        """Intercepts (n_tasks,) for the data as given."""
-        intercept = self.offset + result.intercepts
-        if self.means is None:
-            return intercept
-        return intercept - np.einsum("tj,jt->t", self.means, self.objective.coefficients(result.W))
+class BeyondData(ValueError):
+    """A parameter asks for more than there is in the data: a search goes on without it."""
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -93,8 +68,22 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     verbose: int = 0
 
     _loss: ClassVar[Loss]
+    # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
+    _sizes: ClassVar[tuple[str, ...]] = ()
+    # What strengths are of: a "norm", a "ridge", a "coupling", or another quadratic "size".
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "norm", "lambda2": "ridge"}
     _classifier: ClassVar[bool] = False
+    _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
+    _free_features: ClassVar[str] = "features without a penalty"
+    _against_separation: ClassVar[str] = "Set lambda2 > 0."
+    _usual_remedy: ClassVar[str] = (
+        "Increase max_iter or tol, standardise the features, or strengthen the penalty."
+    )
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
+    # What only the penalty reads: it may change on data that are prepared. For all other parameters
+    # a search prepares anew.
+    _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda1", "lambda2")
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
     __metadata_request__fit: ClassVar = {"tasks": True}
@@ -121,8 +110,25 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _penalty(self, problem: Problem) -> Penalty:
         """The penalty Omega of this model."""
 
+    def _quadratic(self) -> bool:
+        """Whether the penalty is quadratic, with lambda2 as its ridge."""
+        return False
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
+
+    def __sklearn_clone__(self) -> Self:
+        copy = super().__sklearn_clone__()
+        self._clones: Family = getattr(self, "_clones", None) or Family()
+        copy._siblings = self._clones
+        return copy
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Having been cloned changes nothing that is kept, or hashed.
+        return {name: v for name, v in super().__getstate__().items() if name != "_clones"}
+
+    def _advise(self, rows: TaskRows) -> None:
+        """Warn of what a fit of the user's own (not of a fold) shows to be a mistake."""
 
     def fit(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> Self:
         """Fit the tasks together.
@@ -132,7 +138,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         X : {array-like, DataFrame} of shape (n_samples, n_features)
             Features, with the task labels in `task_column` if that is set.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-            Targets. Two-dimensional: one column per task on a shared X. NaN means not observed.
+            Targets. Two-dimensional: one column per task on a shared X. NaN, None, NaT and masked
+            entries are not observed.
         tasks : array-like of shape (n_samples,), default=None
             Task label of each row, when the labels are neither in X nor the columns of y.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
@@ -152,31 +159,54 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         rows = resolve_fit(
             self, X, y, tasks=tasks, sample_weight=sample_weight, classifier=self._classifier
         )
+        if self._couples and rows.one_task_plain:
+            self._warn_of_forgotten_labels(rows)
         with one_blas_thread():
             self._fit_rows(rows)
+        if not hasattr(self, "_siblings"):
+            self._advise(rows)
         return self
 
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
-        objective = prepared.objective
-        W0 = self._start(rows) if objective.scale > 0.0 else np.zeros(objective.shape)
-        result = self._solve(objective, W0)
-        if not result.converged:
-            self._warn_gap(result, objective.scale)
-        self._set_fitted(rows, result, prepared.intercept(result), objective.scale)
-        self._set_coefficients(rows, objective.coefficients(result.W))
-        self._describe(result.W, prepared.problem)
+        result = self._solve(prepared.objective, prepared.start(self._start(rows)))
+        result = finish(self, prepared, result)
+        solution = prepared.solution(result)
+        self._set_solution(rows, result, solution, prepared.problem)
+        if not solution.relative_gap <= self.tol:
+            self._warn_gap(result, solution, self._separated(result, prepared.objective))
+        self._warn_constant(prepared)
+
+    def _set_solution(
+        self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
+    ) -> None:
+        self._set_fitted(rows, result, solution)
+        self._set_coefficients(rows, solution.coefficients)
+        # What unseen="mean" predicts with; coefficients changed by hand leave it alone.
+        assert solution.mean is not None
+        self._mean_coef, self._mean_intercept = solution.mean
+        self._describe(solution.W, problem)
 
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
-        problem = Problem(rows.tasks, rows.X.shape[1])
-        penalty = self._penalty(problem)
-        c = sample_shares(rows, task_weights(rows, self.task_weight))
+        omega = task_weights(rows, self.task_weight)
+        rows, omega, units = into_units(rows, omega, self._loss.degree)
+        problem = Problem(rows.tasks, rows.X.shape[1], units)
+        penalty = penalty_in_units(self, problem)
+        c = sample_shares(rows, omega)
         design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
         objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
+        at_zero = np.zeros(objective.shape)
+        problem = replace(
+            problem,
+            curvature=cache(objective.mean_curvature),
+            slope=cache(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
+        )
+        if problem.units != PLAIN or not moderate(self):
+            objective = objective.with_penalty(penalty_in_units(self, problem))
         return Prepared(rows, problem, objective, offset, means)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
@@ -184,8 +214,11 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
         Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
         """
+        problem = replace(prepared.problem, slope=None)  # no strength is too weak
         _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
-        return self._penalty(prepared.problem).lambda1_max(G0)
+        found = penalty_in_units(self, problem).lambda1_max(G0)
+        power = self._strengths["lambda1"]
+        return None if found is None else problem.units.given(found, power)
 
     def _solve(
         self,
@@ -194,36 +227,12 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         tol: float | None = None,
         workspace: Workspace | None = None,
     ) -> Result:
-        tol = self.tol if tol is None else tol
-        direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
-        sparse = active_set_fits(objective)
-        if self.solver == "closed-form" and not direct:
-            raise ValueError(
-                "solver='closed-form' is for the squared loss with quadratic penalties only, which "
-                f"{type(self).__name__} with these parameters is not: use 'auto' or 'apg'."
-            )
-        if self.solver == "active-set" and not sparse:
-            raise ValueError(
-                "solver='active-set' is for penalties that separate over the features (L1, L2,1), "
-                f"which that of {type(self).__name__} with these parameters does not: use 'auto' "
-                "or 'apg'."
-            )
-        if direct and self.solver in ("auto", "closed-form"):
-            assert isinstance(objective, QuadraticObjective)
-            if self.solver == "closed-form" or closed_form_fits(objective):
-                result = solve_closed_form(objective, tol=tol, workspace=workspace)
-                if result.converged or self.solver == "closed-form":
-                    return result
-                W0 = result.W
-        solve: Callable[..., Result] = solve_accelerated
-        if sparse and self.solver != "apg":
-            solve = solve_active_set
-        elif self.solver == "auto":
-            solve = iterative_solver(objective)
         return solve(
             objective,
             W0,
-            tol=tol,
+            solver=self.solver,
+            name=type(self).__name__,
+            tol=self.tol if tol is None else tol,
             max_iter=self.max_iter,
             verbose=int(self.verbose),
             workspace=workspace,
@@ -235,42 +244,84 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _start(self, rows: TaskRows) -> FloatArray:
         shape = (rows.n_tasks, rows.X.shape[1])
-        if self.warm_start and hasattr(self, "coef_"):
-            coef = self.coef_.reshape(self.n_tasks_, -1)
-            same = coef.shape == shape and np.array_equal(self.tasks_, rows.tasks)
+        if self.warm_start and getattr(self, "coef_", None) is not None:
+            coef = np.asarray(self.coef_, dtype=np.float64)
+            same = coef.size == rows.n_tasks * shape[1] and np.array_equal(self.tasks_, rows.tasks)
             if same and np.array_equal(self.coef_feature_names_, rows.feature_names):
-                return np.ascontiguousarray(coef.T)
+                return np.ascontiguousarray(coef.reshape(shape).T)
         return np.zeros(shape[::-1])
 
-    def _warn_gap(self, result: Result, scale: float) -> None:
-        reached = result.gap / scale if scale > 0.0 else result.gap
-        remedy = "Increase max_iter or tol, standardise the features, or strengthen the penalty."
-        if not np.isfinite(reached):
-            remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
+    def _warn_of_forgotten_labels(self, rows: TaskRows) -> None:
+        j = label_like(rows.X)
+        if j is not None:
+            warnings.warn(
+                f"{type(self).__name__} couples tasks, but was fitted without task labels, as one "
+                f"task. If the values of column {rows.feature_names[j]!r} are labels, pass its "
+                "name or position as task_column; labels kept apart from X are passed as `tasks`.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _separated(self, result: Result, objective: Objective) -> IntArray:
+        """Positions of tasks whose classes are separated by what costs nothing."""
+        return separates(objective, result.W)
+
+    def _warn_gap(
+        self, result: Result, solution: Solution, separated: IntArray | None = None
+    ) -> None:
+        remedy = self._usual_remedy
+        if solution.rounded:
+            remedy = (
+                "Floats do not hold the intercepts as accurately: features have means that are "
+                "large beside their spread. Subtract these from X."
+            )
+        elif separated is not None and separated.size:
+            remedy = (
+                f"There is no finite minimiser: {self._free_features} separate the classes of task "
+                f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
+            )
+        elif self._classifier and not np.isfinite(solution.relative_gap):
+            remedy = "There may be no finite minimiser: set lambda2 > 0."
         warnings.warn(
-            f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_iter} iterations: "
-            f"the relative {self._measure} is {reached:.3g}. {remedy}",
+            f"{type(self).__name__} did not reach tol={self.tol:g} in {self._effort(result)}: "
+            f"the relative {self._measure} is {solution.relative_gap:.3g}. {remedy}",
             ConvergenceWarning,
             stacklevel=4,
         )
 
-    def _set_fitted(
-        self, rows: TaskRows, result: Result, intercept: FloatArray, scale: float
-    ) -> None:
+    def _effort(self, result: Result) -> str:
+        return f"{result.n_iter} iterations"
+
+    def _set_fitted(self, rows: TaskRows, result: Result, solution: Solution) -> None:
         self._set_tasks(rows)
+        intercept = solution.intercept
         self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
         self.n_iter_ = result.n_iter
-        self.objective_ = np.array(result.history)
-        self._set_certificate(result, scale)
+        self.objective_ = solution.history
+        self._set_certificate(result, solution)
 
-    def _set_certificate(self, result: Result, scale: float) -> None:
-        self.dual_gap_ = float(result.gap)
-        self.relative_gap_ = float(result.gap / scale) if scale > 0.0 else float(result.gap)
+    def _set_certificate(self, result: Result, solution: Solution) -> None:
+        self.dual_gap_ = float(solution.gap)
+        self.relative_gap_ = float(solution.relative_gap)
 
     def _set_coefficients(self, rows: TaskRows, W: FloatArray) -> None:
         self.coef_: Any = np.ascontiguousarray(W.T)
         if rows.one_task_plain:
             self.coef_ = self.coef_[0]
+
+    def _warn_constant(self, prepared: Prepared) -> None:
+        if prepared.means is None or prepared.problem.n_tasks in (1, len(prepared.rows.X)):
+            return
+        constant = constant_within_tasks(prepared.squares, prepared.means)
+        if constant.any():
+            names = prepared.rows.feature_names[constant]
+            warnings.warn(
+                f"Constant within every task: {show_labels(names)}. What such a feature does is "
+                "inside the tasks' intercepts, and it tells nothing about new tasks. Leave it out, "
+                "or fit with fit_intercept=False and a column of ones.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _set_tasks(self, rows: TaskRows) -> None:
         self._door = rows.door
@@ -291,11 +342,18 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         if index is None:
             return X @ coef.T + intercept
         z = np.empty(X.shape[0])
-        for t in np.unique(index):
-            own = index == t
-            w, b = (coef.mean(axis=0), intercept.mean()) if t < 0 else (coef[t], intercept[t])
+        order = np.argsort(index, kind="stable")
+        for own in np.split(order, np.flatnonzero(np.diff(index[order])) + 1):
+            t = index[own[0]]
+            w, b = self._mean_of_tasks() if t < 0 else (coef[t], intercept[t])
             z[own] = X[own] @ w + b
         return z
+
+    def _mean_of_tasks(self) -> tuple[FloatArray, float]:
+        if hasattr(self, "_mean_coef"):
+            return self._mean_coef, self._mean_intercept
+        # Pickled by a version that did not keep it.
+        return self.coef_.reshape(self.n_tasks_, -1).mean(axis=0), float(np.mean(self.intercept_))
 
     def score(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> float:
         """Mean over tasks of the task's R2 (regressors) or accuracy (classifiers).
@@ -307,9 +365,10 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             True targets; NaN entries are skipped.
         tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, as in `fit`.
+            Task label of each row, as in `fit`. A row that does not count, without a target or
+            with weight 0, may have a label that was not fitted.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights within the tasks.
+            Weights within the tasks; rows of weight 0 are skipped.
 
         Returns
         -------
@@ -318,7 +377,10 @@ class MultiTaskEstimator(BaseEstimator, ABC):
             task this is scikit-learn's own score.
         """
         scored = resolve_score(self, X, y, tasks=tasks, sample_weight=sample_weight)
-        prediction = self._label(self._predict_rows(scored.rows.X, scored.rows.index))
+        if is_own(self, "predict"):
+            prediction = self._label(self._predict_rows(scored.rows.X, scored.rows.index))
+        else:
+            prediction = own_prediction(self, scored, X, tasks)
         return score_rows(scored, prediction, classifier=self._classifier)
 
     def _label(self, z: FloatArray) -> AnyArray:

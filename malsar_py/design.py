@@ -19,6 +19,8 @@ from ._typing import FloatArray, IntArray
 
 # A BLAS call per task pays off above this many numbers in a task's block.
 _BLAS_BLOCK = 20_000
+# The same for Gram matrices, in products.
+_GRAM_BLOCK = 50_000
 # A multiply-add in a product of matrices, beside reading a number from memory.
 _PER_PRODUCT = 1 / 16
 # Rough products use a copy of X in single precision: not below the first number of elements, where
@@ -64,6 +66,32 @@ class Design(ABC):
         ``centered``: around the d-weighted mean of the task, as after minimising over its
         intercept.
         """
+
+    def squares(self, weight: FloatArray, centered: bool) -> FloatArray | None:
+        """Weighted sums of squares of each task's features (T, d); None if all have the same.
+
+        ``centered``: around the weighted mean of the task, which of rows of its own was taken out.
+        """
+        return np.einsum("tjj->tj", self.gram(weight, centered))
+
+    def gram_along(self, weight: FloatArray, centered: bool, direction: FloatArray) -> FloatArray:
+        """``sum_t direction_t^2 H_t`` (1, d, d), the H_t those of :meth:`gram`."""
+        return np.einsum("t,tij->ij", np.square(direction), self.gram(weight, centered))[None]
+
+    def free_gram(
+        self, curvature: FloatArray, centered: bool, basis: FloatArray | None
+    ) -> FloatArray:
+        """The Gram matrices, or their sum along the only one of the task directions (T, r)."""
+        if basis is None or basis.shape[1] > 1:
+            return self.gram(curvature, centered)
+        return self.gram_along(curvature, centered, basis[:, 0])
+
+    def energies(self, c: FloatArray) -> FloatArray:
+        """``sum_i c_ti x_tij^2``: (n_features, n_tasks)."""
+        squares = np.square(self.X)
+        if isinstance(self, Shared):
+            return squares.T @ c.reshape(self.n_tasks, -1).T
+        return np.add.reduceat(c[:, None] * squares, self.offsets[:-1]).T
 
     @abstractmethod
     def prefers_gram(self) -> bool:
@@ -111,6 +139,9 @@ class Ragged(Design):
 
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
         H = np.empty((self.n_tasks, self.n_features, self.n_features))
+        if self.X.size * self.n_features < _GRAM_BLOCK * self.n_tasks:
+            _kernels.blocks.gram(self.X, curvature, self.offsets, centered, H)
+            return H
 
         def work(first: int, last: int) -> None:
             for t, own in self._tasks(first, last):
@@ -118,6 +149,18 @@ class Ragged(Design):
 
         spread(work, self.offsets, self.X.size * self.n_features * _PER_PRODUCT)
         return H
+
+    def squares(self, weight: FloatArray, centered: bool) -> FloatArray | None:
+        out = np.empty((self.n_tasks, self.n_features))
+        _kernels.blocks.squares(self.X, weight, self.offsets, out)
+        return out
+
+    def gram_along(
+        self, curvature: FloatArray, centered: bool, direction: FloatArray
+    ) -> FloatArray:
+        weight = curvature * np.repeat(np.square(direction), np.diff(self.offsets))
+        moments = self.adjoint_rows(weight) if centered else None
+        return _pooled_gram(self.X, weight, np.add.reduceat(weight, self.offsets[:-1]), moments)
 
     def prefers_gram(self) -> bool:
         return self.X.shape[0] >= self.n_features * self.n_tasks
@@ -164,6 +207,16 @@ class Shared(Design):
             return _weighted_gram(self.X, rows[0], centered)[None]
         return np.stack([_weighted_gram(self.X, row, centered) for row in rows])
 
+    def squares(self, weight: FloatArray, centered: bool) -> FloatArray | None:
+        return None
+
+    def gram_along(
+        self, curvature: FloatArray, centered: bool, direction: FloatArray
+    ) -> FloatArray:
+        rows = curvature.reshape(self.n_tasks, -1) * np.square(direction)[:, None]
+        moments = rows @ self.X if centered else None
+        return _pooled_gram(self.X, rows.sum(axis=0), rows.sum(axis=1), moments)
+
     def prefers_gram(self) -> bool:
         return self.X.shape[0] >= self.n_features
 
@@ -178,6 +231,16 @@ class Masked(Shared):
         # Two products with the one X run at full BLAS speed; T different Gram matrices do not.
         return self.X.shape[0] >= 8 * self.n_features
 
+    def squares(self, weight: FloatArray, centered: bool) -> FloatArray | None:
+        rows = weight.reshape(self.n_tasks, -1)
+        raw = rows @ np.square(self.X)
+        if not centered:
+            return raw
+        totals = rows.sum(axis=1)[:, None]
+        out = raw - np.square(rows @ self.X) / np.where(totals > 0.0, totals, 1.0)
+        # What is left of a feature that does not vary where the task was observed is rounding.
+        return np.where(out > raw * (self.X.shape[0] * np.finfo(float).eps), out, 0.0)
+
 
 def _weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatArray:
     if weight.size and (weight == weight[0]).all():
@@ -191,3 +254,14 @@ def _weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatAr
         moment = weight @ X
         H -= np.outer(moment, moment / total)
     return H
+
+
+def _pooled_gram(
+    X: FloatArray, weight: FloatArray, totals: FloatArray, moments: FloatArray | None
+) -> FloatArray:
+    """``X' diag(weight) X`` (1, d, d) less the tasks' means, from their moments (T, d)."""
+    H = _weighted_gram(X, weight, False)
+    if moments is not None:
+        scaled = moments / np.sqrt(np.where(totals > 0.0, totals, 1.0))[:, None]
+        H -= scaled.T @ scaled
+    return H[None]

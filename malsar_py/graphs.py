@@ -15,8 +15,9 @@ networkx graph, undirected            edges, weights from ``"weight"`` (default 
 `adjacency`, `laplacian`, `incidence` a matrix, said what it is                           optional
 ===================================== ==================================================  ========
 
-Labelled forms are restricted to the fitted tasks: an edge to a task that is not fitted is dropped,
-a fitted task that the graph does not know is isolated. Unlabelled ones follow the order of
+Labelled forms are restricted to the fitted tasks: an edge to a task that is not fitted is dropped
+(with a warning in a fit, but for clones: folds lack tasks), a fitted task that the graph does not
+know is isolated. Unlabelled ones follow the order of
 ``tasks_`` and must have its size. Labels are compared by value (``1 == 1.0``, ``1 != "1"``).
 """
 
@@ -153,17 +154,20 @@ def to_laplacian(graph: Any, tasks: Sequence[Any] | AnyArray) -> FloatArray:
     array([[ 1., -1.],
            [-1.,  1.]])
     """
-    labels = list(tasks)
+    graph, labels = read(graph), list(tasks)
     if isinstance(graph, str):
         return _from_word(graph, len(labels))
-    if isinstance(graph, Edges):
-        return _from_edges(graph, labels)
+    return _from_edges(graph, labels) if isinstance(graph, Edges) else _restrict(graph, labels)
+
+
+def read(graph: Any) -> str | Edges | _TaskMatrix:
+    """Any accepted graph as one of three kinds."""
+    if isinstance(graph, str | Edges | _TaskMatrix):
+        return graph
     if _is_networkx(graph):
-        return _from_edges(_read_networkx(graph), labels)
-    if isinstance(graph, _TaskMatrix):
-        return _restrict(graph, labels)
+        return _read_networkx(graph)
     if isinstance(graph, np.ndarray) or scipy.sparse.issparse(graph) or _is_frame(graph):
-        return _restrict(adjacency(graph), labels)
+        return adjacency(graph)
     if isinstance(graph, Iterator):
         raise TypeError(
             "graph: an iterator of edges would be empty at the second fit. Pass list(graph), or "
@@ -174,7 +178,7 @@ def to_laplacian(graph: Any, tasks: Sequence[Any] | AnyArray) -> FloatArray:
         isinstance(graph, Mapping) or hasattr(graph, "__array__")
     ):
         _refuse_nested_matrix(graph)
-        return _from_edges(edges(graph), labels)
+        return edges(graph)
     raise TypeError(
         "The 'graph' parameter must be 'complete', 'chain', an adjacency (array, scipy sparse "
         "matrix or DataFrame), a list of (task, task[, weight]) edges, a networkx graph or one of "
@@ -381,6 +385,9 @@ def _read_edge(edge: Any) -> tuple[Any, Any, float]:
     first, second = parts[:2]
     weight = parts[2] if len(parts) == 3 else 1.0
     _index_of((first, second))  # hashable
+    for label in (first, second):
+        if isinstance(label, float) and abs(label) >= 2.0**53:
+            raise ValueError(f"graph: edge {edge!r} has a float label beyond 2^53: pass integers.")
     if first == second:
         raise ValueError(f"graph: edge {edge!r} joins task {first!r} to itself.")
     if not isinstance(weight, Real):

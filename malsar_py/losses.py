@@ -21,6 +21,8 @@ class Loss(ABC):
     """A smooth convex loss. ``curvature`` bounds its second derivative in z."""
 
     curvature: float
+    # The power of y (and predictions) that it grows with, 0 if targets are no numbers.
+    degree: int
     # The derivative is affine in z, so gradients can be extrapolated and Gram matrices used.
     affine: bool
 
@@ -43,6 +45,12 @@ class Loss(ABC):
         """Value and theta at the best intercepts, left in ``b`` (where the search starts)."""
 
     @abstractmethod
+    def by_task(
+        self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray
+    ) -> FloatArray:
+        """The loss of every task at intercepts b."""
+
+    @abstractmethod
     def feasible(
         self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool
     ) -> None:
@@ -51,6 +59,10 @@ class Loss(ABC):
     @abstractmethod
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         """``-sum conj(-alpha theta)``."""
+
+    def moved(self, omega: FloatArray, by: FloatArray) -> float:
+        """How much more it may be where the best intercepts of the tasks are missed so far."""
+        return 0.5 * self.curvature * float(omega @ (by * by))
 
     @abstractmethod
     def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
@@ -61,17 +73,25 @@ class Squared(Loss):
     """``1/2 (y - z)^2``."""
 
     curvature = 1.0
+    degree = 2
     affine = True
 
     def centered(
         self, y: FloatArray, c: FloatArray, offsets: IntArray
     ) -> tuple[FloatArray, FloatArray]:
-        means = np.add.reduceat(c * y, offsets[:-1]) / np.add.reduceat(c, offsets[:-1])
-        spread = np.repeat(means, np.diff(offsets))
-        rest = y - spread
-        # What is left of a constant target is rounding, not signal.
-        rest[np.abs(rest) <= _ROUNDING * np.abs(spread)] = 0.0
-        return rest, means
+        starts, counts = offsets[:-1], np.diff(offsets)
+        used = c > 0.0
+        # From the middle of the range, which leaves nothing of a constant target; near to it
+        # differences are exact, so that what is left is what was given.
+        low = np.minimum.reduceat(np.where(used, y, np.inf), starts)
+        high = np.maximum.reduceat(np.where(used, y, -np.inf), starts)
+        middle = np.where(low == high, low, 0.5 * low + 0.5 * high)
+        rest = y - np.repeat(middle, counts)
+        means = np.add.reduceat(c * rest, starts) / np.add.reduceat(c, starts)
+        offset = middle + means
+        rest = y - np.repeat(offset, counts)
+        rest[~used] = 0.0
+        return rest, offset
 
     def evaluate(
         self,
@@ -84,6 +104,12 @@ class Squared(Loss):
     ) -> tuple[float, FloatArray]:
         theta = np.empty_like(y)
         return _kernels.losses.squared(y, z, c, offsets, fit_intercept, b, theta), theta
+
+    def by_task(
+        self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray
+    ) -> FloatArray:
+        rest = y - z - np.repeat(b, np.diff(offsets))
+        return np.add.reduceat(0.5 * c * rest * rest, offsets[:-1])
 
     def feasible(
         self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool
@@ -112,6 +138,7 @@ class SquareRoot(Squared):
     """
 
     curvature = np.inf
+    degree = 1
     affine = False
 
     def evaluate(
@@ -136,6 +163,15 @@ class SquareRoot(Squared):
             centre(theta, c, offsets)
         return float(radii @ norms), theta
 
+    def moved(self, omega: FloatArray, by: FloatArray) -> float:
+        return float(omega @ by)
+
+    def by_task(
+        self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray
+    ) -> FloatArray:
+        halves = super().by_task(y, z, c, offsets, b)
+        return np.sqrt(2.0 * halves * np.add.reduceat(c, offsets[:-1]))
+
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         return alpha * float(y @ theta)
 
@@ -144,6 +180,7 @@ class Logistic(Loss):
     """``log(1 + exp(-y z))``, y in {-1, +1}."""
 
     curvature = 0.25
+    degree = 0
     affine = False
 
     def evaluate(
@@ -157,6 +194,12 @@ class Logistic(Loss):
     ) -> tuple[float, FloatArray]:
         theta = np.empty_like(y)
         return _kernels.losses.logistic(y, z, c, offsets, fit_intercept, b, theta), theta
+
+    def by_task(
+        self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray
+    ) -> FloatArray:
+        margin = y * (z + np.repeat(b, np.diff(offsets)))
+        return np.add.reduceat(c * np.logaddexp(0.0, -margin), offsets[:-1])
 
     def feasible(
         self, y: FloatArray, theta: FloatArray, offsets: IntArray, fit_intercept: bool

@@ -11,12 +11,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 
 from . import _kernels
 from ._linalg import solve_free
+from ._protocols import Basis as Basis
+from ._protocols import Penalty as Penalty
+from ._protocols import Quadratic as Quadratic
+from ._protocols import Rows as Rows
+from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
 from .design import Design, Masked, Shared
 from .losses import Loss, Squared, centre
@@ -26,54 +31,6 @@ _POWER_STEPS = 20
 _EXACT_EIGEN = 2e7
 # In a quadratic model: curvature of a sample at least this share of its slope.
 _LEAST_CURVATURE = 1e-3
-
-
-# Some rows of W: all of them, or their positions.
-Rows = slice | IntArray
-
-
-class Quadratic(Protocol):
-    """``1/2 tr(W Q W')`` with ``Q = matrix + ridge I``, as objectives and solvers need it."""
-
-    @property
-    def matrix(self) -> FloatArray | None: ...
-    @property
-    def ridge(self) -> float: ...
-    @property
-    def largest(self) -> float: ...
-    @property
-    def smallest(self) -> float: ...
-    def with_ridge(self, ridge: float) -> Quadratic: ...
-    def apply(self, W: FloatArray) -> FloatArray: ...
-    def coupling(self, W: FloatArray) -> float: ...
-    def dense(self, n_tasks: int) -> FloatArray: ...
-    def null_basis(self, n_tasks: int) -> FloatArray | None: ...
-
-
-class Structure(Protocol):
-    """The part of a penalty with a prox."""
-
-    @property
-    def row_code(self) -> int | None: ...
-    @property
-    def rotation_invariant(self) -> bool: ...
-    @property
-    def n_parts(self) -> int: ...
-    def prox(self, V: FloatArray, step: float) -> FloatArray: ...
-    def row_thresholds(self, n_features: int) -> FloatArray: ...
-
-
-class Penalty(Protocol):
-    """What objectives and solvers know of a penalty; ``malsar_py.penalties`` has the classes."""
-
-    @property
-    def structure(self) -> Structure | None: ...
-    @property
-    def quadratic(self) -> Quadratic: ...
-    def value(self, W: FloatArray) -> float: ...
-    def dual_bounds(self, W: FloatArray, G: FloatArray) -> list[tuple[float, float]]: ...
-    def free_part(self, n_tasks: int) -> tuple[Rows, FloatArray] | None: ...
-    def restrict(self, features: IntArray) -> Self: ...
 
 
 @dataclass(frozen=True)
@@ -99,6 +56,12 @@ class Pass:
     G: FloatArray
     intercepts: FloatArray
     theta: FloatArray | None = None
+
+
+def duality_gap(primal: float, bound: float) -> float:
+    """The gap between an objective and a bound below it: rounding takes it to zero, not beyond."""
+    gap = primal - bound
+    return max(gap, 0.0) if gap == gap else np.inf
 
 
 @dataclass(frozen=True)
@@ -130,6 +93,7 @@ class Objective(ABC):
         self.quadratic = penalty.quadratic
         self.fit_intercept = fit_intercept
         self.b = np.zeros(design.n_tasks)
+        self._energies: FloatArray | None = None
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
         self.scale, self.theta0 = self._evaluate(np.zeros_like(y))
@@ -161,7 +125,7 @@ class Objective(ABC):
 
     @abstractmethod
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
         """A dual point with ``G[rows] @ basis = 0``: what is free of penalty must not be pulled."""
 
@@ -250,7 +214,27 @@ class Objective(ABC):
                 return Certificate(primal, np.inf)
             point = shifted
         bounds = self.penalty.dual_bounds(W, point.G)
-        return Certificate(primal, primal - max(point.dual(alpha) - conj for alpha, conj in bounds))
+        bound = max(point.dual(alpha) - conj for alpha, conj in bounds)
+        left = 0.0 if free is None else self._pull(point.G, *free)
+        return Certificate(primal, duality_gap(primal, bound) + left)
+
+    def _pull(self, G: FloatArray, rows: Rows, basis: Basis) -> float:
+        """What a step along a free coordinate could still gain: G should vanish there.
+
+        As much as rounding leaves, as a rule; more where scales differ so much that a system could
+        not be solved.
+        """
+        pull = np.square(G[rows] if basis is None else G[rows] @ basis)
+        if not pull.any():
+            return 0.0
+        if self._energies is None:
+            self._energies = min(self.loss.curvature, 1.0) * self.design.energies(self.c)
+        curvature = self._energies[rows]
+        if basis is not None:
+            curvature = curvature @ np.square(basis)
+        with np.errstate(divide="ignore", over="ignore"):
+            gain = np.divide(0.5 * pull, curvature, out=np.zeros_like(pull), where=pull > 0.0)
+        return float(gain.max())
 
     def _evaluate(self, z: FloatArray) -> tuple[float, FloatArray]:
         return self.loss.evaluate(
@@ -325,7 +309,7 @@ class QuadraticObjective(Objective):
         self.b0 = self.b.copy()
         # Computed when first asked for, once for all objectives on these data.
         self._kept: dict[str, FloatArray] = {}
-        self._gram_rows: tuple[IntArray, FloatArray] | None = None
+        self._gram_rows: tuple[IntArray, bool, FloatArray] | None = None
         self._by_gram = design.prefers_gram()
 
     @property
@@ -366,16 +350,18 @@ class QuadraticObjective(Objective):
             self._kept["gram"] = self.design.gram(self.c, self.fit_intercept)
         return self._kept["gram"]
 
-    def _gram_of(self, rows: Rows) -> FloatArray:
-        """The Gram matrices of some features; the last ones asked for are kept."""
-        if isinstance(rows, slice):
-            return self.gram()
-        if "gram" in self._kept:
-            return self._kept["gram"][:, rows][:, :, rows]
-        if self._gram_rows is None or not np.array_equal(self._gram_rows[0], rows):
-            gram = self.design.restrict(rows).gram(self.c, self.fit_intercept)
-            self._gram_rows = rows, gram
-        return self._gram_rows[1]
+    def _gram_of(self, rows: Rows, basis: Basis) -> FloatArray:
+        """The Gram matrices of some features, or their sum along the only direction; kept."""
+        each, every = basis is None or basis.shape[1] > 1, isinstance(rows, slice)
+        if "gram" in self._kept or (every and each):
+            return self.gram() if every else self.gram()[:, rows][:, :, rows]
+        index = np.arange(self.shape[0]) if isinstance(rows, slice) else rows
+        last = self._gram_rows
+        if last is None or last[1] != each or not np.array_equal(last[0], index):
+            design = self.design if every else self.design.restrict(index)
+            last = index, each, design.free_gram(self.c, self.fit_intercept, basis)
+            self._gram_rows = last
+        return last[2]
 
     def set_gram(self, gram: FloatArray) -> None:
         """Take Gram matrices that are known."""
@@ -383,8 +369,8 @@ class QuadraticObjective(Objective):
 
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         G = lifted - self.rhs
-        if self.quadratic.matrix is not None:
-            G += W @ self.quadratic.matrix
+        if self.quadratic.coupled:
+            G += self.quadratic.pull(W)
         return G
 
     def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
@@ -408,11 +394,11 @@ class QuadraticObjective(Objective):
         return super().loss_lipschitz()
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
         # Minimise the loss over what is free: there the shifted W does not pull any more.
         shift = np.zeros(self.shape)
-        shift[rows] = solve_free(self._gram_of(rows), point.G[rows], basis) @ basis.T
+        shift[rows] = solve_free(self._gram_of(rows, basis), point.G[rows], basis)
         moved = self.dual_point(W + shift, lifted + self.lift(shift))
         return DualPoint(moved.loss, moved.G, moved.dual)
 
@@ -426,8 +412,8 @@ class GeneralObjective(Objective):
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         _, theta = self._evaluate(lifted)
         G = -self.design.adjoint(theta)
-        if self.quadratic.matrix is not None:
-            G += W @ self.quadratic.matrix
+        if self.quadratic.coupled:
+            G += self.quadratic.pull(W)
         return G
 
     def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
@@ -440,15 +426,15 @@ class GeneralObjective(Objective):
         return self._point(W, *self._evaluate(lifted))
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
         value, theta = self._evaluate(lifted)
         self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
         weight = self.loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
-        gram = design.gram(weight, self.fit_intercept)
+        gram = design.free_gram(weight, self.fit_intercept, basis)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            z = design.predict(solve_free(gram, point.G[rows], basis) @ basis.T)
+            z = design.predict(solve_free(gram, point.G[rows], basis))
             if self.fit_intercept:
                 self._center(z, weight)
             theta -= weight * z

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from ._typing import FloatArray
-from .objective import Certificate, DualPoint, GeneralObjective, Objective, Penalty, Rows
+from .objective import Basis, Certificate, DualPoint, GeneralObjective, Objective, Penalty, Rows
 
 
 class PartsObjective(Objective):
@@ -68,7 +68,7 @@ class PartsObjective(Objective):
         return self.whole._point(self.coefficients(W), value, theta)
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: FloatArray
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
         return self.whole._shifted(self.coefficients(W), lifted, point, rows, basis)
 

@@ -1,12 +1,31 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and how many processes run them."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+MOST_WORKERS = 8  # each takes some 500 MB and collects the tests anew
+
+# Processes share the cores already, and matrices in the tests are small. (Workers inherit it.)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """What ``-n auto`` means: the cores we may use for folders, one process for files and tests."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    if not any(Path(argument).is_dir() for argument in config.args):
+        return 0
+    allowed = getattr(os, "sched_getaffinity", None)
+    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +41,12 @@ def shared_dir() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder ../shared (raw data and golden results) is not beside the checkout")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures() -> Iterator[None]:
+    """Displays are pyplot's figures, which it keeps until they are closed."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")

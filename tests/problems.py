@@ -38,6 +38,7 @@ from malsar_py import (
     TraceNormClassifier,
     TraceNormRegressor,
 )
+from malsar_py._tasks import resolve_fit
 
 # Every model with parameters under which the minimiser is unique.
 REGRESSORS = [
@@ -103,6 +104,22 @@ def ragged(classify=False, seed=0, labels=("a", "b", "c", "d"), d=5):
 
 def data_for(model, **own):
     return ragged(classify=hasattr(model, "predict_proba"), **own)
+
+
+def objective_at_zero(model, X, y, *, tasks=None, sample_weight=None):
+    """The objective at W = 0 with the best intercepts: the unit of `tol` and `relative_gap_`."""
+    rows = resolve_fit(
+        clone(model), X, y, tasks=tasks, sample_weight=sample_weight, classifier=model._classifier
+    )
+    return model._prepare(rows).objective.scale
+
+
+def assert_same_objective(one, other, unit, tol):
+    """What certificates promise of two objectives: neither is above the other by tol * unit.
+
+    Ten times that is allowed, since rounding differs from one processor to the next.
+    """
+    assert_allclose(one, other, rtol=0, atol=10 * tol * unit)
 
 
 def assert_same_fit(one, other, rtol=0, atol=1e-5):

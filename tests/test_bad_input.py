@@ -182,7 +182,7 @@ FIT = {
     "task_column-name-of-an-array": (
         lambda: fit(X_LABELLED, tasks=None, task_column="school"),
         ValueError,
-        "X has no column names: pass a DataFrame, or the position of the column",
+        "X came as ndarray without column names. If you passed a DataFrame",
     ),
     "task_column-alone": (
         lambda: fit(X_LABELLED[:, :1], tasks=None, task_column=0),
@@ -435,7 +435,7 @@ PREDICT = {
     "unseen": (
         lambda: BY_KEYWORD.predict(X, tasks=np.where(TASKS == "b", "z", TASKS)),
         ValueError,
-        "Unseen task labels in `tasks`: 'z'. The model was fitted on 3 tasks. In "
+        "Unseen task labels in `tasks`: 'z'. The model was fitted on 3 tasks: 'a', 'b', 'c'. In "
         'cross-validation, keep every task in training with TaskKFold; or set unseen="mean"',
     ),
     "unseen-column": (

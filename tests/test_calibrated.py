@@ -168,7 +168,7 @@ def test_the_loss_is_a_norm_and_its_dual_point_fits():
         assert_allclose(squares[:2], radii[:2])
         assert squares[2] <= radii[2]
         if intercept:
-            assert_allclose(np.add.reduceat(theta, offsets[:-1]), 0.0, atol=1e-15)
+            assert_allclose(np.add.reduceat(theta, offsets[:-1]), 0.0, atol=1e-14)
         assert_allclose(SquareRoot().dual(y, theta, c, 0.5), 0.5 * (y @ theta))
 
 

@@ -130,6 +130,18 @@ class Tasks:
                 b.append(brentq(slope, -end, end, xtol=1e-14, rtol=1e-14))
         return np.array(b)
 
+    def slack(self, W, value, unit):
+        """What objectives near `value` at W, or certified to 1e-12 of `unit`, may differ by.
+
+        Ten times what is promised: logistic intercepts are searched until a task's slope is 1e-13
+        of its weights, and far from zero the loss may be as flat as that over the range of z.
+        """
+        reach = 0.0
+        if self.loss == "logistic" and self.fit_intercept:
+            for X, c, w in zip(self.Xs, self.cs, W.T, strict=True):
+                reach += c.sum() * np.abs(X @ w).max()
+        return 1e-11 * (value + unit) + 1e-12 * reach
+
     def theta(self, W, b):
         """The dual point of (W, b), exactly feasible when there are intercepts."""
         thetas = []
@@ -307,9 +319,20 @@ def both_certificates(objective, W):
     return [objective.certificate(W, objective.lift(W)), objective.final_certificate(W)]
 
 
+SETTINGS = [  # any two of the three choices meet
+    ("squared", True, "ragged"),
+    ("squared", False, "shared"),
+    ("squared", True, "masked"),
+    ("logistic", False, "ragged"),
+    ("logistic", True, "shared"),
+    ("logistic", False, "masked"),
+]
 every_setting = pytest.mark.parametrize(
     ("loss", "fit_intercept", "kind"),
-    list(itertools.product(LOSSES, [True, False], ["ragged", "shared", "masked"])),
+    [
+        *SETTINGS,
+        *(pytest.param(s, not i, k, marks=pytest.mark.thorough) for s, i, k in SETTINGS),
+    ],
 )
 
 
@@ -328,24 +351,24 @@ def test_the_gap_at_any_point_and_at_the_optimum(name, loss, fit_intercept, kind
     assert solution.converged
     for certificate in both_certificates(objective, solution.W):
         assert abs(certificate.gap) <= 2e-12 * objective.scale
-        assert_allclose(certificate.objective, best, rtol=1e-13)
+        assert_allclose(certificate.objective, best, rtol=0, atol=1e-12 * objective.scale)
 
-    directions = [rng.standard_normal((D, T)) for _ in range(3)]
-    directions.append(np.outer(rng.standard_normal(D), np.ones(T)))
     sparse = rng.standard_normal((D, T))
     sparse[1:] = 0.0
-    directions.append(sparse)
-    for direction, scale in itertools.product(directions, [0.0, 1e-8, 1e-3, 0.1, 1.0, 30.0, 1e4]):
+    common = np.outer(rng.standard_normal(D), np.ones(T))
+    steps = list(itertools.product([sparse, common], [1e-8, 1e-3, 0.1, 1.0, 30.0, 1e4]))
+    steps += [(rng.standard_normal((D, T)), scale) for scale in (0.0, 1e-8, 1e-3, 1.0, 30.0, 1e4)]
+    for direction, scale in steps:
         for start in (zero, solution.W):
             W = start + scale * direction
-            b = tasks.best_intercepts(W)
-            value = tasks.loss_value(W, b) + penalty_value(spec, W)
+            value = tasks.loss_value(W, tasks.best_intercepts(W)) + penalty_value(spec, W)
+            slack = tasks.slack(W, value, objective.scale)
             for certificate in both_certificates(objective, W):
-                assert_allclose(certificate.objective, value, rtol=1e-11)
+                assert_allclose(certificate.objective, value, rtol=0, atol=slack)
                 assert certificate.gap >= -1e-12 * value
                 # The bound holds: nothing above it is claimed to be below the optimum.
-                assert certificate.objective - certificate.gap <= best + 1e-12 * (best + value)
-                assert certificate.objective >= best - 1e-12 * (best + value)
+                assert certificate.objective - certificate.gap <= best + slack
+                assert certificate.objective >= best - slack
 
 
 @pytest.mark.parametrize("name", PENALTIES)

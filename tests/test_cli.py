@@ -380,6 +380,34 @@ CONTENTS = {
         "task,y,x\na,1,2\n,1,3\n",
         "column 'task' lacks a value in line 3: fill in the values, or remove the rows",
     ),
+    "several faults, the target first": (
+        "task,y,x,z\na,yes,2,\n,no,,3\nb,yes,1,\n",
+        "--target y: 'yes' in line 2 is not a finite number; if the target is one of two classes, "
+        "add --classify; column 'task' lacks a value in line 3: fill in the values, or remove the "
+        "rows; column 'x' lacks a value in line 3, column 'z' lacks a value in line 2 and 1 more: "
+        "fill in the values, or pass --drop 'x' --drop 'z'",
+    ),
+    "numbers but for some": (
+        "task,y,x\na,1,2\na,2,?\nb,1,2.5\nb,1,-\nb,2,7\n",
+        "column 'x' holds numbers but for 2 of 5 values ('?' in line 3): put numbers there, or "
+        "pass --drop 'x'",
+    ),
+    "target but for some": (
+        "task,y,x\na,1,2\na,n/a,3\nb,1,2.5\nb,2,2.5\n",
+        "--target y: 'n/a' in line 3 is not a finite number: put numbers there, or leave them",
+    ),
+    "thousands": ('task,y,x\na,"80,000",2\nb,"1,200,500.5",1\n', "write it as 80000"),
+    "decimal comma": ("task;y;x\na;66,26;2\nb;5,1;1\n", "write it as 66.26"),
+    "currency": ("task,y,x\na,$74.69,2\nb,$5,1\n", "write it as 74.69"),
+    "nameless": ("task,y,x,,\na,1,2,3,4\n", "columns 4, 5 have values but no name"),
+    "Latin-1": (
+        b"task,y,x\na,1,2\nb,2,caf\xe9\n",
+        "(byte 0xe9 in line 3; perhaps Latin-1 or Windows-1252): save it as CSV in UTF-8",
+    ),
+    "every text different": (
+        "task,y,x\na,1,p\na,2,q\nb,1,r\nb,2,s\n",
+        "column 'x' is text ('p' in line 2) with 4 different values, too many",
+    ),
     "no target": ("task,y,x\na,,2\nb,NA,3\n", "--target y: every row lacks a value"),
     "infinite feature": (
         "task,y,x\na,1,2\nb,1,inf\n",
@@ -416,6 +444,37 @@ def test_every_task_has_one_class(tmp_path, capsys):
     path = write_csv(tmp_path / "t.csv", ["a,0,1", "a,0,2", "b,1,1", "b,1,3"], "task,y,x")
     arguments = ["compare", path, "--task", "task", "--target", "y", "--classify"]
     assert "every task has one class only" in refused(capsys, *arguments)
+
+
+def test_classes_and_holes_are_told_at_once(tmp_path, capsys):
+    path = write_csv(tmp_path / "t.csv", ["a,0,1", "a,1,", "b,2,1", "b,4,3"], "task,y,x")
+    told = refused(capsys, "compare", path, "--task", "task", "--target", "y", "--classify")
+    assert told.startswith("--target y: --classify needs two classes, got 0, 1, 2, 4; column 'x' ")
+
+
+def test_what_is_noted_about_columns(tmp_path, capsys):
+    """Row numbers, in order, permuted or spaced; numbers with units; empty columns at the end."""
+    numbers = [[3, 1, 2, 0], [10, 20, 30, 40]]
+    for column in numbers:
+        rows = [f"{'ab'[i % 2]},{i},{column[i]},{i % 2 + 1},000 kms,," for i in range(4)]
+        rows = [
+            row.replace(f"{i % 2 + 1},000 kms", f'"{i % 2 + 1},000 kms"')
+            for i, row in enumerate(rows)
+        ]
+        path = write_csv(tmp_path / "t.csv", rows, "task,y,id,km,,")
+        read = read_table(path, task="task", target="y")
+        assert read.feature_names == ["id", "km=1,000 kms", "km=2,000 kms"]
+        told = capsys.readouterr().err
+        assert "column 'id' has a different whole number in every row" in told
+        assert "--drop 'id'" in told and "write '1,000 kms' as 1000" in told
+        assert "empty columns without a name are left out: 2" in told
+
+
+def test_tasks_of_one_class_are_named_with_their_rows(tmp_path, capsys):
+    rows = ["3,0,1.5", "3,0,2.5", "11,1,1.5", "5,0,2.5", "5,1,3.5", "6,0,4.5", "6,1,1.5"] * 2
+    path = write_csv(tmp_path / "t.csv", rows, "task,y,x")
+    read_table(path, task="task", target="y", classify=True)
+    assert "one class only are left out: 3, 11; 6 rows" in capsys.readouterr().err
 
 
 # --- the command itself --------------------------------------------------------------------------

@@ -33,15 +33,42 @@ def test_without_labels(estimator, check):
     check(estimator)
 
 
-@pytest.mark.filterwarnings("ignore:The number of tasks equals the number of rows:UserWarning")
-@parametrize_with_checks(
-    [
-        with_random_state(c, task_column=0, unseen="mean")
-        for c in public_estimators()
-        if takes_labels(c) and not is_classifier(c())
-    ]
+# A model of every way of fitting; with labels, the checks of all others are for CI.
+KINDS = ("JointFeature", "TraceNorm", "MeanRegularized", "Dirty", "MultiStage", "SeparableKernel")
+
+
+def kinds(classes):
+    return [c for c in classes if c.__name__.startswith(KINDS)]
+
+
+def others(classes):
+    return [c for c in classes if not c.__name__.startswith(KINDS)]
+
+
+LABELLED = [c for c in public_estimators() if takes_labels(c)]
+REGRESSORS = [c for c in LABELLED if not is_classifier(c())]
+CLASSIFIERS = [c for c in LABELLED if is_classifier(c())]
+
+
+def with_column(cls):
+    return with_random_state(cls, task_column=0, unseen="mean")
+
+
+every_value_a_task = pytest.mark.filterwarnings(
+    "ignore:The number of tasks equals the number of rows:UserWarning"
 )
+
+
+@every_value_a_task
+@parametrize_with_checks([with_column(c) for c in kinds(REGRESSORS)])
 def test_every_value_a_task(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.thorough
+@every_value_a_task
+@parametrize_with_checks([with_column(c) for c in others(REGRESSORS)])
+def test_every_value_a_task_thoroughly(estimator, check):
     check(estimator)
 
 
@@ -118,18 +145,28 @@ def expected_failures(estimator):
     return ONE_CLASS if is_classifier(estimator) and estimator.fit_intercept else {}
 
 
-# A little ridge: some of the checks' data are separable.
-LABELLED = [c for c in public_estimators() if takes_labels(c)]
-REGRESSORS = [c for c in LABELLED if not is_classifier(c())]
-CLASSIFIERS = [c for c in LABELLED if is_classifier(c())]
+def labelled_by_parity(regressors, classifiers):
+    """A little ridge: some of the checks' data are separable."""
+    return (
+        [with_two_tasks(c) for c in regressors]
+        + [with_two_tasks(c, lambda2=0.1) for c in classifiers]
+        # Once more without intercepts: so every check runs for the classifiers too.
+        + [with_two_tasks(c, lambda2=0.1, fit_intercept=False) for c in classifiers]
+    )
 
 
 @parametrize_with_checks(
-    [with_two_tasks(c) for c in REGRESSORS]
-    + [with_two_tasks(c, lambda2=0.1) for c in CLASSIFIERS]
-    # Once more without intercepts: so every check runs for the classifiers too.
-    + [with_two_tasks(c, lambda2=0.1, fit_intercept=False) for c in CLASSIFIERS],
+    labelled_by_parity(kinds(REGRESSORS), kinds(CLASSIFIERS)),
     expected_failed_checks=expected_failures,
 )
 def test_two_tasks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.thorough
+@parametrize_with_checks(
+    labelled_by_parity(others(REGRESSORS), others(CLASSIFIERS)),
+    expected_failed_checks=expected_failures,
+)
+def test_two_tasks_thoroughly(estimator, check):
     check(estimator)

@@ -61,12 +61,12 @@ def test_folds(model):
 
 
 @slow_stages
-@every(CLUSTERS, KERNEL, VARIANCES)
+@every(CLUSTERS, VARIANCES)
 def test_search_is_a_grid_search(model):
     model, X, y = rows_of(model)
     model.set_params(tol=1e-10)
     cv = TaskKFold(2, task_column=model.task_column)
-    ours = MultiTaskSearchCV(model, lambda1=GRID, cv=cv).fit(X, y)
+    ours = MultiTaskSearchCV(model, lambda1=GRID, lambda2=None, cv=cv).fit(X, y)
     theirs = GridSearchCV(model, {"lambda1": GRID}, cv=cv, error_score="raise").fit(X, y)
     assert [p["lambda1"] for p in ours.cv_results_["params"]] == GRID
     for name in ("split0_test_score", "split1_test_score", "mean_test_score"):
@@ -99,26 +99,46 @@ def test_search_with_missing_sources(cv, scoring):
     assert np.abs(one - search.cv_results_["mean_test_score"][3:]).max() > 1e-6
 
 
-@pytest.mark.parametrize("model", [m for m in EVERY if exempt(m) & {CLUSTERS, KERNEL, VARIANCES}])
-def test_what_has_no_path_says_so(model):
+@pytest.mark.parametrize("model", [m for m in EVERY if CLUSTERS in exempt(m)])
+def test_what_has_no_lambda1_says_so(model):
     X, y, tasks, _ = stacked(*targets(model))
-    name = type(model).__name__
     message = "estimator must be one of this package's"
-    if CLUSTERS not in exempt(model):
-        message = f"{name} has no path of coefficients along lambda1.*GridSearchCV"
-        # The remedy works.
-        _, table, y = rows_of(model)
-        model = clone(model).set_params(task_column="school")
-        cv = TaskKFold(2, task_column="school")
-        grid = {"lambda1": GRID} if KERNEL in exempt(model) else {"covariance": ["diag", "iso"]}
-        search = GridSearchCV(model, grid, cv=cv, error_score="raise").fit(table, y)
-        assert search.best_score_ > 0.5
-        model.set_params(task_column=None)
     for function in (lambda1_max, lambda_grid, regularization_path):
         with pytest.raises(TypeError, match=message):
             function(model, X, y, tasks=tasks)
     with pytest.raises(TypeError, match=message):
         MultiTaskSearchCV(model).fit(X, y, tasks=tasks)
+
+
+@pytest.mark.parametrize("model", [m for m in EVERY if VARIANCES in exempt(m)])
+def test_what_has_no_strengths_says_so(model):
+    X, y, tasks, _ = stacked(*targets(model))
+    message = f"{type(model).__name__} fits in a way of its own.*GridSearchCV"
+    for function in (lambda1_max, lambda_grid, regularization_path):
+        with pytest.raises(TypeError, match=message):
+            function(model, X, y, tasks=tasks)
+    with pytest.raises(TypeError, match=message):
+        MultiTaskSearchCV(model).fit(X, y, tasks=tasks)
+    # The remedy works.
+    model, table, y = rows_of(model)
+    cv = TaskKFold(2, task_column="school")
+    grid = {"covariance": ["diag", "iso"]}
+    search = GridSearchCV(model, grid, cv=cv, error_score="raise").fit(table, y)
+    assert search.best_score_ > 0.5
+
+
+@pytest.mark.parametrize("model", [m for m in EVERY if KERNEL in exempt(m)])
+def test_what_has_no_coefficients_says_so(model):
+    X, y, tasks, _ = stacked(*targets(model))
+    message = f"{type(model).__name__} has no coefficients to follow along lambda1.*SearchCV"
+    with pytest.raises(TypeError, match=message):
+        regularization_path(model, X, y, tasks=tasks)
+    # The remedy works, and has the grid that there is apart from it.
+    grid = lambda_grid(model, X, y, tasks=tasks, n_lambdas=5)
+    assert_allclose(grid[2], lambda1_max(model, X, y, tasks=tasks))
+    search = MultiTaskSearchCV(model, n_lambdas=5, cv=2).fit(X, y, tasks=tasks)
+    assert_array_equal(search.lambda1_, grid)
+    assert search.best_score_ > 0.5
 
 
 @slow_stages

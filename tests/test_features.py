@@ -195,12 +195,10 @@ def test_what_is_refused_in_pieces(monkeypatch):
         JointFeatureRegressor().fit(bad, y, tasks=tasks)
 
 
-def test_sparse_columns_are_left_to_sklearn(monkeypatch):
+def test_sparse_columns_are_refused_in_pieces(monkeypatch):
     monkeypatch.setattr(_features, "_PIECE", 200)
     X, tasks = data()
     model, y, table = JointFeatureRegressor(task_column="task"), np.ones(N), frame(X, tasks)
-    expected = resolve_fit(model, table, y, classifier=False)
     table["x4"] = table["x4"].astype(pd.SparseDtype(float))
-    with pytest.warns(UserWarning, match="sparse columns"):
-        found = resolve_fit(model, table, y, classifier=False)
-    np.testing.assert_array_equal(found.X, expected.X)
+    with pytest.raises(ValueError, match="sparse columns, such as 'x4'"):
+        resolve_fit(model, table, y, classifier=False)

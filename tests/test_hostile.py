@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from malsar_py.base import MultiTaskEstimator
 
-from .test_common import public_estimators, takes_labels, with_random_state
+from .test_common import kinds, public_estimators, takes_labels, with_random_state
 
 
 def plain():
@@ -88,17 +88,19 @@ MODELS = [c for c in public_estimators() if issubclass(c, MultiTaskEstimator)]
 
 
 def ways():
-    """Every model by each of its solvers."""
+    """Every model by each of its solvers; accelerated steps on models solved alike are for CI."""
     for cls in MODELS:
-        chosen = "solver" in cls().get_params()
-        yield from [(cls, {"solver": s}) for s in ("auto", "apg")] if chosen else [(cls, {})]
+        if "solver" not in cls().get_params():
+            yield pytest.param(cls, {}, id=cls.__name__)
+            continue
+        yield pytest.param(cls, {"solver": "auto"}, id=f"{cls.__name__}-auto")
+        marks = [] if cls in kinds(MODELS) else [pytest.mark.thorough]
+        yield pytest.param(cls, {"solver": "apg"}, id=f"{cls.__name__}-apg", marks=marks)
 
 
 @pytest.mark.filterwarnings("ignore:The number of tasks equals the number of rows:UserWarning")
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize(
-    ("cls", "way"), [pytest.param(c, w, id="-".join([c.__name__, *w.values()])) for c, w in ways()]
-)
+@pytest.mark.parametrize(("cls", "way"), ways())
 def test_ends_certified_or_with_a_warning(cls, way, case):
     X, y, tasks = case()
     classifier = is_classifier(cls())

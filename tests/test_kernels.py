@@ -605,6 +605,36 @@ def test_blocks_gram_product(data, T, d):
     assert_allclose(out, np.einsum("tij,jt->it", H, W), rtol=1e-12, atol=1e-12 * scale * d)
 
 
+@PROFILE
+@given(problem=block_problems(), centered=st.booleans())
+def test_blocks_gram_and_squares(problem, centered):
+    X, _, theta, offsets, scale = problem
+    weight, d = np.abs(theta), X.shape[1]
+    size = 400.0 * scale * scale * max(X.shape) * max(weight.max(initial=0.0), 1.0)
+    H, sums = np.full((len(offsets) - 1, d, d), np.nan), np.full((len(offsets) - 1, d), np.nan)
+    _, (*_, H) = same(blocks.gram, X, weight, offsets, centered, H, scale=size)
+    _, (*_, sums) = same(blocks.squares, X, weight, offsets, sums, scale=size)
+    for t, s in enumerate(task_slices(offsets)):
+        Z, w = X[s], weight[s]
+        assert_allclose(sums[t], w @ Z**2, rtol=1e-12, atol=1e-14 * size)
+        if centered and w.sum() > 0.0:
+            Z = Z - w @ Z / w.sum()
+        assert_allclose(H[t], (Z.T * w) @ Z, rtol=1e-12, atol=1e-14 * size)
+
+
+@PROFILE
+@given(problem=block_problems(), shift=st.floats(1e-3, 1e3))
+def test_blocks_whiten(problem, shift):
+    Z, _, _, offsets, scale = problem
+    shifts = shift * scale * scale * (1.0 + np.arange(len(offsets) - 1.0))
+    unit = max(scale * scale, shifts.max())
+    _, (*_, V) = same(blocks.whiten, Z, offsets, shifts, unit, np.full_like(Z, np.nan), scale=scale)
+    for t, s in enumerate(task_slices(offsets)):
+        K = (Z[s] @ Z[s].T + shifts[t] * np.eye(len(Z[s]))) / unit
+        expected = Z[s].T @ np.linalg.solve(K, Z[s])
+        assert_allclose(V[s].T @ V[s], expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("run", [lambda k: k, python], ids=["jitted", "python"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_blocks_with_nan(run, bad):

@@ -106,3 +106,38 @@ def test_newton_descent(fit_intercept):
         own = slice(offsets[t], offsets[t + 1])
         residue = dz[own] - A[:, own].T @ W[t]
         assert_allclose(residue, residue[0] if fit_intercept else 0.0, atol=1e-8)
+
+
+@pytest.mark.parametrize("centered", [True, False])
+def test_weighted_gram(centered):
+    """newton.weighted_gram is the Gram matrix of the chosen features, scaled and centred."""
+    each, *_ = problem(n=5, shared=False)
+    A, _, offsets = stacked(each)
+    n_tasks, k = len(each), each[0].shape[1]
+    weight = np.random.default_rng(0).random(offsets[-1])
+    chosen = np.array([np.roll(np.arange(k), t)[:3] for t in range(n_tasks)])
+    H = np.empty((n_tasks, 3, 3))
+    arrays = same(newton.weighted_gram, A, offsets[:-1], offsets, weight, chosen, centered, H)[1]
+    for t, X in enumerate(each):
+        d = weight[offsets[t] : offsets[t + 1]]
+        S = X[:, chosen[t]] - (d @ X[:, chosen[t]] / d.sum() if centered else 0.0)
+        assert_allclose(arrays[-1][t], S.T @ (d[:, None] * S), atol=1e-12)
+
+
+@pytest.mark.parametrize("ridge", [0.0, 0.2])
+def test_lasso_models(ridge):
+    """newton.lasso_models meets the optimality conditions; threshold 0 leaves a feature free."""
+    rng = np.random.default_rng(0)
+    S = rng.standard_normal((4, 30, 12)) + 3.0  # strongly correlated
+    H, rhs = np.einsum("tni,tnj->tij", S, S) / 30.0, rng.standard_normal((4, 12))
+    threshold = np.full(12, 0.4)
+    threshold[3] = 0.0
+    W = rng.standard_normal((4, 12))
+    _, arrays = same(newton.lasso_models, H, rhs, threshold, ridge, 100, 1e-9, 1e-11, W)
+    W = arrays[-1]
+    G = rhs - np.einsum("tij,tj->ti", H, W) - ridge * W
+    zero = W == 0.0
+    assert zero.any()
+    assert not zero[:, 3].any()
+    assert_allclose(G[~zero], (threshold * np.sign(W))[~zero], atol=1e-9)
+    assert (np.abs(G) <= threshold * (1.0 + 1e-8))[zero].all()

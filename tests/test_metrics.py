@@ -148,6 +148,16 @@ def test_weight_zero_is_no_row():
     )
 
 
+def test_labels_need_not_hold_tasks_that_do_not_count():
+    y, p, tasks = [1.0, 2.0, 3.0], [1.0, 4.0, 9.0], ["a", "b", "c"]
+    for how in ({"sample_weight": [1.0, 2.0, 0.0]}, {}):
+        y = y if how else [1.0, 2.0, np.nan]
+        got = task_scores(y, p, tasks, labels=["b", "a"], **how)
+        assert got.tolist() == [2.0, 0.0]
+    with pytest.raises(ValueError, match="`labels` lacks tasks of `tasks`: 'b'"):
+        task_scores([1.0, 2.0, np.nan], p, tasks, labels=["a"])
+
+
 def test_labels_order_and_complete_the_tasks():
     order = ["c", "x", "a", "b", "e", "d"]
     found = task_scores(Y, P, TASKS, labels=order)

@@ -76,21 +76,48 @@ def test_every_task_in_every_training_part(sizes, n_splits, seed, data):
 
 @given(
     cells=st.lists(
-        st.tuples(st.integers(0, 4), st.sampled_from(["n", "y"])), min_size=30, max_size=80
+        st.tuples(st.integers(0, 4), st.sampled_from(["a", "n", "y"])), min_size=30, max_size=80
     ),
+    n_splits=st.integers(2, 5),
     seed=st.none() | st.integers(0, 3),
 )
 @settings(max_examples=100, deadline=None)
-def test_stratified_within_tasks(cells, seed):
+def test_stratified_within_tasks_and_over_them(cells, n_splits, seed):
     tasks, y = (np.array(column) for column in zip(*cells, strict=True))
-    cv = TaskKFold(3, shuffle=seed is not None, random_state=seed)
+    cv = TaskKFold(n_splits, shuffle=seed is not None, random_state=seed)
     fold = folds_of(cv, np.zeros((len(y), 1)), y, tasks)
+    assert np.array_equal(fold, folds_of(cv, np.zeros((len(y), 1)), y, tasks))
     cell = np.unique([f"{t}{c}" for t, c in cells], return_inverse=True)[1]
     assert np.array_equal(fold == -1, np.bincount(cell)[cell] == 1)
-    for of in (cell, tasks):
-        assert (np.ptp(spread(fold, of, 3), axis=1) <= 1).all()
-    for k in range(3):
+    for of in (cell, tasks, y, np.zeros(len(y))):
+        assert (np.ptp(spread(fold, of, n_splits), axis=1) <= 1).all()
+    for k in range(n_splits):
         assert set(cell[fold != k]) == set(cell)
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+@pytest.mark.parametrize(
+    ("sizes", "positives", "n_splits"),
+    [
+        ([20] * 50, [3] * 50, 5),
+        ([20] * 50, [2] * 50, 4),
+        ([10, 20] * 20, [1, 4] * 20, 10),
+        ([12, 7, 24, 5] * 9, [2, 2, 3, 2] * 9, 6),
+    ],
+)
+def test_rare_classes_of_all_tasks_are_spread(sizes, positives, n_splits, seed):
+    """Sizes that are multiples of the folds, alone or mixed."""
+    tasks = np.repeat(np.arange(len(sizes)), sizes)
+    y = np.concatenate(
+        [np.r_[np.ones(p), np.zeros(n - p)] for n, p in zip(sizes, positives, strict=True)]
+    ).astype(int)
+    cv = TaskKFold(n_splits, shuffle=seed is not None, random_state=seed)
+    fold = folds_of(cv, y[:, None], y, tasks)
+    tested = np.bincount(fold[(fold >= 0) & (y == 1)], minlength=n_splits)
+    assert np.ptp(tested) <= 1
+    assert tested.sum() == sum(p for p in positives if p > 1)
+    assert np.ptp(np.bincount(fold[fold >= 0])) <= 1
+    assert (np.ptp(spread(fold, tasks, n_splits), axis=1) <= 1).all()
 
 
 def test_one_task_is_kfold():
@@ -158,7 +185,14 @@ X12 = np.zeros((12, 1))
         (np.array([True, False] * 6), True),
         ([0, 1] * 6, True),
         ([0, 1, 2] * 4, False),
-        ([0.0, 1.0] * 6, False),
+        ([0.0, 1.0] * 6, True),
+        ([0.0, 1.0, NAN] * 4, True),
+        (pd.array([-1.0, 1.0, None] * 4, dtype="Float64"), True),
+        (pd.array([False, True, None] * 4, dtype="boolean"), True),
+        (np.array([1.0, 2.0, None] * 4, dtype=object), True),
+        (np.array(["2021", "2022"] * 6, dtype="M8[Y]"), True),
+        ([0.0, 1.0, 2.0] * 4, False),
+        ([0.5, 1.5] * 6, False),
         (np.linspace(0, 1, 12), False),
         (None, False),
     ],
@@ -186,6 +220,45 @@ def test_missing_targets_train_and_are_not_tested(column):
     assert fold.tolist() == [-1, 0, 0, 0, 1, 1, -1, -1, -1, -1, -1, -1]
     words = np.array([None, "n", "y"] * 4, dtype=object)
     assert (folds_of(TaskKFold(2), X12, words, TASKS) == -1).tolist() == [True, False, False] * 4
+
+
+@pytest.mark.parametrize("stratify", [False, True])
+@pytest.mark.parametrize("column", [False, True])
+def test_rows_of_weight_zero_train_and_do_not_count(stratify, column):
+    """The other rows are dealt as if they were alone."""
+    rng = np.random.default_rng(0)
+    tasks = np.r_[np.repeat([0, 1, 2], 12), [3, 3, 4, 4]]
+    y = rng.permutation(np.arange(40) % 2)
+    weight = rng.uniform(0.1, 2.0, 40) * (rng.random(40) < 0.7)
+    weight[36:] = [0.0, 1.0, 0.0, 0.0]  # a task with one row that counts, and one with none
+    if column:
+        tasks = None
+    counts = weight > 0.0
+    y = np.where(counts, y, 5)  # what does not count is of no class
+    y = y[:, None] if column else y
+    cv = TaskKFold(3, stratify=stratify)
+    fold = folds_of(cv, y, y, tasks, sample_weight=weight)
+    assert (fold[~counts] == -1).all()
+    alone = folds_of(cv, y[counts], y[counts], None if column else tasks[counts])
+    assert np.array_equal(fold[counts], alone)
+    if not column:
+        assert (fold[36:] == -1).all()
+    missing = np.where(counts.reshape(y.shape), y, NAN)
+    assert np.array_equal(folds_of(cv, y, missing, tasks), fold)
+
+
+def test_weights_without_y_and_of_cells():
+    weight = np.r_[0.0, np.ones(11)]
+    assert folds_of(TaskKFold(2), X12, tasks=TASKS, sample_weight=weight)[0] == -1
+    assert (folds_of(TaskKFold(2), X12, tasks=TASKS, sample_weight=2.0) >= 0).all()
+    Y = np.random.default_rng(0).normal(size=(12, 2))
+    weights = np.ones((12, 2))
+    weights[:8, 1] = 0.0
+    weights[3] = 0.0
+    fold = folds_of(TaskKFold(2), Y, Y, sample_weight=weights)
+    assert np.flatnonzero(fold == -1).tolist() == [3]
+    assert np.bincount(fold[8:]).tolist() == [2, 2]
+    assert np.array_equal(fold, folds_of(TaskKFold(2), Y, np.where(weights > 0, Y, NAN)))
 
 
 # --- y with a column per task --------------------------------------------------------------------
@@ -232,6 +305,13 @@ def test_columns_of_classes_are_stratified():
         assert np.ptp(counts, axis=0).max() <= 2
     free = folds_of(TaskKFold(3, stratify=False), Y, Y)
     assert free[7] >= 0
+
+
+def test_a_column_may_lack_a_class():
+    Y = np.array([["n", "y"], ["n", "n"], ["n", "y"], ["n", None], ["n", "n"], [None, "y"]], object)
+    fold = folds_of(TaskKFold(2), Y, Y)
+    assert (fold >= 0).all()
+    assert np.ptp(np.bincount(fold)) == 0
 
 
 def test_a_column_that_cannot_be_kept():
@@ -361,7 +441,11 @@ def test_refused_parameters(params, match):
 
 Y2 = np.zeros((12, 2))
 REFUSED = [
-    ({}, {"groups": TASKS}, ValueError, "not `groups`"),
+    ({}, {"groups": TASKS}, ValueError, "not `groups`: TaskGroupKFold keeps"),
+    ({}, {"sample_weight": TASKS[:3]}, ValueError, "sample_weight"),
+    ({}, {"sample_weight": -np.ones(12)}, ValueError, "Negative values"),
+    ({}, {"sample_weight": np.zeros(12)}, ValueError, "at least one non-zero"),
+    ({}, {"sample_weight": np.eye(12)[0]}, ValueError, "the largest task has 1 observed rows of p"),
     ({}, {"tasks": TASKS[:3]}, ValueError, "`tasks` has 3 labels, X has 12"),
     ({}, {"tasks": [1, "a"] * 6}, TypeError, "`tasks` mixes"),
     ({}, {"tasks": [NAN] * 12}, ValueError, "`tasks` contains NaN"),

@@ -396,3 +396,19 @@ def test_golden_files(name, kind, shared_dir):
             # and above it in MALSAR's Lasso, which stops early.
             lowest = min(reached) if name == "msmtfl_capL1" else max(reached)
             assert lowest <= best * (1.0 + WITHIN), (i, reached)
+
+
+def test_a_stage_whose_free_features_separate_the_classes_ends_the_fit():
+    """There is no finite minimiser, and only there the message says so."""
+    rng = np.random.default_rng(0)
+    X, tasks = rng.standard_normal((120, 6)), np.repeat([0, 1], 60)
+    y = np.where(tasks == 1, X[:, 0] > 0.0, X[:, 0] + rng.logistic(size=120) > 0.0)
+    model = MultiStageClassifier(lambda1=0.02, threshold=0.5)
+    with pytest.warns(ConvergenceWarning, match=r"separate the classes of task 1.*lambda2 > 0"):
+        model.fit(X, y, tasks=tasks)
+    assert model.n_iter_ < 100
+    assert model.set_params(lambda2=0.01).fit(X, y, tasks=tasks).optimality_ <= model.tol
+    noisy = y ^ (rng.random(120) < 0.2)
+    model.set_params(lambda2=0.0).fit(X, noisy, tasks=tasks)
+    assert model.n_stages_ > 1
+    assert model.optimality_ <= model.tol

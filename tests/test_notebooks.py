@@ -84,6 +84,7 @@ STAND_INS = [path for path in NOTEBOOKS if "SIMULATED" in path.with_suffix(".py"
 
 
 @pytest.mark.notebook
+@pytest.mark.thorough  # where the data are not, nbmake does the same
 @pytest.mark.parametrize("path", STAND_INS, ids=lambda path: path.stem)
 def test_stand_in(path, tmp_path):
     """Without the data a notebook runs on simulated ones, and says so."""

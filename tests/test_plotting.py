@@ -1,4 +1,4 @@
-"""Displays: drawn and saved, what the labels say, nothing left in pyplot, what is refused."""
+"""Displays: drawn and saved, what the labels say, what pyplot knows, what is refused."""
 
 from __future__ import annotations
 
@@ -40,12 +40,10 @@ PNG = b"\x89PNG"
 
 @pytest.fixture(autouse=True)
 def no_pyplot_state():
-    """No figure is left in pyplot, whatever is drawn."""
+    """Figures are drawn for no screen."""
     from matplotlib import pyplot
 
-    before = pyplot.get_fignums()
-    yield
-    assert pyplot.get_fignums() == before
+    pyplot.switch_backend("agg")
 
 
 @pytest.fixture(scope="module")
@@ -153,8 +151,10 @@ def test_coefficient_map_by_cluster(clustered):
     assert (np.diff(labels) >= 0).all()
     edges = [line.get_xdata()[0] for line in display.ax_.get_lines()]
     assert edges == (np.flatnonzero(np.diff(labels)) + 0.5).tolist()
-    # Long names are cut, and turned below the axes.
-    assert all(len(text) == 24 and text.endswith("…") for text in ticks(display.ax_.xaxis))
+    # Long names are cut, stay distinct, and are turned below the axes.
+    names = ticks(display.ax_.xaxis)
+    assert all(len(text) == 24 and "…" in text for text in names)
+    assert len(set(names)) == len(names)
     assert display.ax_.get_xticklabels()[0].get_rotation() == 90.0
     assert display.ax_.get_legend() is None  # no zeros
     given = CoefficientMapDisplay.from_estimator(clustered, order="given")
@@ -199,7 +199,7 @@ def test_coefficient_map_of_classifiers_searches_and_zeros(search, exam):
         exam.data[some], y[some], tasks=exam.tasks[some]
     )
     display = drawn(CoefficientMapDisplay.from_estimator(model, vmax=0.5))
-    assert display.colorbar_.ax.get_ylabel().endswith("(log odds per unit of the feature)")
+    assert display.colorbar_.ax.get_ylabel().endswith("(log odds per unit)")
     assert display.image_.get_clim() == (-0.5, 0.5)
     assert display.image_.get_array().mask.all()
 
@@ -230,7 +230,7 @@ def test_tasks_that_are_all_alike():
     S = np.array([[1.0, 0.98, 0.97], [0.98, 1.0, 0.99], [0.97, 0.99, 1.0]])
     display = drawn(TaskSimilarityDisplay(S, tasks=list("abc")).plot())
     # The colours tell apart what there is; those around 0 would all be the same red.
-    assert display.image_.get_clim() == (0.97, 1.0)
+    assert display.image_.get_clim() == (0.95, 1.0)
     assert display.colorbar_.ax.get_ylabel() == "similarity"
 
 
@@ -403,22 +403,47 @@ def test_axes_that_are_given(joint, path, search):
         figure.savefig(BytesIO())
 
 
-def test_nothing_is_imported_of_pyplot():
+def test_pyplot_knows_the_figure(joint, path, search):
+    """As scikit-learn's displays: plt.title, plt.show and plt.savefig are about the display."""
+    from matplotlib import pyplot
+
+    for draw, source in [
+        (CoefficientMapDisplay.from_estimator, joint),
+        (TaskSimilarityDisplay.from_estimator, joint),
+        (PathDisplay.from_path, path),
+        (CVCurveDisplay.from_estimator, search),
+        (ConvergenceDisplay.from_estimator, joint),
+    ]:
+        display = draw(source)
+        assert pyplot.gcf() is display.figure_
+        pyplot.sca(display.ax_)
+        pyplot.title("mine")
+        assert display.ax_.get_title() == "mine"
+
+
+def test_a_notebook_shows_the_display_once(joint, monkeypatch):
+    from matplotlib import pyplot
+
+    display = ConvergenceDisplay.from_estimator(joint)
+    monkeypatch.setattr(
+        "matplotlib.get_backend", lambda: "module://matplotlib_inline.backend_inline"
+    )
+    assert display._repr_png_().startswith(PNG)
+    assert pyplot.get_fignums() == []
+
+
+def test_nothing_is_imported_before_it_is_drawn():
     code = """
 import sys
-import numpy as np
-from malsar_py.plotting import CoefficientMapDisplay
-assert "matplotlib" not in sys.modules
-display = CoefficientMapDisplay(np.eye(3)).plot()
-assert display._repr_png_()
-print("matplotlib.pyplot" in sys.modules)
+import malsar_py.plotting
+print("matplotlib" in sys.modules)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.stdout.strip() == "False", run.stderr
 
 
 def test_without_matplotlib(joint, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"ConvergenceDisplay.plot requires.*malsar_py\[plot\]"):
         ConvergenceDisplay.from_estimator(joint)
 

@@ -78,7 +78,7 @@ def test_three_parameters_words_and_gaps():
     np.testing.assert_array_equal(display.image_.get_array(), [[2.5, 6.5], [3.5, 7.5]])
     words = [{"graph": "chain"}, {"graph": "complete"}, {"graph": np.eye(2)}]
     display = drawn(CVCurveDisplay(results_of(words, [[1, 2], [2, 3], [0, 1]])).plot())
-    assert ticks(display.ax_.xaxis) == ["chain", "complete", "array([[1., 0.], [0., 1…"]
+    assert ticks(display.ax_.xaxis) == ["chain", "complete", "array([[1., … [0., 1.]])"]
     assert display.one_se_index_ is None
     # A candidate without the parameter has no place; one without a score is not drawn.
     parts = [{"lambda1": 0.1}, {"lambda1": 1.0}, {"other": 1}, {"lambda1": 3.0}]

@@ -169,7 +169,9 @@ def test_twin(name, loss, seed):
     ours = loss_value(case, W, b, loss) + omega(name, model, W, p)
     theirs = twin(name, case, p, loss, MODELS)
     assert abs(ours - theirs) <= WITHIN * abs(theirs), ours / theirs - 1.0
-    np.testing.assert_allclose(model.objective_[-1], ours, rtol=1e-8)
+    # (the norm of SharedSubspace is CVXPY's, and as exact as that)
+    rtol = WITHIN if name == "SharedSubspace" else 1e-10
+    np.testing.assert_allclose(model.objective_[-1], ours, rtol=rtol)
     # What the certificate proves lies below both.
     proven = model.objective_[-1] - model.dual_gap_
     assert proven <= min(model.objective_[-1], theirs * (1.0 + WITHIN)) + 1e-12 * ours

@@ -285,6 +285,7 @@ def test_threads_change_no_digit_that_counts(blas):
             print(max(np.abs(a - b).max() for a, b in zip(found, expected)) < 1e-10)
         """,
         OMP_NUM_THREADS=blas,
+        OPENBLAS_NUM_THREADS=blas,  # read first
     )
     assert out.split() == ["True"] * 4
 

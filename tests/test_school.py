@@ -83,7 +83,8 @@ def test_a_search_is_grid_search_cv(model, scoring, shared_dir):
     model = clone(model).set_params(task_column=0, tol=1e-10, max_iter=100_000)
     lambda1 = lambda_grid(model, X, y, n_lambdas=5, eps=1e-2)
     cv = TaskKFold(3, task_column=0)
-    ours = MultiTaskSearchCV(model, lambda1=lambda1, cv=cv, scoring=scoring).fit(X, y)
+    search = MultiTaskSearchCV(model, lambda1=lambda1, lambda2=None, cv=cv, scoring=scoring)
+    ours = search.fit(X, y)
     theirs = None if scoring is None else make_task_scorer(scoring, task_column=0)
     theirs = GridSearchCV(model, {"lambda1": lambda1}, cv=cv, scoring=theirs).fit(X, y)
     for k in range(3):

@@ -186,11 +186,9 @@ def test_what_is_refused(data):
     model = MeanRegularizedRegressor().fit(X, y, tasks=tasks)
     with pytest.raises(ValueError, match=r"'mean_task_rmse' cannot see the tasks.*task_column="):
         make_task_scorer("mean_task_rmse")(model, X, y)
-    pipeline = make_pipeline(
-        keep_tasks(StandardScaler(), task_column=0), MeanRegularizedRegressor(task_column=0)
-    ).fit(with_column(X, tasks), y)
+    pipeline = make_pipeline(StandardScaler(), Ridge()).fit(X, y)
     with pytest.raises(ValueError, match="cannot see the tasks"):
-        make_task_scorer("mean_task_rmse")(pipeline, with_column(X, tasks), y)
+        make_task_scorer("mean_task_rmse")(pipeline, X, y)
     with pytest.raises(ValueError, match="given twice"):
         make_task_scorer("mean_task_rmse", task_column=0)(model, X, y, tasks=tasks)
     with pytest.raises(ValueError, match="mean_task_log_loss needs predict_proba, which Mean"):
@@ -206,3 +204,25 @@ def test_copies_and_prints(data):
     assert repr(scorer) == "make_task_scorer('mean_task_rmse', task_column='school')"
     again = pickle.loads(pickle.dumps(scorer))
     assert again.task_score == scorer.task_score and again.task_column == "school"
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("name", ["neg_mean_task_rmse", "mean_task_r2", "normalized_mse"])
+def test_rows_that_do_not_count_have_no_say(data, name, missing):
+    """Their labels need not have been fitted."""
+    X, y, tasks, _ = data
+    more = np.vstack([X, X[:2]]), np.r_[tasks, ["z", "a"]]
+    weight = np.r_[np.ones(len(y)), 0.0, 0.0]
+    target = np.r_[y, 50.0, -50.0]
+    if missing:
+        target, weight = np.r_[y, np.nan, np.nan], None
+    scorer = make_task_scorer(name)
+    model = MeanRegularizedRegressor().fit(X, y, tasks=tasks)
+    expected = scorer(model, X, y, tasks=tasks)
+    got = scorer(model, more[0], target, tasks=more[1], sample_weight=weight)
+    assert got == pytest.approx(expected, 1e-12)
+    by_column = MeanRegularizedRegressor(task_column=0).fit(with_column(X, tasks), y)
+    got = scorer(by_column, with_column(*more), target, sample_weight=weight)
+    assert got == pytest.approx(expected, 1e-12)
+    with pytest.raises(ValueError, match="Nothing is left to score"):
+        scorer(model, *more[:1], np.full(len(target), np.nan), tasks=np.r_[tasks, tasks[:2]])

@@ -146,3 +146,63 @@ def test_unseen_labels_are_tasks_of_their_own():
     z = X[:, 0] + np.r_[np.repeat(model.means_, 2), np.full(4, model.means_.mean())]
     expected = np.mean([r2_score(y[tasks == t], z[tasks == t]) for t in (0, 1, 8, 9)])
     assert model.score(X, y, tasks=tasks) == pytest.approx(expected, 1e-12)
+
+
+# Rows of weight 0: a third class, a task's only second value, a task of their own, a new label.
+EXTRA_TASKS = [0, 1, 2, 9]
+
+
+@pytest.mark.parametrize("kind", [Regressor, Classifier])
+@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("unseen", ["error", "mean"])
+def test_rows_that_do_not_count_have_no_say(kind, column, missing, unseen):
+    """The score is that of the other rows, whatever task, target or label these have."""
+    rng = np.random.default_rng(2)
+    tasks = np.r_[np.repeat([0, 1], 6), 2]  # the one row of task 2 is pooled: none with an own R2
+    X = rng.normal(size=(13, 2))
+    y = X[:, 0] + rng.normal(size=13)
+    y[tasks == 1] = 3.0
+    more_tasks, more_y = np.array(EXTRA_TASKS), np.array([50.0, 60.0, -70.0, 80.0])
+    if kind is Classifier:
+        y, more_y = np.sign(y), np.array([1.0, -1.0, -1.0, 7.0])
+    weight = rng.uniform(0.5, 2.0, 13)
+
+    def given(X, tasks):
+        return (np.c_[tasks, X], {}) if column else (X, {"tasks": tasks})
+
+    Z, labels = given(X, tasks)
+    model = kind(task_column=0 if column else None, unseen=unseen).fit(Z, y, **labels)
+    expected = model.score(Z, y, sample_weight=weight, **labels)
+    Z, labels = given(np.vstack([X, X[:4]]), np.r_[tasks, more_tasks])
+    if missing:
+        targets, weights = np.r_[y, np.full(4, np.nan)], np.r_[weight, np.ones(4)]
+    else:
+        targets, weights = np.r_[y, more_y], np.r_[weight, np.zeros(4)]
+    assert model.score(Z, targets, sample_weight=weights, **labels) == pytest.approx(expected)
+    if unseen == "error":
+        weights[-1], targets[-1] = 1.0, 1.0
+        with pytest.raises(ValueError, match=r"Unseen task labels in .*: 9(\.0)?\. The model"):
+            model.score(Z, targets, sample_weight=weights, **labels)
+
+
+def test_weight_zero_is_no_second_row():
+    """A task with one row that counts, or none, has no R2 of its own."""
+    X = np.array([[1.0], [2.0], [4.0], [3.0], [5.0], [1.0]])
+    y = np.array([1.5, 1.0, 5.0, 2.0, 4.0, 9.0])
+    tasks = np.array([0, 0, 0, 1, 1, 2])
+    model = Regressor().fit(X, y, tasks=tasks)
+    weight = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])
+    z = X[:, 0] + model.means_[tasks]
+    own = r2_score(y[:3], z[:3])
+    assert model.score(X, y, tasks=tasks, sample_weight=weight) == pytest.approx(own, 1e-12)
+    with pytest.raises(ValueError, match="Nothing is left to score"):
+        model.score(X, np.full(6, np.nan), tasks=tasks)
+
+
+def test_x_of_rows_that_do_not_count_is_checked_as_in_fit():
+    X = np.array([[1.0], [2.0], [np.nan]])
+    model = Regressor().fit(X[:2], [1.0, 2.0], tasks=[0, 0])
+    for call in (model.fit, model.score):
+        with pytest.raises(ValueError, match="contains NaN"):
+            call(X, [1.0, 2.0, np.nan], tasks=[0, 0, 1])

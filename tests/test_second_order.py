@@ -13,6 +13,8 @@ from malsar_py import (
     ClusteredClassifier,
     ClusteredRegressor,
     GraphClassifier,
+    JointFeatureClassifier,
+    LassoClassifier,
     MeanRegularizedClassifier,
     TraceNormClassifier,
     TraceNormRegressor,
@@ -21,9 +23,12 @@ from malsar_py import (
 )
 from malsar_py.design import Ragged, Shared
 from malsar_py.losses import Squared
+from malsar_py.model_selection import lambda1_max
 from malsar_py.objective import make_objective
 from malsar_py.penalties import Coupling, Ridge
-from malsar_py.solvers import Workspace, _systems, solve_closed_form
+from malsar_py.solvers import Workspace, _inner_smooth, _systems, solve_closed_form
+
+from .problems import assert_same_objective, objective_at_zero
 
 
 def ragged(d, low, high, T=6, seed=0, classes=False):
@@ -57,11 +62,12 @@ def used(monkeypatch, name):
 
 def same_optimum(model, *args, tol=1e-10, **kwargs):
     values = []
+    unit = objective_at_zero(model, *args, **kwargs)
     for solver in ("auto", "apg"):
         model.set_params(solver=solver, tol=tol, max_iter=100_000).fit(*args, **kwargs)
         assert model.relative_gap_ <= tol
         values.append(model.objective_[-1])
-    assert_allclose(values[0], values[1], rtol=1e-9)
+    assert_same_objective(*values, unit, tol=tol)
 
 
 @pytest.mark.parametrize("parameters", SPECTRAL)
@@ -205,3 +211,38 @@ def test_gram_route_where_one_factor_serves_the_small_values(monkeypatch):
     assert_allclose(prox.prox_spectral_box(V, tau, 1.0, 0.1, 2), expected, atol=1e-14)
     with pytest.raises(AssertionError, match="an SVD"):
         prox.prox_trace(V, 1e-9)
+
+
+# --- nearly separable classes ---------------------------------------------------------------------
+
+
+def nearly_separable(seed=0, n=600, d=9, n_tasks=10):
+    """Skewed, correlated features and 3 to 10 positives a task."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)) @ rng.standard_normal((d, d)) + rng.standard_normal((n, d))
+    X = np.sinh(X / 3.0)
+    tasks, y = np.arange(n) % n_tasks, np.zeros(n, np.int64)
+    z = X @ rng.standard_normal(d) + 2.0 * rng.standard_normal(n)
+    for t in range(n_tasks):
+        own = np.flatnonzero(tasks == t)
+        y[own[np.argsort(-z[own])[: rng.integers(3, 11)]]] = 1
+    return (X - X.mean(axis=0)) / X.std(axis=0), y, tasks
+
+
+@pytest.mark.parametrize("cls", [JointFeatureClassifier, LassoClassifier])
+@pytest.mark.parametrize("share", [3e-4, 1e-4])
+def test_nearly_separable_classes_take_few_newton_steps(cls, share, monkeypatch):
+    """Descent crept through a thousand accelerated steps a round, and further."""
+    X, y, tasks = nearly_separable()
+    strongest = lambda1_max(cls(), X, y, tasks=tasks)
+
+    def handed_over(*args, **kwargs):
+        raise AssertionError("Newton's steps failed")
+
+    slow = cls(lambda1=share * strongest, solver="apg", max_iter=100_000).fit(X, y, tasks=tasks)
+    monkeypatch.setattr(_inner_smooth, "solve_accelerated", handed_over)
+    fast = cls(lambda1=share * strongest).fit(X, y, tasks=tasks)
+    assert fast.n_iter_ <= 10
+    assert fast.relative_gap_ <= fast.tol
+    margin = fast.dual_gap_ + slow.dual_gap_
+    assert abs(fast.objective_[-1] - slow.objective_[-1]) <= margin + 1e-12

@@ -54,6 +54,38 @@ def test_shuffle_split_keeps_classes():
         assert len(train) == 32
 
 
+def test_shuffle_split_keeps_rare_classes_over_tasks():
+    tasks = np.repeat(np.arange(50), 20)
+    y = np.tile(np.r_[np.ones(3), np.zeros(17)], 50)
+    for _, test in TaskShuffleSplit(10, random_state=0).split(y, y, tasks):
+        assert abs(y[test].sum() - 0.25 * 150) < 1.0
+        assert abs(len(test) - 250) < 1.0
+        rare = np.bincount(tasks[test][y[test] == 1], minlength=50)
+        assert rare.max() == 1
+
+
+def test_rows_of_weight_zero_are_not_tested():
+    tasks = np.repeat([0, 1, 2, 3], [8, 8, 8, 2])
+    weight = np.r_[np.tile([1.0, 0.0, 2.0, 0.5], 6), 0.0, 0.0]
+    counts = weight > 0.0
+    y = np.full(26, 7)
+    y[counts] = np.arange(18) % 2
+    for stratify in (False, True):
+        cv = TaskShuffleSplit(20, stratify=stratify, random_state=0)
+        for train, test in cv.split(y, y, tasks, sample_weight=weight):
+            assert counts[test].all()
+            assert set(tasks[train][counts[train]]) == {0, 1, 2}
+            assert 4 <= len(test) <= 5
+    Y = np.random.default_rng(0).normal(size=(26, 2))
+    for train, test in TaskShuffleSplit(5, random_state=0).split(Y, Y, sample_weight=weight):
+        assert counts[test].all()
+        assert len(train) + len(test) == 26
+    parts = list(LeaveOneTaskOut().split(y, y, tasks, sample_weight=weight))
+    assert LeaveOneTaskOut().get_n_splits(y, y, tasks, sample_weight=weight) == len(parts) == 3
+    assert [set(tasks[test]) for _, test in parts] == [{0}, {1}, {2}]
+    assert all(counts[test].all() and len(test) == 6 for _, test in parts)
+
+
 def test_shuffle_split_of_columns():
     rng = np.random.default_rng(0)
     Y = rng.normal(size=(80, 6))

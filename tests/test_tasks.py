@@ -12,7 +12,8 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.exceptions import DataConversionWarning, NotFittedError
 
-from malsar_py._tasks import resolve_fit, resolve_predict, resolve_score, task_weights
+from malsar_py._tasks import resolve_fit, resolve_predict, resolve_score
+from malsar_py._weights import task_weights
 
 NAN = np.nan
 

@@ -13,7 +13,15 @@ from sklearn.linear_model import Ridge
 import malsar_py
 from malsar_py.datasets import make_joint_feature
 
-from .problems import assert_same_fit, data_for, ragged, shared, tight
+from .problems import (
+    assert_same_fit,
+    assert_same_objective,
+    data_for,
+    objective_at_zero,
+    ragged,
+    shared,
+    tight,
+)
 
 STEMS = {
     "Dirty": ("coef_shared_", "coef_specific_"),
@@ -58,7 +66,8 @@ def test_one_part_off(stem, off, alone, classify):
     model.fit(X, y, tasks=tasks)
     expected = tight(estimator(alone, classify, lambda1=lambda_)).fit(X, y, tasks=tasks)
     assert_same_fit(model, expected)
-    assert_allclose(model.objective_[-1], expected.objective_[-1], rtol=1e-10)
+    unit = objective_at_zero(model, X, y, tasks=tasks)
+    assert_same_objective(model.objective_[-1], expected.objective_[-1], unit, tol=1e-12)
     first, second = (getattr(model, name) for name in STEMS[stem])
     zero, kept = (first, second) if off == "lambda1" else (second, first)
     assert not zero.any()
@@ -83,7 +92,8 @@ def test_trace_bounds_off_and_beyond(classify):
     free.fit(X, y, tasks=tasks)
     assert not free.coef_sparse_.any()
     plain = tight(estimator("Lasso", classify, lambda1=0.0)).fit(X, y, tasks=tasks)
-    assert_allclose(free.objective_[-1], plain.objective_[-1], rtol=1e-9)
+    unit = objective_at_zero(plain, X, y, tasks=tasks)
+    assert_same_objective(free.objective_[-1], plain.objective_[-1], unit, tol=1e-12)
 
 
 def test_trace_bound_and_trace_norm_are_two_forms_of_one_problem():
@@ -94,8 +104,9 @@ def test_trace_bound_and_trace_norm_are_two_forms_of_one_problem():
     assert bound > 0.1
     bounded = tight(estimator("SparseLowRank", lambda1=0.15, trace_bound=bound))
     bounded.fit(X, y, tasks=tasks)
-    assert_allclose(
-        bounded.objective_[-1] + 0.3 * bound, penalised.objective_[-1], rtol=1e-9, atol=0
+    unit = objective_at_zero(penalised, X, y, tasks=tasks)
+    assert_same_objective(
+        bounded.objective_[-1] + 0.3 * bound, penalised.objective_[-1], unit, tol=1e-12
     )
     assert_same_fit(bounded, penalised)
     assert_allclose(np.linalg.norm(bounded.coef_low_rank_, "nuc"), bound, rtol=1e-9)
@@ -308,7 +319,8 @@ def test_warm_start_under_a_new_bound_is_feasible():
         assert np.linalg.norm(model.coef_low_rank_, "nuc") <= bound * (1.0 + 1e-9)
         cold = estimator("SparseLowRank", lambda1=0.15, trace_bound=bound, tol=1e-9)
         cold.fit(X, y, tasks=tasks)
-        assert_allclose(model.objective_[-1], cold.objective_[-1], rtol=1e-8)
+        unit = objective_at_zero(cold, X, y, tasks=tasks)
+        assert_same_objective(model.objective_[-1], cold.objective_[-1], unit, tol=1e-9)
 
 
 # --- what they refuse -----------------------------------------------------------------------------

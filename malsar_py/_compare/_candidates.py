@@ -69,7 +69,7 @@ class Candidate:
     name: str
     estimator: Any  # a model that finds the task in column 0, or a pipeline that drops it
     grid: dict[str, Any]
-    shares: bool = True  # False: the references, one model for each task and one for all
+    shares: bool = True  # False: the references and Lasso, whose tasks are fitted as if alone
 
     @property
     def pooled(self) -> bool:
@@ -142,7 +142,8 @@ def candidates(train: Part, *, classify: bool, seed: int) -> list[Candidate]:
         ("RobustFeature", make("RobustFeature"), apart, _N_LAMBDAS // 2),
         ("TaskRelationship", make("TaskRelationship"), {}, _N_LAMBDAS),
     ):
-        found.append(Candidate(name, model, {"lambda1": strengths(model, n_lambdas), **others}))
+        grid = {"lambda1": strengths(model, n_lambdas), **others}
+        found.append(Candidate(name, model, grid, shares=name != "Lasso"))
     return found
 
 

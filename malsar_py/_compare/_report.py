@@ -14,10 +14,10 @@ import numpy as np
 from .. import metrics
 from .._table import CompareError
 from .._typing import FloatArray
+from ..plotting._draw import short_names
 from ._run import Comparison, Outcome
 
 _HEADINGS = {"rmse": "RMSE", "r2": "R2", "log_loss": "log loss", "accuracy": "accuracy"}
-_LONGEST_LABEL = 24
 
 
 def report(settings: dict[str, Any], outcomes: list[Outcome]) -> Iterator[str]:
@@ -31,27 +31,25 @@ def report(settings: dict[str, Any], outcomes: list[Outcome]) -> Iterator[str]:
     )
     yield ""
     first, second = (_HEADINGS[name] for name in outcomes[0].scores)
-    row = "{:<22}{:>9}{:>9}{:>3}{:>10} {:<4}{:>9}{:>11}{:>9}"
-    heading = row.format(
-        "model", "lambda1", "lambda2", "k", first, "", second, "rel. gap", "seconds"
-    )
-    yield heading
-    yield "-" * len(heading)
+    headings = ["model", "lambda1", "lambda2", "k", first, "", second, "rel. gap", "seconds"]
+    rows = []
     for outcome in outcomes:
         chosen = outcome.parameters
         values = list(outcome.scores.values())
-        yield row.format(
-            outcome.model,
-            _strength(chosen["lambda1"]),
-            _strength(chosen.get("lambda2", 0.0)),
-            chosen.get("n_clusters", ""),
-            f"{values[0]:.4f}",
-            "best" if outcome.best else "",
-            f"{values[1]:.4f}",
-            _gap(outcome.relative_gap) + ("" if outcome.converged else "!"),
-            f"{outcome.search_seconds + outcome.fit_seconds:.1f}",
+        rows.append(
+            [
+                outcome.model,
+                _strength(chosen["lambda1"], "lambda1" in outcome.edges),
+                _strength(chosen.get("lambda2", 0.0), "lambda2" in outcome.edges),
+                str(chosen.get("n_clusters", "")),
+                _score(values[0]),
+                "best" if outcome.best else "",
+                _score(values[1]),
+                _gap(outcome.relative_gap) + ("" if outcome.converged else "!"),
+                f"{outcome.search_seconds + outcome.fit_seconds:.1f}",
+            ]
         )
-    yield "-" * len(heading)
+    yield from _aligned([headings, *rows], (-22, 9, 9, 3, 10, -5, 9, 11, 9))
     tasks = settings["n_test_tasks"]
     if classify:
         yield f"log loss, accuracy: test rows, mean over the {tasks} tasks that have some"
@@ -63,12 +61,40 @@ def report(settings: dict[str, Any], outcomes: list[Outcome]) -> Iterator[str]:
     )
     yield "chain: each task is tied to the next in the order of their mean target"
     yield "rel. gap: how far the final fit can be from its optimum (objective at W = 0 is 1)"
+    if any(outcome.edges & {"lambda1", "lambda2"} for outcome in outcomes):
+        yield "*: the end of the values tried; a better one may lie beyond"
     if not all(outcome.converged for outcome in outcomes):
         yield "!: the final fit missed its tolerance; raise max_iter to use such a setting"
 
 
-def _strength(value: float) -> str:
-    return f"{value:.3g}" if value else "-"
+def _aligned(rows: list[list[str]], widths: tuple[int, ...]) -> Iterator[str]:
+    """Rows below a heading, between rules; columns of so many letters, to the left if negative.
+
+    A column that needs more is as wide as it needs to be, and never touches the one before it.
+    """
+    columns: list[list[str]] = []
+    for cells, width in zip(zip(*rows, strict=True), widths, strict=True):
+        pad = str.ljust if width < 0 else str.rjust
+        shown = [f" {cell}" if width < 0 and columns else cell for cell in cells]
+        needed = max(map(len, shown)) + (width > 0 or not columns)  # a space between
+        columns.append([pad(cell, max(abs(width), needed)) for cell in shown])
+    heading, *lines = ("".join(line).rstrip() for line in zip(*columns, strict=True))
+    rule = "-" * max(map(len, (heading, *lines)))
+    yield from (heading, rule, *lines, rule)
+
+
+def _score(value: float) -> str:
+    """Four decimals, or four digits where these would say nothing; fewer for large numbers."""
+    if value and abs(value) < 1e-3:
+        return f"{value:.3e}"
+    return f"{value:.4f}" if not abs(value) >= 1e5 else f"{value:.7g}"
+
+
+def _strength(value: float, edge: bool) -> str:
+    text = f"{value:.3g}" if value else "-"
+    if not edge:
+        return text
+    return f"{text if len(text) < 8 else f'{value:.2g}'}*"  # as wide as without the mark
 
 
 def _gap(value: float) -> str:
@@ -112,10 +138,13 @@ def task_rows(found: Comparison) -> list[TaskRow]:
     )
     n_train = np.bincount(found.train.codes, minlength=len(every))
     n_test = np.bincount(test.codes, minlength=len(every))
+    names = short_names(
+        (f"{label:g}" if isinstance(label, float) else label for label in found.labels), 23
+    )
     difference = _losses(test.y, single, classify) - _losses(test.y, shared, classify)
     rows = [
         TaskRow(
-            _label(found.labels[t]),
+            names[t],
             int(n_train[t]),
             int(n_test[t]),
             float(before[t]),
@@ -144,38 +173,33 @@ def _clear(differences: FloatArray) -> bool:
     return bool(abs(differences.mean()) > 2.0 * differences.std(ddof=1) / math.sqrt(n))
 
 
-def _label(label: Any) -> str:
-    text = f"{label:g}" if isinstance(label, float) else str(label)
-    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 3] + "..."
-
-
 def task_report(found: Comparison, rows: list[TaskRow]) -> Iterator[str]:
     """Lines of the table of tasks, at most 100 characters wide."""
     name = found.structure.model
     error = _HEADINGS["rmse" if found.settings["classes"] is None else "log_loss"]
     yield f"{error} of each {found.settings['task']}: one model per task against {name}"
     yield ""
-    row = "{:<24}{:>9}{:>8}{:>13}{:>17}{:>10}  {}"
-    heading = row.format("task", "n train", "n test", "single-task", name, "gain", "sharing")
-    yield heading
-    yield "-" * len(heading)
-    for task in rows:
-        yield row.format(
+    headings = ["task", "n train", "n test", "single-task", name, "gain", "sharing"]
+    lines = [
+        [
             task.task,
-            task.n_train,
-            task.n_test,
-            f"{task.single:.4f}",
-            f"{task.shared:.4f}",
-            f"{task.gain:+.4f}",
+            str(task.n_train),
+            str(task.n_test),
+            _score(task.single),
+            _score(task.shared),
+            ("+" if task.gain >= 0.0 else "") + _score(task.gain),
             task.flag,
-        ).rstrip()
-    yield "-" * len(heading)
+        ]
+        for task in rows
+    ]
+    yield from _aligned([headings, *lines], (-24, 9, 8, 13, 17, 10, -9))
     gain = np.array([task.gain for task in rows])
     clear = np.array([task.clear for task in rows])
     helps, hurts = gain > 0.0, gain < 0.0
     yield (
         f"sharing helps {helps.sum()} of {len(rows)} tasks, clearly {(helps & clear).sum()}; hurts "
-        f"{hurts.sum()}, clearly {(hurts & clear).sum()}; mean gain {gain.mean():+.4f}"
+        f"{hurts.sum()}, clearly {(hurts & clear).sum()}; mean gain "
+        f"{'+' if gain.mean() >= 0.0 else ''}{_score(gain.mean())}"
     )
     yield "HURTS, clearly: beyond two standard errors of the paired differences on the test rows"
 
@@ -191,6 +215,7 @@ def write_json(path: Path, found: Comparison, tasks: list[TaskRow] | None) -> No
         {
             "model": outcome.model,
             "parameters": outcome.parameters,
+            "edges": sorted(outcome.edges),
             **{k: v if math.isfinite(v) else None for k, v in outcome.scores.items()},
             "relative_gap": outcome.relative_gap,
             "n_iter": outcome.n_iter,

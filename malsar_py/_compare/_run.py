@@ -42,6 +42,7 @@ class Outcome:
     fitted: Any = None
     search: Any = None
     prediction: FloatArray | None = None  # of the test rows
+    edges: frozenset[str] = frozenset()  # parameters at an end of their grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class Comparison:
 
     @property
     def structure(self) -> Outcome:
-        """The best of the models that share something between the tasks."""
+        """The best of the models that couple the tasks."""
         deciding = next(iter(self.outcomes[0].scores))
         sharing = [outcome for outcome in self.outcomes if outcome.shares]
         return min(sharing, key=lambda outcome: outcome.scores[deciding])
@@ -90,6 +91,7 @@ def compare(table: Table, seed: int) -> Comparison:
         # A fit that stops early says so by its gap; tiny tasks are no news here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")
+        warnings.filterwarnings("ignore", "The best score is at the edge")  # marked in the table
         warnings.filterwarnings("ignore", ".* is zero whatever the data")  # a corner of a grid
         todo = candidates(train, classify=classify, seed=seed)
         _warm_up(todo, train)
@@ -161,6 +163,7 @@ def _outcome(
         fitted=model,
         search=search,
         prediction=prediction,
+        edges=frozenset(name.rpartition("__")[2] for name in search.edges_),
     )
 
 

@@ -35,6 +35,51 @@ def adjoint(X, theta, offsets, out):
 
 
 @jit
+def squares(X, weight, offsets, out):
+    """``out[t, j] = sum over task t of weight[i] X[i, j]^2``; out is (T, d)."""
+    for t in range(offsets.shape[0] - 1):
+        sums = out[t]
+        for j in range(sums.shape[0]):
+            sums[j] = 0.0
+        for i in range(offsets[t], offsets[t + 1]):
+            x = X[i]
+            for j in range(sums.shape[0]):
+                sums[j] += weight[i] * x[j] * x[j]
+
+
+@jit
+def gram(X, weight, offsets, centered, out):
+    """``out[t] = sum_i weight[i] (x_i - m_t)(x_i - m_t)'``, m_t the weighted mean or 0."""
+    n_features = X.shape[1]
+    m = np.zeros(n_features)
+    x = np.empty(n_features)
+    for t in range(offsets.shape[0] - 1):
+        total = 0.0
+        if centered:
+            m[:] = 0.0
+            for i in range(offsets[t], offsets[t + 1]):
+                total += weight[i]
+                for j in range(n_features):
+                    m[j] += weight[i] * X[i, j]
+            if total > 0.0:
+                for j in range(n_features):
+                    m[j] /= total
+        h = out[t]
+        h[:, :] = 0.0
+        for i in range(offsets[t], offsets[t + 1]):
+            for j in range(n_features):
+                x[j] = X[i, j] - m[j]
+            for j in range(n_features):
+                scaled = weight[i] * x[j]
+                row = h[j]
+                for k in range(j + 1):
+                    row[k] += scaled * x[k]
+        for j in range(n_features):
+            for k in range(j):
+                h[k, j] = h[j, k]
+
+
+@jit
 def gram_product(H, W, out):
     """``out[:, t] = H[t] @ W[:, t]`` for symmetric H (T, d, d); W and out are (d, T)."""
     n_features, n_tasks = W.shape
@@ -49,3 +94,48 @@ def gram_product(H, W, out):
             for k in range(n_features):
                 total += row[k] * w[k]
             out[j, t] = total
+
+
+@jit
+def whiten(Z, offsets, shifts, scale, out):
+    """``out_t = L^-1 Z_t`` with ``L L' = (Z_t Z_t' + shifts[t] I) / scale``, shifts > 0."""
+    largest = 0
+    for t in range(offsets.shape[0] - 1):
+        largest = max(largest, offsets[t + 1] - offsets[t])
+    L = np.empty((largest, largest))
+    for t in range(offsets.shape[0] - 1):
+        start = offsets[t]
+        floor = shifts[t] / scale
+        for i in range(offsets[t + 1] - start):
+            for k in range(i + 1):
+                total = 0.0
+                for j in range(Z.shape[1]):
+                    total += Z[start + i, j] * Z[start + k, j]
+                total /= scale
+                for j in range(k):
+                    total -= L[i, j] * L[k, j]
+                if k < i:
+                    L[i, k] = total / L[k, k]
+                else:
+                    # No pivot is below the shift but by rounding.
+                    L[i, i] = np.sqrt(max(total + floor, floor))
+            for j in range(Z.shape[1]):
+                out[start + i, j] = Z[start + i, j]
+            for k in range(i):
+                for j in range(Z.shape[1]):
+                    out[start + i, j] -= L[i, k] * out[start + k, j]
+            for j in range(Z.shape[1]):
+                out[start + i, j] /= L[i, i]
+
+
+@jit
+def column_sizes(X, out):
+    """``out[j] = max_i |X[i, j]|``."""
+    n_features = out.shape[0]
+    for j in range(n_features):
+        out[j] = 0.0
+    for i in range(X.shape[0]):
+        x = X[i]
+        for j in range(n_features):
+            size = abs(x[j])
+            out[j] = size if size > out[j] else out[j]

@@ -150,7 +150,8 @@ def task_scores(
     Returns
     -------
     scores : ndarray of shape (n_tasks,)
-        In the order of `labels`, else of the sorted labels, or of the columns of y_true. NaN where
+        In the order of `labels`, else of the sorted labels (ordered categories in their order), or
+        of the columns of y_true. NaN where
         the metric is not defined: no row; "r2" and "nmse" of equal targets (a single row, too);
         "amse" of zeros; "auc" of one class; "f1" without a positive, true or predicted.
 

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from sklearn.utils import check_array, column_or_1d
 
-from .._labels import as_array, as_labels, factorize, match_keys, show_labels
+from .._given import as_numbers, is_missing, native, unmask
+from .._labels import as_array, as_labels, factorize, label_order, match_keys, show_labels
 from .._tasks import _regression_targets, _weights, class_targets
 from .._typing import AnyArray, FloatArray, IntArray
 
@@ -64,7 +65,9 @@ def read_rows(
 ) -> Rows:
     """Check what a metric was given; skip missing targets and rows of weight 0."""
     values, observed = (
-        _regression_targets(y_true, None) if kind == "values" else class_targets(y_true)
+        _regression_targets(y_true, None, "y_true")
+        if kind == "values"
+        else class_targets(y_true, name="y_true")
     )
     if values.ndim == 2 and tasks is not None:
         if values.shape[1] > 1:
@@ -73,9 +76,9 @@ def read_rows(
                 "combined with `tasks`: pass a 1-D y_true, or leave `tasks` out."
             )
         values, observed = values[:, 0], observed[:, 0]
-    codes, n_tasks = _codes(values, tasks, labels)
     weights = _weights(sample_weight, values, values.shape)
     keep = observed & (weights > 0.0)
+    codes, n_tasks = _codes(values, tasks, labels, keep)
     if not keep.any():
         raise ValueError(
             "Nothing is left to score: every target in y_true is NaN (not observed) or has "
@@ -83,7 +86,7 @@ def read_rows(
         )
     y = values[keep]
     p = _predictions(y_pred, values.shape, kind)[keep]
-    if p.dtype.kind == "f" and not np.isfinite(p).all():
+    if _undefined(p).any():
         raise ValueError("y_pred contains NaN or infinity where y_true is observed.")
     if kind == "probabilities" and not ((p >= 0.0) & (p <= 1.0)).all():
         raise ValueError(
@@ -103,8 +106,8 @@ def read_rows(
     return Rows(y, p, positive, hit, weights[keep], codes[keep], n_tasks)
 
 
-def _codes(values: AnyArray, tasks: Any, labels: Any) -> tuple[IntArray, int]:
-    """The task of each target, and how many tasks there are."""
+def _codes(values: AnyArray, tasks: Any, labels: Any, keep: AnyArray) -> tuple[IntArray, int]:
+    """The task of each target, and how many tasks there are; `labels` are those of the kept."""
     if labels is not None and tasks is None:
         raise ValueError("`labels` orders the labels in `tasks`, which was not given.")
     if values.ndim == 2:
@@ -118,7 +121,7 @@ def _codes(values: AnyArray, tasks: Any, labels: Any) -> tuple[IntArray, int]:
             "Found input variables with inconsistent numbers of samples: "
             f"`tasks` has {len(given)} labels, y_true has {len(values)} rows."
         )
-    distinct, codes = factorize(given, "`tasks`")
+    distinct, codes = factorize(given, "`tasks`", label_order(tasks, "`tasks`"))
     if labels is None:
         return codes, len(distinct)
     wanted = as_labels(labels, "`labels`")
@@ -126,18 +129,19 @@ def _codes(values: AnyArray, tasks: Any, labels: Any) -> tuple[IntArray, int]:
     if len(where) < len(wanted):
         raise ValueError(f"`labels` must be distinct, got {show_labels(wanted)}.")
     found = np.array([where.get(key, -1) for key in match_keys(distinct, wanted)], dtype=np.intp)
-    if (found < 0).any():
-        raise ValueError(f"`labels` lacks tasks of `tasks`: {show_labels(distinct[found < 0])}.")
+    lacking = np.unique(codes[keep & (found[codes] < 0)])
+    if len(lacking):
+        raise ValueError(f"`labels` lacks tasks of `tasks`: {show_labels(distinct[lacking])}.")
     return found[codes], len(wanted)
 
 
 def _predictions(y_pred: Any, shape: tuple[int, ...], kind: Kind) -> AnyArray:
     """Predictions of the shape of y_true."""
     if kind in ("any", "labels", "classes"):
-        p = as_array(y_pred)
+        p = as_array(unmask(native(y_pred), None))
     else:
         p = check_array(
-            y_pred,
+            as_numbers(y_pred, "y_pred"),
             dtype=np.float64,
             ensure_2d=False,
             ensure_all_finite=False,  # looked at where y_true is observed
@@ -153,6 +157,15 @@ def _predictions(y_pred: Any, shape: tuple[int, ...], kind: Kind) -> AnyArray:
     if p.shape != shape:
         raise ValueError(f"y_true has shape {shape}, but y_pred has shape {p.shape}.")
     return p
+
+
+def _undefined(p: AnyArray) -> AnyArray:
+    """Predictions that are NaN, infinite, NaT or None."""
+    if p.dtype.kind in "mM":
+        return np.isnat(p)
+    if p.dtype.kind == "O":
+        return np.array([is_missing(value) for value in p.ravel()], dtype=bool)
+    return ~np.isfinite(p) if p.dtype.kind == "f" else np.zeros(p.shape, bool)
 
 
 def _positive(classes: Any, y: AnyArray) -> Any:

@@ -9,7 +9,10 @@ from typing import Any, ClassVar
 
 from sklearn.utils.metadata_routing import _MetadataRequester
 
+from .._counted import only_counted
 from .._labels import as_array, as_labels, as_table, column_position, split_column
+from .._pipelines import last_step
+from .._tasks import _resolve_rows
 from .._typing import AnyArray
 from . import _aggregates as aggregates
 
@@ -133,8 +136,9 @@ def make_task_scorer(name: str, *, task_column: int | str | None = None) -> Task
         A name that `get_task_scorer` knows; greater is better.
     task_column : int or str, default=None
         Position or name of the label column in the X that is scored (in a search over a pipeline:
-        the X given to the pipeline). None: `task_column` of the estimator, if it has that
-        parameter; or the columns of a 2-D y; or `tasks`, if metadata routing passes them.
+        the X given to the pipeline). None: `task_column` of the estimator, or of the last step of
+        a pipeline (in what that step sees) or the best estimator of a search; or the columns of a
+        2-D y; or `tasks`, if metadata routing passes them.
 
     Returns
     -------
@@ -170,6 +174,17 @@ def make_task_scorer(name: str, *, task_column: int | str | None = None) -> Task
     return TaskScorer(get_task_scorer(name), task_column)
 
 
+def _reader(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """The fitted model that reads the labels, inside of searches and pipelines, and its X."""
+    while not hasattr(estimator, "task_column"):
+        names = ("best_estimator_", "regressor_", "estimator_")
+        found = [name for name in names if hasattr(estimator, name)]
+        if not found or hasattr(estimator, "transform"):  # it may choose columns of X
+            break
+        estimator, X = last_step(getattr(estimator, found[0]), X)
+    return estimator, X
+
+
 class TaskScorer(_MetadataRequester):
     """What `make_task_scorer` returns."""
 
@@ -187,20 +202,26 @@ class TaskScorer(_MetadataRequester):
     def score(
         self, estimator: Any, X: Any, y: Any, tasks: Any = None, sample_weight: Any = None
     ) -> float:
-        """Score the fitted estimator on test data."""
-        labels = self._labels(estimator, X, y, tasks)
-        method = getattr(estimator, self.task_score.response_method(estimator))
-        y_pred = method(X) if tasks is None else method(X, tasks=tasks)
+        """Score the fitted estimator on test data, on the rows that count."""
+        X, y, tasks, sample_weight = only_counted(X, y, tasks, sample_weight)
+        # A pipeline's own methods take no labels, but for `predict`, without metadata routing.
+        last, seen = last_step(estimator, X, tasks=tasks)
+        labels = self._labels(X, *_reader(last, seen), y, tasks)
+        method = getattr(last, self.task_score.response_method(last))
+        y_pred = method(seen) if tasks is None else method(seen, tasks=tasks)
         return self.task_score.score(
-            y, y_pred, labels, getattr(estimator, "classes_", None), sample_weight
+            y, y_pred, labels, getattr(last, "classes_", None), sample_weight
         )
 
     __call__ = score
 
-    def _labels(self, estimator: Any, X: Any, y: Any, tasks: Any) -> AnyArray | None:
+    def _labels(self, given: Any, reader: Any, X: Any, y: Any, tasks: Any) -> AnyArray | None:
+        """Labels of the rows given: as we were told, or as the model reads them in what it sees."""
         column = self.task_column
-        if column is None:
-            column = getattr(estimator, "task_column", None)
+        if column is not None:
+            X = given
+        else:
+            column = getattr(reader, "task_column", None)
         if tasks is not None:
             if column is not None:
                 raise ValueError(
@@ -211,7 +232,9 @@ class TaskScorer(_MetadataRequester):
             table = as_table(X)
             labels = split_column(table, column_position(table, column))[0]
             return as_labels(labels, f"task_column={column!r}")
-        if as_array(y).ndim == 2 or getattr(estimator, "n_tasks_", 0) == 1:
+        if hasattr(reader, "_label_source"):  # the rows themselves say which task they are of
+            return _resolve_rows(reader, X, None)[1]
+        if as_array(y).ndim == 2 or getattr(reader, "n_tasks_", 0) == 1:
             return None
         raise ValueError(
             f"The scorer {self.task_score.name!r} cannot see the tasks: y is 1-D and no labels "

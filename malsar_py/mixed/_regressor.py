@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.stats import norm
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -380,7 +379,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
             # Of a new task there may be one row: that is no sign of a mistake here.
             warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")
             rows = resolve_fit(
-                clone(self),
+                copy.copy(self),
                 X_new,
                 y_new,
                 tasks=tasks,

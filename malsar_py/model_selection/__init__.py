@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .group_kfold import TaskGroupKFold
 from .kfold import TaskKFold
 from .path import RegularizationPath, lambda1_max, lambda_grid, regularization_path
 from .search import MultiTaskSearchCV
@@ -11,6 +12,7 @@ __all__ = [
     "LeaveOneTaskOut",
     "MultiTaskSearchCV",
     "RegularizationPath",
+    "TaskGroupKFold",
     "TaskKFold",
     "TaskShuffleSplit",
     "lambda1_max",

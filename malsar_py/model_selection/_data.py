@@ -8,6 +8,8 @@ from typing import Any
 
 from sklearn.utils import _safe_indexing, indexable
 
+from .._given import native
+from .._labels import refuse_list_of_tables
 from .._typing import IntArray
 
 
@@ -19,6 +21,11 @@ class Data:
     y: Any
     tasks: Any = None
     sample_weight: Any = None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What goes beside X and y, by name."""
+        return {"tasks": self.tasks, "sample_weight": self.sample_weight}
 
     def take(self, rows: IntArray) -> Data:
         """Some of the rows."""
@@ -33,6 +40,10 @@ class Data:
 
 def read_data(X: Any, y: Any, tasks: Any, sample_weight: Any) -> Data:
     """The same as things of which rows can be taken; a single weight stays one."""
+    X, y, tasks, sample_weight = map(native, (X, y, tasks, sample_weight))
+    refuse_list_of_tables(X)
+    if hasattr(tasks, "to_numpy") and not hasattr(tasks, "iloc"):
+        tasks = tasks.to_numpy()  # a pandas Index, of which scikit-learn takes no rows
     if _is_number(sample_weight):
         X, y, tasks = indexable(X, y, tasks)
     else:

@@ -5,25 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
 from .._threads import one_blas_thread
-from .._typing import FloatArray, IntArray
-from ..base import MultiTaskEstimator
+from .._typing import AnyArray, FloatArray, IntArray
+from ..base import BeyondData, MultiTaskEstimator
+from ..models.kernel import PreparedFunctions
 from ..solvers import Workspace
 from ._data import Data
-from ._scoring import Scoring, make_judge
-from ._solve import prepare, relative, solve_path
+from ._scoring import Judge, Scoring, make_judge
+from ._solve import FittedStep, Step, fit_each, prepare_any, solve_path
+from ._template import Setting, Template, heeded, take_parts, transform
 
-# Parameters of an estimator on which its data depend, as they are when they are solved for: other
-# parameters may change without preparing anew.
-_OF_THE_DATA = ("fit_intercept", "sources", "task_column", "task_weight", "unseen")
-
-Setting = dict[str, Any]
+ErrorScore = float | Literal["raise"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +30,15 @@ class Scores:
     fit_time: FloatArray
     score_time: FloatArray
     gap: FloatArray  # relative
+    beyond: AnyArray  # why a setting is beyond the data, or ""
+    failed: AnyArray  # why fit or score failed, or ""
+
+    @classmethod
+    def empty(cls, n_settings: int, n_lambdas: int) -> Scores:
+        """Nothing known yet."""
+        shape = n_settings, n_lambdas
+        numbers = (np.full(shape, np.nan) for _ in range(4))
+        return cls(*numbers, *(np.full(shape, "", object) for _ in range(2)))
 
     @classmethod
     def stack(cls, parts: list[Scores]) -> Scores:
@@ -41,63 +46,21 @@ class Scores:
         return cls(*(np.concatenate(arrays) for arrays in zip(*map(_arrays, parts), strict=True)))
 
 
+def _arrays(scores: Scores) -> tuple[AnyArray, ...]:
+    return tuple(vars(scores).values())
+
+
 @dataclass(frozen=True, eq=False)
-class Template:
-    """The estimator of a search: a model, or a pipeline that ends in one."""
+class Fold:
+    """What the fits and scores of a fold have in common."""
 
-    estimator: Any
-
-    @property
-    def prefix(self) -> str:
-        """What goes before the model's own parameters."""
-        return f"{self.estimator.steps[-1][0]}__" if self.is_pipeline else ""
-
-    @property
-    def is_pipeline(self) -> bool:
-        """Whether there are steps before the model."""
-        return isinstance(self.estimator, Pipeline)
-
-    @property
-    def model(self) -> Any:
-        """The model, last of the steps."""
-        return self.estimator.steps[-1][1] if self.is_pipeline else self.estimator
-
-    def parts(self, setting: Setting) -> tuple[list[tuple[str, Any]], MultiTaskEstimator]:
-        """Fresh steps (none outside of a pipeline) and model, with these parameters."""
-        fresh = clone(self.estimator).set_params(**setting)
-        steps = list(fresh.steps) if self.is_pipeline else []
-        return steps, steps[-1][1] if steps else fresh
-
-    def groups(self, settings: list[Setting]) -> list[list[int]]:
-        """Positions of the settings that see the same data."""
-        found: dict[Any, list[int]] = {}
-        for i, setting in enumerate(settings):
-            key = tuple((k, _key(v)) for k, v in sorted(setting.items()) if self._is_of_data(k))
-            found.setdefault(key, []).append(i)
-        return list(found.values())
-
-    def _is_of_data(self, name: str) -> bool:
-        prefix = self.prefix
-        return not name.startswith(prefix) or name[len(prefix) :] in _OF_THE_DATA
-
-
-def _key(value: Any) -> Any:
-    try:
-        hash(value)
-    except TypeError:
-        return id(value)
-    return type(value), value
-
-
-def transform(steps: list[tuple[str, Any]], data: Data, test: Any = None) -> tuple[Data, Any]:
-    """The data, and test rows, as the last step sees them; the steps before it are fitted."""
-    if len(steps) < 2:
-        return data, test
-    head = Pipeline(steps[:-1])
-    X = head.fit_transform(data.X, data.y)
-    return Data(X, data.y, data.tasks, data.sample_weight), (
-        None if test is None else head.transform(test)
-    )
+    template: Template
+    train: Data
+    test: Data
+    lambda1: FloatArray
+    scoring: Scoring
+    error_score: ErrorScore
+    name: str
 
 
 def run_fold(
@@ -108,62 +71,87 @@ def run_fold(
     settings: list[Setting],
     lambda1: FloatArray,
     scoring: Scoring,
+    error_score: ErrorScore,
     name: str,
 ) -> Scores:
     """Fit on the training part and score on the test part, for every setting and lambda1."""
-    shape = len(settings), len(lambda1)
-    out = Scores(*(np.full(shape, np.nan) for _ in range(4)))
-    parts = data.take(train), data.take(test)
+    out = Scores.empty(len(settings), len(lambda1))
     with one_blas_thread():
         for group in template.groups(settings):
-            for i, row in _run_group(
-                template, *parts, [settings[i] for i in group], lambda1, scoring, name
-            ):
+            own = [settings[i] for i in group]
+            joined = template.joined(*template.parts(own[0]))
+            parts = take_parts(joined, data, train, test)
+            fold = Fold(template, *parts, lambda1, scoring, error_score, name)
+            for i, row in zip(group, _run_group(fold, own), strict=True):
                 for whole, part in zip(_arrays(out), _arrays(row), strict=True):
-                    whole[group[i]] = part
+                    whole[i] = part[0]
     return out
 
 
-def _arrays(scores: Scores) -> tuple[FloatArray, ...]:
-    return scores.score, scores.fit_time, scores.score_time, scores.gap
-
-
-def _run_group(
-    template: Template,
-    train: Data,
-    test: Data,
-    settings: list[Setting],
-    lambda1: FloatArray,
-    scoring: Scoring,
-    name: str,
-) -> Iterator[tuple[int, Scores]]:
+def _run_group(fold: Fold, settings: list[Setting]) -> Iterator[Scores]:
     """Scores of settings that share the data."""
-    start = time.perf_counter()
-    steps, model = template.parts(settings[0])
-    try:
-        seen, Xt = transform(steps, train, test.X)
-        rows, prepared = prepare(model, seen.X, seen.y, seen.tasks, seen.sample_weight)
-        judge = make_judge(model, rows, steps, test, Xt, scoring)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
-    workspace = Workspace()
-    for i, setting in enumerate(settings):
-        model.set_params(**{k.removeprefix(template.prefix): v for k, v in _own(template, setting)})
+    shared: Shared | None = None
+    for setting in settings:
+        out = Scores.empty(1, len(fold.lambda1))
+        try:
+            if shared is None:
+                shared = _share(fold, setting)
+            shared.run(setting, out)
+        except BeyondData as error:
+            out.beyond[:] = f"{fold.name}: {error}"
+        except Exception as error:
+            if fold.error_score == "raise":
+                if isinstance(error, ValueError):
+                    raise ValueError(f"{fold.name}: {error}") from error
+                raise
+            out.failed[:] = f"{fold.name}: {type(error).__name__}: {error}"
+            out.score[:] = fold.error_score
+            shared = None  # its judge may have seen a part of a path
+        yield out
+
+
+@dataclass(eq=False)
+class Shared:
+    """Data and judge of settings that differ in the penalty alone."""
+
+    fold: Fold
+    model: MultiTaskEstimator
+    prepared: Any
+    judge: Judge
+    workspace: Workspace
+    start: float
+
+    def run(self, setting: Setting, out: Scores) -> None:
+        """Fit and score one setting."""
+        fresh = self.fold.template.parts(setting)[1]
+        self.model.set_params(**fresh.get_params(deep=False))
+        n = len(self.fold.lambda1)
         times, gaps, seconds = [], [], 0.0
-        for step in solve_path(model, prepared, lambda1, workspace):
+        for step in self._path():
             now = time.perf_counter()
-            times.append(now - start)
-            gaps.append(relative(step.result.gap, step.objective))
-            judge.see(step)
-            start = time.perf_counter()
-            seconds += start - now
-        score = judge.scores()
-        seconds += time.perf_counter() - start
-        shares = np.full(len(lambda1), seconds / len(lambda1))
-        yield i, Scores(score, np.array(times), shares, np.array(gaps))
-        start = time.perf_counter()
+            times.append(now - self.start)
+            gaps.append(step.gap)
+            self.judge.see(step)
+            self.start = time.perf_counter()
+            seconds += self.start - now
+        out.score[0] = self.judge.scores()
+        end = time.perf_counter()
+        seconds += end - self.start
+        out.fit_time[0], out.gap[0], out.score_time[0] = times, gaps, seconds / n
+        self.start = end
+
+    def _path(self) -> Iterator[Step | FittedStep]:
+        if isinstance(self.prepared, PreparedFunctions):
+            return fit_each(self.model, self.prepared, self.fold.lambda1)
+        return solve_path(self.model, self.prepared, self.fold.lambda1, self.workspace)
 
 
-def _own(template: Template, setting: Setting) -> list[tuple[str, Any]]:
-    """The parameters of the setting that are the model's."""
-    return [(k, v) for k, v in setting.items() if k.startswith(template.prefix)]
+def _share(fold: Fold, setting: Setting) -> Shared:
+    """Prepare the training part, and what is to be scored."""
+    start = time.perf_counter()
+    steps, model = fold.template.parts(setting)
+    seen, Xt = transform(steps, fold.train, fold.test)
+    seen = heeded(model, "fit", seen)
+    rows, prepared = prepare_any(model, seen.X, seen.y, seen.tasks, seen.sample_weight)
+    judge = make_judge(model, rows, steps, fold.test, Xt, fold.scoring)
+    return Shared(fold, model, prepared, judge, Workspace(), start)

@@ -7,6 +7,7 @@ which may look at anything, the estimator is put together at each step.
 from __future__ import annotations
 
 import inspect
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +16,20 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 from sklearn import config_context
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer
-from sklearn.pipeline import Pipeline
 
-from .._scoring import task_mean_scores
+from .._pipelines import last_step
+from .._scoring import is_own, task_mean_scores
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskEstimator
 from ..design import Design, Ragged, Shared
 from ..metrics import SCORERS, TaskScore, get_task_scorer, make_task_scorer
+from ..models.kernel import SeparableKernelRegressor
 from ._data import Data
 from ._solve import Step
+from ._template import Steps, Template, heeded
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,9 @@ class Scoring:
         if sample_weight is not None and self.takes_weight:
             extra["sample_weight"] = sample_weight
         if self.scorer is None:
-            return float(estimator.score(X, y, **extra))
+            # Whatever routing is: a pipeline's own score takes no labels without it.
+            model, X = last_step(estimator, X, **extra)
+            return float(model.score(X, y, **extra))
         return float(self.scorer(estimator, X, y, **extra))
 
     def __repr__(self) -> str:
@@ -66,7 +72,7 @@ def read_scoring(scoring: Any, *, keyword: bool) -> Scoring:
                 f"scoring={scoring!r} is neither one of malsar_py.metrics, {sorted(SCORERS)}, nor "
                 "one of scikit-learn's (sklearn.metrics.get_scorer_names())."
             ) from error
-        takes = {"sample_weight"}
+        takes = set(inspect.signature(scorer._score_func).parameters) & {"sample_weight"}
     elif callable(scoring):
         scorer = scoring
         takes = set(inspect.signature(scoring).parameters)
@@ -111,11 +117,12 @@ class TestRows:
             place[order] = np.arange(len(X))
         self._place = place if observed is None else place[observed]
 
-    def predict(self, W: FloatArray, intercept: FloatArray) -> FloatArray:
+    def predict(self, step: Step) -> FloatArray:
         """Linear predictions for the observed targets, or for all in the estimator's form."""
+        W, intercept = step.W, step.intercept
         if self._unseen:
-            W = np.column_stack([W, W.mean(axis=1)])
-            intercept = np.append(intercept, intercept.mean())
+            m, b = step.mean
+            W, intercept = np.column_stack([W, m]), np.append(intercept, b)
         z = self._design.predict(W)
         if self._place is None:
             return z.reshape(len(intercept), -1).T + intercept
@@ -127,8 +134,8 @@ class Judge(ABC):
     """Takes the steps of a path, then gives their scores."""
 
     @abstractmethod
-    def see(self, step: Step) -> None:
-        """Take note of one solution."""
+    def see(self, step: Any) -> None:
+        """Take note of one solution, a `Step` (or `FittedStep`, after which the model says all)."""
 
     @abstractmethod
     def scores(self) -> FloatArray:
@@ -146,9 +153,16 @@ class PredictionJudge(Judge):
         self._z: list[FloatArray] = []
 
     def see(self, step: Step) -> None:
-        self._z.append(self._test.predict(step.W, step.intercept))
+        self._z.append(self._test.predict(step))
 
     def scores(self) -> FloatArray:
+        with warnings.catch_warnings():
+            # The search says in which folds.
+            warnings.filterwarnings("ignore", ".*the score is NaN", UndefinedMetricWarning)
+            warnings.filterwarnings("ignore", "R.2 score is not well", UndefinedMetricWarning)
+            return self._scores()
+
+    def _scores(self) -> FloatArray:
         Z, self._z = np.stack(self._z, axis=1), []
         rows, classes = self._scored, self._classes
         if self._score is not None:
@@ -169,13 +183,13 @@ class PredictionJudge(Judge):
 
 
 class ScorerJudge(Judge):
-    """Scores by a scorer, which asks an estimator for its predictions."""
+    """Scores by a scorer, which asks a fitted estimator for its predictions."""
 
     def __init__(self, estimator: Any, test: Data, scoring: Scoring):
         self._estimator, self._test, self._scoring = estimator, test, scoring
         self._found: list[float] = []
 
-    def see(self, step: Step) -> None:
+    def see(self, step: Any) -> None:
         test = self._test
         self._found.append(
             self._scoring(self._estimator, test.X, test.y, test.tasks, test.sample_weight)
@@ -194,7 +208,7 @@ class NamedJudge(ScorerJudge):
         self._rows = TestRows(resolve_predict(model, Xt, tasks=test.tasks), model.n_tasks_)
 
     def see(self, step: Step) -> None:
-        z = self._rows.predict(step.W, step.intercept)
+        z = self._rows.predict(step)
         vars(self._estimator)["_linear_prediction"] = lambda X, tasks: z
         # The targets are the same at every step: they were checked at the first one.
         checked = True if self._found and np.isfinite(z).all() else None
@@ -203,39 +217,42 @@ class NamedJudge(ScorerJudge):
 
 
 class CallableJudge(ScorerJudge):
-    """A callable may look at anything: the estimator (or pipeline) is put together for it."""
+    """A callable, or a subclass, may look at anything: the estimator is put together for it."""
 
     def __init__(
         self,
         model: MultiTaskEstimator,
         rows: TaskRows,
-        steps: list[tuple[str, Any]],
+        steps: Steps,
         test: Data,
         scoring: Scoring,
     ):
-        estimator = Pipeline([*steps[:-1], (steps[-1][0], model)]) if steps else model
-        super().__init__(estimator, test, scoring)
+        super().__init__(Template.joined(steps, model), test, scoring)
         self._model, self._fitted = model, rows
 
     def see(self, step: Step) -> None:
         model = self._model
-        model._set_coefficients(self._fitted, step.W)
-        model._set_fitted(self._fitted, step.result, step.intercept, step.objective.scale)
-        model._describe(step.result.W, step.problem)
+        model._set_solution(self._fitted, step.result, step.solution, step.problem)
         super().see(step)
 
 
 def make_judge(
     model: MultiTaskEstimator,
     rows: TaskRows,
-    steps: list[tuple[str, Any]],
+    steps: Steps,
     test: Data,
     Xt: Any,
     scoring: Scoring,
 ) -> Judge:
     """The judge for a test part; Xt is its X as the model sees it."""
+    if scoring.scorer is None:
+        test = heeded(model, "score", test)
+    if isinstance(model, SeparableKernelRegressor):
+        return ScorerJudge(Template.joined(steps, model), test, scoring)
     model._set_tasks(rows)
-    if callable(scoring.given):
+    methods = ("score", "predict", "predict_proba", "decision_function")
+    redefined = any(not is_own(model, name) for name in methods if hasattr(model, name))
+    if callable(scoring.given) or redefined:
         return CallableJudge(model, rows, steps, test, scoring)
     if scoring.scorer is not None and scoring.task_score is None:
         return NamedJudge(model, Xt, test, scoring)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._limits import finish, penalty_in_units
 from .._tasks import TaskRows, resolve_fit
 from .._typing import FloatArray
-from ..base import MultiTaskEstimator, Prepared, Problem
+from ..base import MultiTaskEstimator, Prepared, Problem, Solution
+from ..models.kernel import PreparedFunctions, SeparableKernelRegressor
 from ..objective import Objective
 from ..solvers import Result, Workspace
 
@@ -24,19 +26,63 @@ class Step:
     problem: Problem
     objective: Objective
     result: Result
-    W: FloatArray  # (n_features, n_tasks)
-    intercept: FloatArray  # (n_tasks,)
+    solution: Solution
+
+    @property
+    def W(self) -> FloatArray:
+        """Coefficients (n_features, n_tasks)."""
+        return self.solution.coefficients
+
+    @property
+    def intercept(self) -> FloatArray:
+        """Intercepts (n_tasks,)."""
+        return self.solution.intercept
+
+    @property
+    def mean(self) -> tuple[FloatArray, float]:
+        """Coefficients and intercept of the model for tasks that were not fitted."""
+        assert self.solution.mean is not None
+        return self.solution.mean
+
+    @property
+    def gap(self) -> float:
+        """Its gap relative to the objective at W = 0."""
+        return self.solution.relative_gap
+
+
+@dataclass(frozen=True, eq=False)
+class FittedStep:
+    """One fit of a model without coefficients: all that there is to know is in the model."""
+
+    gap: float
 
 
 def prepare(
     model: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
 ) -> tuple[TaskRows, Prepared]:
     """What `fit` does before it solves; the model learns names and number of its features."""
+    rows = read_rows(model, X, y, tasks, sample_weight)
+    return rows, model._prepare(rows)
+
+
+def read_rows(
+    model: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
+) -> TaskRows:
+    """Parameters and data, checked."""
     model._validate_params()
-    rows = resolve_fit(
+    return resolve_fit(
         model, X, y, tasks=tasks, sample_weight=sample_weight, classifier=model._classifier
     )
-    return rows, model._prepare(rows)
+
+
+def prepare_any(
+    model: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
+) -> tuple[TaskRows, Prepared | PreparedFunctions]:
+    """The same, for models of functions too."""
+    if isinstance(model, SeparableKernelRegressor):
+        rows = read_rows(model, X, y, tasks, sample_weight)
+        return rows, model._prepare_functions(rows)
+    return prepare(model, X, y, tasks, sample_weight)
 
 
 def solve_path(
@@ -53,18 +99,34 @@ def solve_path(
     workspace = Workspace() if workspace is None else workspace
     objective = prepared.objective
     result: Result | None = None
+    _validate_ends(model, lambda1)
+    for value in lambda1:
+        model.lambda1 = float(value)
+        objective = objective.with_penalty(penalty_in_units(model, prepared.problem))
+        if result is None:
+            W0 = prepared.start(model._start(prepared.rows))
+            result = model._solve(objective, W0, workspace=workspace)
+        else:
+            result = model._follow(objective, result, workspace)
+        finished = finish(model, replace(prepared, objective=objective), result)
+        yield Step(prepared.problem, objective, finished, prepared.solution(finished))
+
+
+def fit_each(
+    model: SeparableKernelRegressor, prepared: PreparedFunctions, lambda1: FloatArray
+) -> Iterator[FittedStep]:
+    """Fit the model for each lambda1, on the system of its rows."""
+    _validate_ends(model, lambda1)
+    for value in lambda1:
+        model.lambda1 = float(value)
+        model._fit_functions(prepared)
+        yield FittedStep(model.relative_gap_)
+
+
+def _validate_ends(model: MultiTaskEstimator, lambda1: FloatArray) -> None:
     for value in (lambda1.min(), lambda1.max()):  # the others are between them
         model.lambda1 = float(value)
         model._validate_params()
-    for value in lambda1:
-        model.lambda1 = float(value)
-        objective = objective.with_penalty(model._penalty(prepared.problem))
-        if result is None:
-            result = model._solve(objective, model._start(prepared.rows), workspace=workspace)
-        else:
-            result = model._follow(objective, result, workspace)
-        coefficients = objective.coefficients(result.W)
-        yield Step(prepared.problem, objective, result, coefficients, prepared.intercept(result))
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:
@@ -81,8 +143,3 @@ def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: i
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-
-
-def relative(gap: float, objective: Objective) -> float:
-    """A gap relative to the objective at W = 0, as `tol` is meant."""
-    return gap / objective.scale if objective.scale > 0.0 else gap

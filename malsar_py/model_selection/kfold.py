@@ -2,71 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
+from scipy import sparse
 from sklearn.utils import check_random_state
 
 from .._typing import AnyArray
-from ._splitter import Sample, TaskSplitter
+from ._splitter import Sample, TaskSplitter, TooManyFolds
 
 __all__ = ["TaskKFold"]
 
 
-class TaskKFold(TaskSplitter):
-    """K folds with every task in every training part.
-
-    Each task is spread over the folds on its own, so that a model fitted on a training part knows
-    every task it is tested on. A task with fewer rows than folds is tested in as many folds as it
-    has rows, starting where the task before it stopped: fold sizes stay within one row of each
-    other. A task of one row always trains and is never tested; every other row is tested once.
-
-    Parameters
-    ----------
-    n_splits : int, default=5
-        Number of folds, at least 2. At least one task must have that many rows.
-    task_column : int or str, default=None
-        Position or name of the label column in the X given to `split` (in a search over a
-        pipeline: the X given to the pipeline). None: labels come from the `tasks` argument of
-        `split`, or there is one task.
-    stratify : {"auto", True, False}, default="auto"
-        Keep the class proportions of each task in every fold. The only row of a class in its task
-        then always trains and is never tested. "auto" does so when y holds booleans, strings, or
-        two distinct integers; more integers may be counts or grades, so for them say True.
-    shuffle : bool, default=False
-        Whether to shuffle the rows of each task before they are dealt to the folds. Without it,
-        the folds of a task are consecutive blocks of its rows.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the shuffling; an int makes `split` return the same folds at every call.
-
-    Notes
-    -----
-    With metadata routing on, `split` requests `tasks`: `GridSearchCV(model, grid,
-    cv=TaskKFold()).fit(X, y, tasks=tasks)` passes them to the splitter and to the model.
-
-    With a 2-D y (one task per column, NaN where not observed) the rows are dealt so that the
-    observed targets of every column are spread over the folds, by a form of iterative
-    stratification [1]_; a column whose observed targets would all fall into one fold is a
-    ValueError. Rows without any observed target, and rows with a NaN target in a 1-D y, always
-    train and are never tested.
-
-    References
-    ----------
-    .. [1] Sechidis, Tsoumakas, Vlahavas (2011). On the stratification of multi-label data.
-       ECML PKDD.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from malsar_py.model_selection import TaskKFold
-    >>> tasks = np.array(["a", "a", "b", "b", "b", "c"])
-    >>> for train, test in TaskKFold(2).split(np.zeros((6, 1)), tasks=tasks):
-    ...     print(train, test)
-    [1 4 5] [0 2 3]
-    [0 2 3 5] [1 4]
-    """
+class Folds(TaskSplitter):
+    """Parameters of the splitters into K folds."""
 
     n_splits: int
     shuffle: bool
@@ -95,8 +47,71 @@ class TaskKFold(TaskSplitter):
         self.shuffle = shuffle
         self.random_state = random_state
 
+
+class TaskKFold(Folds):
+    """K folds with every task in every training part.
+
+    Each task is spread over the folds on its own, so that a model fitted on a training part knows
+    every task it is tested on. A task with fewer rows than folds is tested in as many folds as it
+    has rows, starting where the task before it stopped. A task of one row always trains and is
+    never tested; every other row is tested once. Between folds the sizes of a task, of a class in
+    a task, of a class and of the whole differ by at most one [2]_.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+        Number of folds, at least 2. At least one task must have that many rows.
+    task_column : int or str, default=None
+        Position or name of the label column in the X given to `split` (in a search over a
+        pipeline: the X given to the pipeline). None: labels come from the `tasks` argument of
+        `split`, or there is one task.
+    stratify : {"auto", True, False}, default="auto"
+        Keep the class proportions of each task in every fold. The only row of a class in its task
+        then always trains and is never tested. "auto" does so when y holds booleans, strings, or
+        two distinct integers (also as floats: 0. and 1.); more numbers may be counts or grades, so
+        for them say True.
+    shuffle : bool, default=False
+        Whether to shuffle the rows of each task before they are dealt to the folds. Without it,
+        the folds of a task are consecutive blocks of its rows.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the shuffling; an int makes `split` return the same folds at every call.
+
+    Notes
+    -----
+    With metadata routing on, `split` requests `tasks` and `sample_weight`: `GridSearchCV(model,
+    grid, cv=TaskKFold()).fit(X, y, tasks=tasks)` passes them to the splitter and to the model.
+
+    With a 2-D y (one task per column, NaN where not observed) the rows are dealt so that the
+    observed targets of every column are spread over the folds, by a form of iterative
+    stratification [1]_; a column whose observed targets would all fall into one fold is a
+    ValueError. Rows that do not count (no observed target, or weight 0) always train and are never
+    tested.
+
+    References
+    ----------
+    .. [1] Sechidis, Tsoumakas, Vlahavas (2011). On the stratification of multi-label data.
+       ECML PKDD.
+    .. [2] de Werra (1971). Balanced schedules. INFOR 9.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py.model_selection import TaskKFold
+    >>> tasks = np.array(["a", "a", "b", "b", "b", "c"])
+    >>> for train, test in TaskKFold(2).split(np.zeros((6, 1)), tasks=tasks):
+    ...     print(train, test)
+    [1 4 5] [0 2 3]
+    [0 2 3 5] [1 4]
+    """
+
     def split(
-        self, X: Any, y: Any = None, tasks: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        tasks: Any = None,
+        groups: Any = None,
+        *,
+        sample_weight: Any = None,
     ) -> Iterator[tuple[AnyArray, AnyArray]]:
         """Generate indices to split data into training and test set.
 
@@ -109,7 +124,9 @@ class TaskKFold(TaskSplitter):
         tasks : array-like of shape (n_samples,), default=None
             Task labels.
         groups : None
-            Present for API compatibility; labels are passed as `tasks`.
+            Present for API compatibility; see :class:`TaskGroupKFold`.
+        sample_weight : float or array-like, default=None
+            Weights, (n_samples,) or the shape of y: rows of weight 0 always train.
 
         Yields
         ------
@@ -119,10 +136,10 @@ class TaskKFold(TaskSplitter):
             The testing set indices for that split.
         """
         self._refuse_groups(groups)
-        fold = self._folds(X, y, tasks)
+        fold = self._folds(self._read(X, y, tasks, sample_weight))
         tested = np.bincount(fold[fold >= 0], minlength=self.n_splits)
         if not tested.all():
-            raise ValueError(
+            raise TooManyFolds(
                 f"Only {tested.sum()} rows can be tested, which leaves some of the n_splits="
                 f"{self.n_splits} folds empty: lower n_splits, or set stratify=False."
             )
@@ -130,14 +147,19 @@ class TaskKFold(TaskSplitter):
             yield np.flatnonzero(fold != k), np.flatnonzero(fold == k)
 
     def get_n_splits(
-        self, X: Any = None, y: Any = None, tasks: Any = None, groups: Any = None
+        self,
+        X: Any = None,
+        y: Any = None,
+        tasks: Any = None,
+        groups: Any = None,
+        *,
+        sample_weight: Any = None,
     ) -> int:
         """Number of folds; the arguments are there for API compatibility."""
         return self.n_splits
 
-    def _folds(self, X: Any, y: Any, tasks: Any) -> AnyArray:
+    def _folds(self, sample: Sample) -> AnyArray:
         """The fold that tests each row, -1 for none."""
-        sample = self._read(X, y, tasks)
         rng = check_random_state(self.random_state) if self.shuffle else None
         if sample.by_column:
             return self._column_folds(sample, rng)
@@ -151,29 +173,37 @@ class TaskKFold(TaskSplitter):
     ) -> AnyArray:
         """Deal rows to folds like cards, cell by cell.
 
-        The sizes of a cell, a task and the whole differ by at most one between folds.
+        The sizes of a cell, a task, a class and the whole differ by at most one between folds.
         """
+        n_splits = self.n_splits
         sizes = np.bincount(tasks)
-        if sizes.max(initial=0) < self.n_splits:
-            raise ValueError(
-                f"n_splits={self.n_splits} cannot be greater than the number of rows in every "
-                f"task; the largest task has {sizes.max(initial=0)} observed rows "
+        if sizes.max(initial=0) < n_splits:
+            raise TooManyFolds(
+                f"n_splits={n_splits} cannot be greater than the number of rows in every task; the "
+                f"largest task has {sizes.max(initial=0)} observed rows of positive weight "
                 f"(n_samples={len(tasks)})."
             )
         if rng is not None:
             tasks = rng.permutation(len(sizes))[tasks]
-        order = np.lexsort((classes, tasks))
-        ends = np.flatnonzero(np.diff(tasks[order]) | np.diff(classes[order])) + 1
+        n_classes = classes.max() + 1
+        cells, codes, sizes = np.unique(
+            tasks * n_classes + classes, return_inverse=True, return_counts=True
+        )
+        order = np.argsort(codes, kind="stable")
+        order, cells, sizes = order[sizes[codes[order]] > 1], cells[sizes > 1], sizes[sizes > 1]
+        # Each cell begins where the one before it stopped.
+        share, more = np.divmod(sizes, n_splits)
+        place = (np.arange(n_splits) - (np.cumsum(sizes) - sizes)[:, None]) % n_splits
+        extra = place < more[:, None]
+        even_out(extra, cells // n_classes, cells % n_classes)
         fold = np.full(len(tasks), -1)
-        start = 0
-        for members in np.split(order, ends):
-            if len(members) == 1:
-                continue
-            cards = np.sort((start + np.arange(len(members))) % self.n_splits)
-            if rng is not None:
+        counts = share[:, None] + extra
+        fold[order] = np.repeat(np.tile(np.arange(n_splits), len(cells)), counts.ravel())
+        if rng is not None:
+            for members in np.split(order, np.cumsum(sizes)[:-1]):
+                cards = fold[members]
                 rng.shuffle(cards)
-            fold[members] = cards
-            start += len(members)
+                fold[members] = cards
         return fold
 
     def _column_folds(self, sample: Sample, rng: np.random.RandomState | None) -> AnyArray:
@@ -181,7 +211,7 @@ class TaskKFold(TaskSplitter):
         observed, cells, labels = sample.observed, sample.cells, sample.columns
         counts = observed.sum(axis=0)
         if counts.max() < self.n_splits:
-            raise ValueError(
+            raise TooManyFolds(
                 f"n_splits={self.n_splits} cannot be greater than the number of observed targets "
                 f"in every column of y; the largest is {counts.max()}."
             )
@@ -194,21 +224,91 @@ class TaskKFold(TaskSplitter):
             return fold
         if rng is not None:
             rows = rng.permutation(rows)
-        # Cells with a row that always trains are safe already.
-        open_cells = np.flatnonzero(~cells[fixed].any(axis=0))
-        for attempt in range(10):
-            # Which rows meet first decides who gets stuck: other orders may not.
-            order = np.random.RandomState(attempt).permutation(rows) if attempt else rows
+        # Cells with a row that always trains are safe already; a column may lack a class.
+        open_cells = np.flatnonzero(cells.any(axis=0) & ~cells[fixed].any(axis=0))
+
+        def deal(order: AnyArray) -> AnyArray:
             fold[order] = _balanced_folds(cells[order], self.n_splits)
-            stuck = _separate(fold, cells[:, open_cells], self.n_splits)
-            if stuck is None:
-                return fold
+            return fold
+
+        stuck = apart(deal, rows, cells[:, open_cells], self.n_splits)
+        if stuck is None:
+            return fold
         column = open_cells[stuck] % observed.shape[1]
-        raise ValueError(
+        raise TooManyFolds(
             f"Column {labels[column]!r} of y cannot be kept in every training part with "
             f"n_splits={self.n_splits}: its {counts[column]} observed targets share rows with "
             "other sparse columns. Change n_splits or drop the column."
         )
+
+
+def even_out(extra: AnyArray, tasks: AnyArray, classes: AnyArray) -> None:
+    """Exchange folds between cells, in place, until those of every class differ by at most one.
+
+    `extra` (n_cells, n_splits) tells which folds get one row of a cell more than the others; its
+    sums over a task's cells, and over all cells, differ by at most one between folds, and still do
+    afterwards. As in the proof that bipartite graphs have balanced edge colourings (de Werra,
+    1971): a cell is an edge between its task and its class, a fold a colour. Of two folds, the
+    edges that have one of them are paired at every task and class, and the pairs form chains along
+    which the folds alternate.
+    """
+    while len(extra):
+        loads = np.stack([extra[classes == c].sum(axis=0) for c in np.unique(classes)])
+        worst = loads[np.argmax(np.ptp(loads, axis=1))]
+        if np.ptp(worst) <= 1:
+            break
+        a, b = int(worst.argmax()), int(worst.argmin())
+        edges = np.flatnonzero(extra[:, a] != extra[:, b])
+        extra[edges, a] = _alternate(tasks[edges], classes[edges])
+        extra[edges, b] = ~extra[edges, a]
+
+
+def _alternate(tasks: AnyArray, classes: AnyArray) -> AnyArray:
+    """A side for each edge; those of a task, of a class and of all differ by at most one."""
+    partner = [_pairs(tasks), _pairs(classes)]
+    side = [-1] * len(tasks)
+    first = 0
+    # Open chains from an end, then those that are closed.
+    open_ends = [e for e in range(len(side)) if min(partner[0][e], partner[1][e]) < 0]
+    for start in itertools.chain(open_ends, range(len(side))):
+        if side[start] >= 0:
+            continue
+        edge, now = start, first
+        leave = int(partner[0][start] < 0)
+        while edge >= 0 and side[edge] < 0:
+            side[edge] = now
+            edge, now, leave = partner[leave][edge], 1 - now, 1 - leave
+        first = now  # a chain of odd length gives its first side one more
+    return np.array(side, bool)
+
+
+def _pairs(codes: AnyArray) -> list[int]:
+    """For each position another one of the same code, -1 for one left over."""
+    partner = [-1] * len(codes)
+    waiting: dict[int, int] = {}
+    for i, code in enumerate(codes.tolist()):
+        j = waiting.pop(code, None)
+        if j is None:
+            waiting[code] = i
+        else:
+            partner[i], partner[j] = j, i
+    return partner
+
+
+def apart(
+    deal: Callable[[AnyArray], AnyArray], items: AnyArray, cells: Any, n_splits: int
+) -> int | None:
+    """Deal items to folds so that no cell lies in one fold; the first cell that does all the same.
+
+    Which items meet first decides who gets stuck: other orders may not.
+    """
+    stuck = None
+    for attempt in range(10):
+        order = np.random.RandomState(attempt).permutation(items) if attempt else items
+        stuck = _separate(deal(order), cells, n_splits)
+        if stuck is None:
+            break
+    return stuck
 
 
 def _balanced_folds(cells: AnyArray, n_splits: int) -> AnyArray:
@@ -235,22 +335,27 @@ def _balanced_folds(cells: AnyArray, n_splits: int) -> AnyArray:
     return fold
 
 
-def _separate(fold: AnyArray, cells: AnyArray, n_splits: int) -> int | None:
-    """Move rows, in place, until no cell lies in one fold; the first cell for which that fails."""
-    counts = np.stack([cells[fold == k].sum(axis=0) for k in range(n_splits)])
+def _separate(fold: AnyArray, cells: Any, n_splits: int) -> int | None:
+    """Move rows, in place, until no cell lies in one fold; the first cell for which that fails.
+
+    cells is (n_rows, n_cells) bool, dense or sparse.
+    """
+    by_row = sparse.csr_array(cells).astype(np.intp)
+    by_cell = by_row.tocsc()
+    counts = np.stack([by_row[fold == k].sum(axis=0) for k in range(n_splits)])
     total = counts.sum(axis=0)
     for cell in np.flatnonzero(counts.max(axis=0) == total):
         if counts[:, cell].max() < total[cell]:
             continue  # freed by a move for an earlier cell
-        for row in np.flatnonzero(cells[:, cell]):
-            shares = cells[row]
+        for row in by_cell.indices[by_cell.indptr[cell] : by_cell.indptr[cell + 1]]:
+            own = by_row.indices[by_row.indptr[row] : by_row.indptr[row + 1]]
             for k in np.argsort(counts.sum(axis=1), kind="stable"):
-                if k != fold[row] and (counts[k] + 1 < total)[shares].all():
+                if k != fold[row] and (counts[k, own] + 1 < total[own]).all():
                     break
             else:
                 continue
-            counts[fold[row]] -= shares
-            counts[k] += shares
+            counts[fold[row], own] -= 1
+            counts[k, own] += 1
             fold[row] = k
             break
         if counts[:, cell].max() == total[cell]:

@@ -12,9 +12,10 @@ from sklearn.base import clone
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
 from ..base import MultiTaskEstimator, Prepared
+from ..models.kernel import PreparedFunctions, SeparableKernelRegressor
 from ..objective import Objective
 from ..prox import singular_values
-from ._solve import prepare, relative, solve_path, warn_missed
+from ._solve import prepare_any, solve_path, warn_missed
 
 __all__ = ["RegularizationPath", "lambda1_max", "lambda_grid", "regularization_path"]
 
@@ -47,6 +48,7 @@ def lambda1_max(
     the loss, ``mean_t tr(H_t) / n_features``, with H_t the (centred, weighted) Hessian of task t's
     loss: the mean variance of the features with the squared loss, a quarter of it (which bounds it)
     with the logistic loss. A `lambda1` of this size pulls about as hard as the data of one task.
+    For SeparableKernelRegressor H_t is the (centred, weighted) kernel matrix of the task's rows.
 
     Parameters
     ----------
@@ -218,9 +220,9 @@ def regularization_path(
     ValueError
         If `lambda1` is empty or has negative values, or what `fit` raises.
     TypeError
-        If there is no path: SeparableKernelRegressor has no coefficients to follow and
-        MixedEffectsRegressor no `lambda1` (search their parameters with scikit-learn's
-        GridSearchCV); neither has SharedSubspaceClustering.
+        If there is no path: SeparableKernelRegressor has no coefficients to follow (search its
+        parameters with MultiTaskSearchCV), and MixedEffectsRegressor (search its parameters with
+        GridSearchCV) and SharedSubspaceClustering no `lambda1`.
 
     Examples
     --------
@@ -234,7 +236,9 @@ def regularization_path(
     """
     values = None if lambda1 is None else strengths(lambda1, "lambda1")
     check_grid_size(n_lambdas, eps)
+    check_model(estimator, coefficients=True)
     model, prepared = _prepared(estimator, X, y, tasks, sample_weight)
+    assert isinstance(prepared, Prepared)
     with one_blas_thread():
         if values is None:
             values = auto_grid(model, prepared, n_lambdas, float(eps))
@@ -243,8 +247,8 @@ def regularization_path(
         values,
         np.stack([step.W.T for step in steps]),
         np.stack([step.intercept for step in steps]),
-        np.array([step.result.gap for step in steps]),
-        np.array([relative(step.result.gap, step.objective) for step in steps]),
+        np.array([step.solution.gap for step in steps]),
+        np.array([step.gap for step in steps]),
         np.array([step.result.n_iter for step in steps]),
         np.array([degrees(step.W, step.objective) for step in steps]),
         prepared.rows.tasks,
@@ -263,21 +267,36 @@ def degrees(W: FloatArray, objective: Objective) -> int:
     return int(W.any(axis=1).sum())
 
 
-def strength(model: MultiTaskEstimator, prepared: Prepared) -> tuple[float, bool]:
+def strength(
+    model: MultiTaskEstimator, prepared: Prepared | PreparedFunctions
+) -> tuple[float, bool]:
     """What :func:`lambda1_max` returns, and whether it is a largest value or but a scale."""
+    if isinstance(prepared, PreparedFunctions):
+        return curvature(prepared), False
     lambda1, model.lambda1 = model.lambda1, 1.0
     found = model._lambda1_max(prepared)
     model.lambda1 = lambda1
-    return (prepared.objective.mean_curvature(), False) if found is None else (float(found), True)
+    return (curvature(prepared), False) if found is None else (float(found), True)
+
+
+def curvature(prepared: Prepared | PreparedFunctions) -> float:
+    """The scale of the loss: mean over the tasks of its Hessian's trace, by n_features."""
+    if isinstance(prepared, PreparedFunctions):
+        found = prepared.system.mean_trace() / prepared.rows.X.shape[1]
+        return prepared.units.given(found, 2.0)
+    return prepared.problem.units.given(prepared.objective.mean_curvature(), 2.0)
 
 
 def auto_grid(
-    model: MultiTaskEstimator, prepared: Prepared, n_lambdas: int, eps: float
+    model: MultiTaskEstimator,
+    prepared: Prepared | PreparedFunctions,
+    n_lambdas: int,
+    eps: float,
 ) -> FloatArray:
     """The values of :func:`lambda_grid`."""
     largest, exact = strength(model, prepared)
     if exact and not largest > 0.0:
-        largest, exact = prepared.objective.mean_curvature(), False
+        largest, exact = curvature(prepared), False
     return spread(largest if largest > 0.0 else 1.0, exact, n_lambdas, eps)
 
 
@@ -315,23 +334,31 @@ def check_grid_size(n_lambdas: Any, eps: Any) -> None:
         raise ValueError(f"eps must be in (0, 1), got {eps!r}.")
 
 
-def check_model(estimator: Any) -> None:
-    """Refuse what has no path."""
+def check_model(estimator: Any, *, coefficients: bool = False) -> None:
+    """Refuse what has no lambda1, or no coefficients to follow along it."""
     if not isinstance(estimator, MultiTaskEstimator):
         raise TypeError(
             f"estimator must be one of this package's regressors or classifiers, got {estimator!r}."
         )
-    if type(estimator)._fit_rows is not MultiTaskEstimator._fit_rows:
+    if type(estimator)._fit_rows is MultiTaskEstimator._fit_rows:
+        return
+    name = type(estimator).__name__
+    if not isinstance(estimator, SeparableKernelRegressor):
         raise TypeError(
-            f"{type(estimator).__name__} has no path of coefficients along lambda1: search its "
+            f"{name} fits in a way of its own, which has no path over lambda1: search its "
             "parameters with scikit-learn's GridSearchCV."
+        )
+    if coefficients:
+        raise TypeError(
+            f"{name} has no coefficients to follow along lambda1: search its parameters with "
+            "MultiTaskSearchCV or scikit-learn's GridSearchCV."
         )
 
 
 def _prepared(
     estimator: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
-) -> tuple[MultiTaskEstimator, Prepared]:
+) -> tuple[MultiTaskEstimator, Prepared | PreparedFunctions]:
     check_model(estimator)
     model = clone(estimator).set_params(lambda1=1.0)
     with one_blas_thread():
-        return model, prepare(model, X, y, tasks, sample_weight)[1]
+        return model, prepare_any(model, X, y, tasks, sample_weight)[1]

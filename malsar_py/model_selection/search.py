@@ -5,34 +5,36 @@ from __future__ import annotations
 import itertools
 import numbers
 import time
+import warnings
 from copy import deepcopy
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.model_selection import ParameterGrid, check_cv
 from sklearn.utils import get_tags
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
+from .._counted import only_counted
 from .._labels import as_labels, as_table, column_position, split_column
+from .._pipelines import last_step, last_step_of
 from .._typing import AnyArray, FloatArray
 from ._data import Data, read_data
-from ._folds import Scores, Setting, Template, run_fold, transform
+from ._folds import ErrorScore, Scores, run_fold
+from ._grids import read_grids, read_settings
+from ._results import Judged, find_edges, read_scores, results
 from ._scoring import read_scoring
-from ._solve import prepare, warn_missed
-from ._splitter import TaskSplitter
-from .kfold import TaskKFold
-from .path import auto_grid, check_model, strengths
+from ._solve import warn_missed
+from ._splits import make_splits
+from ._template import Setting, Template, heeded, transform
+from .path import check_model
 
 __all__ = ["MultiTaskSearchCV"]
-
-_EPS = 1e-3
 
 
 def _refitted_has(name: str) -> Any:
@@ -53,7 +55,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     For each fold and each setting of the other parameters, all values of `lambda1` are fitted as
     one path (:func:`regularization_path`): data are prepared once, and each solution starts the
-    next (but for models fitted in stages). Results are those of
+    next (but for models fitted in stages, and of functions). Results are those of
     ``GridSearchCV(estimator, grid, cv=TaskKFold(...))`` on the same grid, and have the same form.
     Task labels may come by `task_column`, as the columns of a 2-D y, or as `tasks` in `fit`; none
     of them needs metadata routing.
@@ -61,21 +63,31 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator of this package, or Pipeline that ends in one
-        In a pipeline the other steps are fitted to each training part.
+        In a pipeline the other steps are fitted to each training part; with metadata routing on
+        they get the labels and weights that they request, as in `GridSearchCV`.
     lambda1 : "auto" or array-like, default="auto"
         Values in [0, inf). "auto": one grid for all folds and settings, made of all data by
         :func:`lambda_grid`, with the largest :func:`lambda1_max` of the settings. Models without a
         largest value get the grid around the scale that is described there.
-    lambda2 : array-like, default=None
-        Values of `lambda2` in [0, inf), combined with all others. None: the estimator's own.
+    lambda2 : "auto", array-like or None, default="auto"
+        Values of `lambda2` in [0, inf), combined with all others. None: the estimator's own. "auto"
+        is that too, but for quadratic models (MeanRegularized, and Graph with ``lambda3=0``;
+        regressors and classifiers) whose own `lambda2` is 0 and not in `param_grid`: these leave
+        what the tasks have in common without any penalty, which fails where rows are few beside
+        features. They get {0, 0.01, 0.1, 1} times ``mean_t tr(H_t) / n_features``, the scale of the
+        loss that :func:`lambda1_max` returns for them.
     param_grid : dict or list of dicts, default=None
         Values of further parameters as for `GridSearchCV`, such as ``{"n_clusters": [2, 3]}``; in
-        a pipeline with the step's name, ``{"clusteredregressor__n_clusters": [2, 3]}``.
+        a pipeline with the step's name, ``{"clusteredregressor__n_clusters": [2, 3]}``. Settings
+        that ask for more than there is in a training part (more clusters than tasks) are left out
+        with a warning: their scores are NaN.
     n_lambdas : int, default=50
         Number of values if ``lambda1="auto"``.
-    cv : int, splitter or iterable of splits, default=5
-        An int is the number of folds of :class:`TaskKFold`, stratified by class for classifiers,
-        which sees the labels by whatever way they come. So does one given without `task_column`.
+    cv : int, splitter or iterable of splits, default=None
+        An int is the number of folds of :class:`TaskKFold`, or of :class:`TaskGroupKFold` if `fit`
+        is given `groups`; stratified by class for classifiers. None: 5 folds, or as many as the
+        data allow (if all tasks are smaller, as many as the largest task has rows). Splitters of
+        this package see labels, by whatever way they come to an estimator, and weights.
     scoring : str or callable, default=None
         None: the estimator's `score`. A name from `malsar_py.metrics` (such as
         "neg_mean_task_rmse") or of scikit-learn's scorers, or a callable ``(estimator, X, y)``,
@@ -90,6 +102,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         means 1 unless in a `joblib.parallel_config` context; -1 means all processors.
     refit : bool, default=True
         Fit the estimator with the parameters chosen to all data.
+    error_score : "raise" or float, default="raise"
+        What a fit or a score that fails counts in its fold. "raise": the error is raised. A number,
+        or NaN (not defined, see Notes): a FitFailedWarning says so.
     verbose : int, default=0
         Passed to joblib; prints progress if positive.
 
@@ -117,6 +132,10 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         The scorer, ``(estimator, X, y, tasks=None)``.
     multimetric_ : bool
         False.
+    edges_ : dict
+        "smallest" or "largest" for each parameter of the row with the highest mean score that is at
+        an end of its grid of three values or more, where the score still changes. A warning says
+        so. (A strength of 0 is no such end.)
     classes_ : ndarray of shape (2,)
         Class labels of a refitted classifier.
     n_features_in_ : int
@@ -131,8 +150,16 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     Notes
     -----
-    `sample_weight` is used in fits and, if the scorer takes it, in scores.
+    `sample_weight` is used in fits and, if the scorer takes it, in scores. Rows without a target
+    and rows of weight 0 are never scored, whatever the splitter and the scorer.
     Ties go to the first row of `cv_results_`, so to the largest lambda1.
+
+    A score may not be defined (NaN) in a fold, as the AUC of test rows of one class. Some folds are
+    easier than others, so all candidates are compared by the same folds: those in which all have a
+    score. Where these would be less than half of the folds with a score, candidates with the fewest
+    scores are left out instead. Means and standard deviations in `cv_results_` are over these
+    folds, and NaN for candidates that are left out. A warning names the folds; it is an error if no
+    candidate has a finite mean.
 
     References
     ----------
@@ -151,7 +178,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     """
 
     # Labels are requested wherever they can be used, as by the estimators themselves.
-    __metadata_request__fit: ClassVar = {"tasks": True}
+    __metadata_request__fit: ClassVar = {"tasks": True, "groups": True}
     __metadata_request__predict: ClassVar = {"tasks": True}
     __metadata_request__predict_proba: ClassVar = {"tasks": True}
     __metadata_request__decision_function: ClassVar = {"tasks": True}
@@ -160,7 +187,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "estimator": [HasMethods(["fit"])],
         "lambda1": [StrOptions({"auto"}), "array-like", numbers.Real],
-        "lambda2": ["array-like", numbers.Real, None],
+        "lambda2": [StrOptions({"auto"}), "array-like", numbers.Real, None],
         "param_grid": [dict, list, None],
         "n_lambdas": [Interval(numbers.Integral, 1, None, closed="left")],
         "cv": ["cv_object"],
@@ -168,6 +195,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         "selection": [StrOptions({"best", "one_se"})],
         "n_jobs": [numbers.Integral, None],
         "refit": ["boolean"],
+        "error_score": [StrOptions({"raise"}), numbers.Real],
         "verbose": ["verbose"],
     }
 
@@ -176,14 +204,15 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         estimator: Any,
         *,
         lambda1: Any = "auto",
-        lambda2: Any = None,
+        lambda2: Any = "auto",
         param_grid: Any = None,
         n_lambdas: int = 50,
-        cv: Any = 5,
+        cv: Any = None,
         scoring: Any = None,
         selection: str = "best",
         n_jobs: int | None = None,
         refit: bool = True,
+        error_score: ErrorScore = "raise",
         verbose: int = 0,
     ) -> None:
         self.estimator = estimator
@@ -196,9 +225,12 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.selection = selection
         self.n_jobs = n_jobs
         self.refit = refit
+        self.error_score = error_score
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None, groups: Any = None
+    ) -> Self:
         """Search, then fit the best model to all data.
 
         Parameters
@@ -210,7 +242,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         tasks : array-like of shape (n_samples,), default=None
             Task label of each row, when the labels are neither in X nor the columns of y.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
-            Weights of the rows, in fits and in scores.
+            Weights of the rows, in fits and in scores. Rows of weight 0 are not scored.
+        groups : array-like of shape (n_samples,), default=None
+            Groups of rows that belong together, passed to the splitter.
 
         Returns
         -------
@@ -220,9 +254,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError, TypeError
-            If the estimator has no path over lambda1, a grid is empty or negative, the scorer
-            cannot see the labels, or a fold cannot be fitted (such as one whose training part
-            lacks a class of some task); the message says which.
+            If the estimator has no lambda1, a grid is empty or negative, the scorer cannot see the
+            labels, or has no finite mean for any candidate, or a fold cannot be fitted (such as one
+            whose training part lacks a class of some task); the message says which.
         """
         self._validate_params()
         template = Template(self.estimator)
@@ -233,68 +267,50 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
                 "is None."
             )
         scorer = read_scoring(self.scoring, keyword=tasks is not None)
-        settings = self._settings(template)
+        settings = read_settings(template, self.param_grid, self.lambda2)
         data = read_data(X, y, tasks, sample_weight)
-        lambda1 = self._lambda1(template, data, settings)
-        splits = self._splits(template, data)
+        if _routing_enabled() and template.is_pipeline:
+            # What no step requests is refused before the work rather than after it.
+            given = {name: value for name, value in data.metadata.items() if value is not None}
+            process_routing(self.estimator, "fit", **given)
+        settings, lambda1 = read_grids(
+            template,
+            data,
+            settings,
+            lambda1=self.lambda1,
+            lambda2=self.lambda2,
+            n_lambdas=self.n_lambdas,
+            error_score=self.error_score,
+        )
+        splits = make_splits(
+            self.cv,
+            data,
+            lambda: self._labels(template, data),
+            groups,
+            classifier=bool(template.model._classifier),
+        )
         scores = self._run(template, data, splits, settings, lambda1, scorer)
-        gaps = np.nanmax([fold.gap for fold in scores], axis=(0, 1))
+        name = f"{template.prefix}lambda1"
+        params = [{**setting, name: float(v)} for setting in settings for v in lambda1]
+        judged = read_scores(scores, params, scorer, stacklevel=3)
+        gaps = np.fmax.reduce([np.fmax.reduce(fold.gap) for fold in scores])
         warn_missed(template.model, gaps, lambda1, stacklevel=3)
         self.lambda1_ = lambda1
         self.n_splits_ = len(splits)
         self.scorer_ = scorer
         self.multimetric_ = False
-        name = f"{template.prefix}lambda1"
-        params = [{**setting, name: float(v)} for setting in settings for v in lambda1]
-        self.cv_results_ = _results(params, scores)
-        self.best_index_ = self._choose(len(lambda1))
+        self.cv_results_ = results(params, scores, judged)
+        self.best_index_ = self._choose(judged, len(lambda1))
         self.best_params_ = params[self.best_index_]
         self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
         if self.refit:
             start = time.perf_counter()
             best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+            vars(Template(best).model).pop("_siblings", None)  # no fold: a fit of the user's own
             self.best_estimator_ = best.fit(data.X, data.y, **self._fit_params(template, data))
             self.refit_time_ = time.perf_counter() - start
+        self._find_edges(template)
         return self
-
-    def _settings(self, template: Template) -> list[Setting]:
-        """Settings of the parameters other than lambda1."""
-        prefix = template.prefix
-        grid = [{}] if self.param_grid is None else list(ParameterGrid(self.param_grid))
-        for name in ("lambda1", "lambda2"):
-            if any(f"{prefix}{name}" in setting for setting in grid):
-                raise ValueError(f"param_grid has {prefix}{name}: give its values as {name}=.")
-        if self.lambda2 is not None:
-            values = strengths(self.lambda2, "lambda2").tolist()
-            key = f"{prefix}lambda2"
-            grid = [{**s, key: v} for s, v in itertools.product(grid, values)]
-        for setting in grid:
-            template.parts(setting)[1]._validate_params()
-        return grid
-
-    def _lambda1(self, template: Template, data: Data, settings: list[Setting]) -> FloatArray:
-        if not isinstance(self.lambda1, str):
-            return strengths(self.lambda1, "lambda1")
-        grids = []
-        for group in template.groups(settings):
-            steps, model = template.parts(settings[group[0]])
-            seen, _ = transform(steps, data)
-            prepared = prepare(model, seen.X, seen.y, seen.tasks, seen.sample_weight)[1]
-            for i in group:
-                model = template.parts(settings[i])[1]
-                grids.append(auto_grid(model, prepared, self.n_lambdas, _EPS))
-        return max(grids, key=lambda grid: grid[0])
-
-    def _splits(self, template: Template, data: Data) -> list[tuple[AnyArray, AnyArray]]:
-        cv = 5 if self.cv is None else self.cv
-        if isinstance(cv, numbers.Integral):
-            cv = TaskKFold(int(cv), stratify=bool(template.model._classifier))
-        if isinstance(cv, TaskSplitter):
-            labels = None
-            if cv.task_column is None:
-                labels = self._labels(template, data)
-            return list(cv.split(data.X, data.y, labels))
-        return list(check_cv(cv).split(data.X, data.y))
 
     @staticmethod
     def _labels(template: Template, data: Data) -> Any:
@@ -304,9 +320,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
             return data.tasks
         steps, _ = template.parts({})
         table = as_table(transform(steps, data)[0].X)
-        return as_labels(
-            split_column(table, column_position(table, column))[0], f"task_column={column!r}"
-        )
+        labels, _ = split_column(table, column_position(table, column))
+        as_labels(labels, f"task_column={column!r}")  # what is wrong is said of the column
+        return labels  # as they are: categories may have an order
 
     def _run(
         self,
@@ -324,35 +340,64 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         chunks = [settings[a:b] for a, b in itertools.pairwise(bounds)]
         parallel = Parallel(n_jobs=self.n_jobs, verbose=int(self.verbose))
         found = parallel(
-            delayed(run_fold)(template, data, *split, chunk, lambda1, scorer, f"Fold {k}")
+            delayed(run_fold)(
+                template, data, *split, chunk, lambda1, scorer, self.error_score, f"Fold {k}"
+            )
             for k, split in enumerate(splits)
             for chunk in chunks
         )
         n = len(chunks)
         return [Scores.stack(found[i : i + n]) for i in range(0, len(found), n)]
 
-    def _choose(self, n_lambdas: int) -> int:
+    def _choose(self, judged: Judged, n_lambdas: int) -> int:
         """Row of `cv_results_` of the parameters chosen."""
-        results = self.cv_results_
-        best = int(results["rank_test_score"].argmin())
+        mean = self.cv_results_["mean_test_score"]
+        best = int(self.cv_results_["rank_test_score"].argmin())
         if self.selection == "best":
             return best
-        splits = np.stack([results[f"split{k}_test_score"][best] for k in range(self.n_splits_)])
-        error = splits.std(ddof=1) / np.sqrt(len(splits)) if len(splits) > 1 else 0.0
-        mean = results["mean_test_score"]
+        lowest = mean[best] - judged.standard_error(best)
         first = best - best % n_lambdas
-        return first + int(np.argmax(mean[first : best + 1] >= mean[best] - error))
+        return first + int(np.argmax(mean[first : best + 1] >= lowest))
+
+    def _find_edges(self, template: Template) -> None:
+        """Say where the highest mean score is at the end of a grid, and whether W = 0 is chosen."""
+        params, mean = self.cv_results_["params"], self.cv_results_["mean_test_score"]
+        highest = int(self.cv_results_["rank_test_score"].argmin())
+        model = template.parts(params[highest])[1]
+        self.edges_ = find_edges(params, mean, highest, model, template.prefix)
+        said = dict(self.edges_)
+        texts = []
+        name = f"{template.prefix}lambda1"
+        last = last_step_of(getattr(self, "best_estimator_", None))
+        if hasattr(last, "coef_") and not last.coef_.any():
+            said.pop(name, None)
+            texts.append(
+                f"All coefficients are zero at the best {name}={self.best_params_[name]:.4g}: by "
+                "this score no feature helps."
+            )
+        if said:
+            ends = (
+                f"{name}={params[highest][name]:.4g} is the {end}" for name, end in said.items()
+            )
+            texts.append(
+                f"The best score is at the edge of a grid: {', '.join(ends)} value tried. A better "
+                "one may lie beyond: try values further out (lambda1=, lambda2=, param_grid=)."
+            )
+        if texts:
+            warnings.warn(" ".join(texts), UserWarning, stacklevel=3)
 
     @staticmethod
     def _fit_params(template: Template, data: Data) -> dict[str, Any]:
         prefix = "" if _routing_enabled() else template.prefix
-        given = {"tasks": data.tasks, "sample_weight": data.sample_weight}
-        return {prefix + name: value for name, value in given.items() if value is not None}
+        if not template.is_pipeline:
+            data = heeded(template.model, "fit", data)
+        return {prefix + name: v for name, v in data.metadata.items() if v is not None}
 
     def _call(self, method: str, X: Any, tasks: Any) -> Any:
         check_is_fitted(self)
         labels = {} if tasks is None else {"tasks": tasks}
-        return getattr(self.best_estimator_, method)(X, **labels)
+        model, X = last_step(self.best_estimator_, X, **labels)
+        return getattr(model, method)(X, **labels)
 
     @available_if(_refitted_has("predict"))
     def predict(self, X: Any, *, tasks: Any = None) -> AnyArray:
@@ -370,10 +415,12 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         return self._call("decision_function", X, tasks)
 
     @available_if(_refitted_has("score"))
-    def score(self, X: Any, y: Any, *, tasks: Any = None) -> float:
-        """Score of the best model by `scoring`; `tasks` as for its own `score`."""
+    def score(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> float:
+        """Score of the best model by `scoring`; `tasks` and weights as for its own `score`."""
         check_is_fitted(self)
-        return self.scorer_(self.best_estimator_, X, y, tasks=tasks)
+        if self.scorer_.scorer is not None:  # the estimator's own sees to that itself
+            X, y, tasks, sample_weight = only_counted(X, y, tasks, sample_weight)
+        return self.scorer_(self.best_estimator_, X, y, tasks, sample_weight)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "cv_results_")
@@ -402,31 +449,3 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         if "best_estimator_" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no {name}: it is not refitted.")
         return getattr(self.best_estimator_, name)
-
-
-def _results(params: list[Setting], scores: list[Scores]) -> dict[str, Any]:
-    """`cv_results_` from the scores of each fold."""
-    results: dict[str, Any] = {}
-    for name, values in (
-        ("fit_time", [fold.fit_time.ravel() for fold in scores]),
-        ("score_time", [fold.score_time.ravel() for fold in scores]),
-    ):
-        results[f"mean_{name}"] = np.mean(values, axis=0)
-        results[f"std_{name}"] = np.std(values, axis=0)
-    for name in dict.fromkeys(name for setting in params for name in setting):
-        column = np.ma.MaskedArray(np.empty(len(params), object), mask=True)
-        for i, setting in enumerate(params):
-            if name in setting:
-                column[i] = setting[name]
-        results[f"param_{name}"] = column
-    results["params"] = params
-    splits = np.stack([fold.score.ravel() for fold in scores])
-    for k, row in enumerate(splits):
-        results[f"split{k}_test_score"] = row
-    mean = splits.mean(axis=0)
-    results["mean_test_score"] = mean
-    results["std_test_score"] = splits.std(axis=0)
-    # A score that is not defined ranks last.
-    ranked = np.where(np.isnan(mean), -np.inf, mean)
-    results["rank_test_score"] = rankdata(-ranked, method="min").astype(np.int32)
-    return results

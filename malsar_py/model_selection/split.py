@@ -76,7 +76,13 @@ class TaskShuffleSplit(TaskSplitter):
         self.random_state = random_state
 
     def split(
-        self, X: Any, y: Any = None, tasks: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        tasks: Any = None,
+        groups: Any = None,
+        *,
+        sample_weight: Any = None,
     ) -> Iterator[tuple[AnyArray, AnyArray]]:
         """Generate indices to split data into training and test set.
 
@@ -89,7 +95,9 @@ class TaskShuffleSplit(TaskSplitter):
         tasks : array-like of shape (n_samples,), default=None
             Task labels.
         groups : None
-            Present for API compatibility; labels are passed as `tasks`.
+            Present for API compatibility; see :class:`TaskGroupKFold`.
+        sample_weight : float or array-like, default=None
+            Weights, (n_samples,) or the shape of y: rows of weight 0 always train.
 
         Yields
         ------
@@ -99,7 +107,7 @@ class TaskShuffleSplit(TaskSplitter):
             The testing set indices for that split.
         """
         self._refuse_groups(groups)
-        sample = self._read(X, y, tasks)
+        sample = self._read(X, y, tasks, sample_weight)
         rng = check_random_state(self.random_state)
         draw = self._draw_rows if sample.by_column else self._draw
         for _ in range(self.n_splits):
@@ -112,22 +120,30 @@ class TaskShuffleSplit(TaskSplitter):
             yield np.flatnonzero(~test), np.flatnonzero(test)
 
     def get_n_splits(
-        self, X: Any = None, y: Any = None, tasks: Any = None, groups: Any = None
+        self,
+        X: Any = None,
+        y: Any = None,
+        tasks: Any = None,
+        groups: Any = None,
+        *,
+        sample_weight: Any = None,
     ) -> int:
         """Number of splits; the arguments are there for API compatibility."""
         return self.n_splits
 
     def _draw(self, sample: Sample, rng: np.random.RandomState) -> AnyArray:
         rows = rng.permutation(np.flatnonzero(sample.observed))
-        cells = np.unique(
-            sample.tasks[rows] * (sample.classes.max() + 1) + sample.classes[rows],
-            return_inverse=True,
-        )[1]
+        n_classes = sample.classes.max() + 1
+        codes, cells = np.unique(
+            sample.tasks[rows] * n_classes + sample.classes[rows], return_inverse=True
+        )
         test = np.zeros(len(sample.observed), bool)
-        # Cells in random order; their shares are rounded where the running sum passes an integer.
+        # Cells in random order, class by class; their shares are rounded where the running sum
+        # passes an integer, so that the classes, too, give their share.
         due = rng.uniform()
         sizes = np.bincount(cells)
-        for cell in rng.permutation(len(sizes)):
+        order = rng.permutation(len(sizes))
+        for cell in order[np.argsort(codes[order] % n_classes, kind="stable")]:
             due += self.test_size * sizes[cell]
             taken = min(int(due), sizes[cell] - 1)
             due -= int(due)
@@ -183,7 +199,13 @@ class LeaveOneTaskOut(TaskSplitter):
         self._set_options(task_column, False)
 
     def split(
-        self, X: Any, y: Any = None, tasks: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        tasks: Any = None,
+        groups: Any = None,
+        *,
+        sample_weight: Any = None,
     ) -> Iterator[tuple[AnyArray, AnyArray]]:
         """Generate indices to split data into training and test set.
 
@@ -196,32 +218,40 @@ class LeaveOneTaskOut(TaskSplitter):
         tasks : array-like of shape (n_samples,), default=None
             Task labels.
         groups : None
-            Present for API compatibility; labels are passed as `tasks`.
+            Present for API compatibility; see :class:`TaskGroupKFold`.
+        sample_weight : float or array-like, default=None
+            Weights, (n_samples,): rows of weight 0 are in no test part.
 
         Yields
         ------
         train : ndarray
             The training set indices for that split.
         test : ndarray
-            The testing set indices for that split: one task, in the order of sorted labels.
+            The testing set indices for that split: one task, in the order of `tasks_`.
         """
         self._refuse_groups(groups)
-        sample = self._one_task_a_row(X, y, tasks)
+        sample = self._one_task_a_row(X, y, tasks, sample_weight)
         for code in np.unique(sample.tasks[sample.observed]):
             own = sample.tasks == code
             yield np.flatnonzero(~own), np.flatnonzero(own & sample.observed)
 
     def get_n_splits(
-        self, X: Any = None, y: Any = None, tasks: Any = None, groups: Any = None
+        self,
+        X: Any = None,
+        y: Any = None,
+        tasks: Any = None,
+        groups: Any = None,
+        *,
+        sample_weight: Any = None,
     ) -> int:
         """Number of tasks; needs what `split` needs."""
         if X is None:
             raise ValueError("The number of splits is the number of tasks: pass X, and `tasks`.")
-        sample = self._one_task_a_row(X, y, tasks)
+        sample = self._one_task_a_row(X, y, tasks, sample_weight)
         return len(np.unique(sample.tasks[sample.observed]))
 
-    def _one_task_a_row(self, X: Any, y: Any, tasks: Any) -> Sample:
-        sample = self._read(X, y, tasks)
+    def _one_task_a_row(self, X: Any, y: Any, tasks: Any, sample_weight: Any) -> Sample:
+        sample = self._read(X, y, tasks, sample_weight)
         if sample.by_column:
             raise ValueError(
                 "LeaveOneTaskOut leaves out rows, and every row of a 2-D y belongs to all tasks: "

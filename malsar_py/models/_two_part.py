@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
@@ -25,12 +26,15 @@ class TwoPart(MultiTaskEstimator):
 
     lambda2: float = 0.1
 
+    _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "lambda1": POSITIVE,
         "lambda2": POSITIVE,
     }
 
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 1.0}
+    _terms: ClassVar[Mapping[str, str]] = {}
     # Attributes for P and Q.
     _part_names: ClassVar[tuple[str, str]]
     # Q has a column for each outlier and zeros elsewhere.
@@ -46,9 +50,10 @@ class TwoPart(MultiTaskEstimator):
 
     def _start(self, rows: TaskRows) -> FloatArray:
         W = super()._start(rows)
-        if not W.any():
+        given: list[Any] = [getattr(self, name, None) for name in self._part_names]
+        if not W.any() or any(part is None for part in given):
             return np.zeros((2 * W.shape[0], W.shape[1]))
-        parts = [getattr(self, name).reshape(W.shape[::-1]).T for name in self._part_names]
+        parts = [part.reshape(W.shape[::-1]).T for part in given]
         start = np.concatenate(parts)
         penalty = self._penalty(Problem(rows.tasks, W.shape[0]))
         # Under a constraint that was not there before, the nearest point that meets it.
@@ -63,7 +68,8 @@ class TwoPart(MultiTaskEstimator):
             self._warn_of_a_part_that_vanishes(*self._both_from_to(problem))
 
     def _warn_of_a_part_that_vanishes(self, low: float, high: float) -> None:
-        ratio = self.lambda2 / self.lambda1
+        with np.errstate(over="ignore", under="ignore"):
+            ratio = np.float64(self.lambda2) / self.lambda1
         if low <= ratio <= high:
             return
         name = self._part_names[0 if ratio < low else 1]
@@ -71,5 +77,5 @@ class TwoPart(MultiTaskEstimator):
             f"{name} of {type(self).__name__} is zero whatever the data, because lambda2 / lambda1 "
             f"= {ratio:.3g}: both parts can be in use from {low:.3g} to {high:.3g}.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from .._docs import document
 from .._typing import FloatArray
+from .._units import shifted
 from ..base import MultiTaskRegressor, Problem
 from ..losses import Loss, SquareRoot
 from ..objective import Objective
@@ -100,5 +101,8 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
             max_iter=self.max_iter,
             verbose=int(self.verbose),
         )
-        self.noise_levels_ = noise_levels(objective, result.W)
+        self.noise_levels_ = noise_levels(objective, result.W)  # in units of the computation
         return result
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        self.noise_levels_ = shifted(self.noise_levels_, problem.units.y)

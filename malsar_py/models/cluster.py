@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -13,7 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from .._docs import document
 from .._typing import FloatArray, IntArray
-from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
+from ..base import (
+    BeyondData,
+    MultiTaskClassifier,
+    MultiTaskEstimator,
+    MultiTaskRegressor,
+    Problem,
+)
 from ..penalties import Penalty, Ridge, SpectralBox
 from ..prox import box_theta
 
@@ -47,10 +54,13 @@ class _SpectralBox(MultiTaskEstimator):
 
     lambda2: float = 0.1
 
+    _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "lambda2": [Interval(Real, 0, None, closed="neither")],
     }
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda2": "size"}
     # The parameter that is k.
     _dimension: ClassVar[str]
 
@@ -59,7 +69,7 @@ class _SpectralBox(MultiTaskEstimator):
         if n_tasks == 1:
             return 1
         if k > n_tasks:
-            raise ValueError(
+            raise BeyondData(
                 f"{self._dimension}={k} must be at most the number of tasks, {n_tasks}."
             )
         return k
@@ -82,6 +92,10 @@ class _Clustered(_SpectralBox):
         "random_state": ["random_state"],
     }
     _dimension: ClassVar[str] = "n_clusters"
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *_SpectralBox._penalty_parameters,
+        "n_clusters",
+    )
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         k = self._k(problem.n_tasks)
@@ -98,6 +112,10 @@ class _SharedSubspace(_SpectralBox):
         "n_components": [Interval(Integral, 1, None, closed="left")],
     }
     _dimension: ClassVar[str] = "n_components"
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *_SpectralBox._penalty_parameters,
+        "n_components",
+    )
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         # M shares the eigenvectors of WW', in the same order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
@@ -14,10 +15,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._centring import sample_shares
 from .._docs import document
+from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
-from .._tasks import TaskRows, task_weights
+from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
-from ..base import MultiTaskRegressor, Problem
+from .._units import Units, scaled, shifted, targets_into_units
+from .._weights import task_weights
+from ..base import MultiTaskRegressor, Problem, Solution
 from ..design import Masked, Ragged
 from ..graphs import to_laplacian
 from ..losses import Squared
@@ -33,6 +37,8 @@ from ..solvers import (
 )
 
 _NOT_SEMIDEFINITE = -1e-10
+# Largest value of a kernel.
+_MOST = 1e100
 _OWN_PARAMETERS = """\
     kernel : str or callable, default="linear"
         Kernel k between rows: a metric of :func:`sklearn.metrics.pairwise.pairwise_kernels`, a
@@ -64,6 +70,17 @@ _OWN_ATTRIBUTES = """\
         ``(lambda1 S + lambda2 I)^-1``, which multiplies k.
     task_covariance_ : ndarray of shape (n_tasks, n_tasks)
         The A that was learned (trace 1); only with ``task_kernel="learned"``."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedFunctions:
+    """Rows of a fit, checked and centred, and their system."""
+
+    rows: TaskRows
+    system: DualSystem
+    offset: FloatArray  # (n_tasks,) taken out of the targets
+    scale: float  # objective at f = 0 with the best intercepts
+    units: Units
 
 
 @document(
@@ -161,23 +178,49 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         "kernel_params": [dict, None],
     }
 
+    # What the system of the rows does not depend on.
+    _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda1", "lambda2", "task_kernel")
+
+    def _advise(self, rows: TaskRows) -> None:
+        kind = self.task_kernel
+        if not isinstance(kind, str | np.ndarray) and not hasattr(kind, "iloc"):
+            warn_of_unknown(kind, rows.tasks, "task_kernel")
+
     def _penalty(self, problem: Problem) -> Penalty:
         raise NotImplementedError("functions have no coefficients to penalise")
 
     def _fit_rows(self, rows: TaskRows) -> None:
-        c = sample_shares(rows, task_weights(rows, self.task_weight))
-        y, offset = rows.y, np.zeros(rows.n_tasks)
+        prepared = self._prepare_functions(rows)
+        result, solution = self._fit_functions(prepared)
+        if not solution.relative_gap <= self.tol:
+            self._warn_gap(result, solution)
+
+    def _prepare_functions(self, rows: TaskRows) -> PreparedFunctions:
+        """The system of the rows: what fits with other strengths and task kernels share."""
+        kernel = self._row_kernel(rows)
+        omega = task_weights(rows, self.task_weight)
+        scaled_rows, omega, units = targets_into_units(rows, omega, self._loss.degree)
+        c = sample_shares(scaled_rows, omega)
+        y, offset = scaled_rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
-        system = DualSystem(self._row_kernel(rows), y, c, self.fit_intercept)
+        system = DualSystem(kernel, y, c, self.fit_intercept)
         scale = Squared().evaluate(
             y, np.zeros_like(y), c, rows.offsets, np.zeros(rows.n_tasks), self.fit_intercept
         )[0]
-        task_kernel = self._task_kernel(rows.tasks)
+        return PreparedFunctions(rows, system, offset, scale, units)
+
+    def _fit_functions(self, prepared: PreparedFunctions) -> tuple[Result, Solution]:
+        """Solve for these strengths and set what a fit sets."""
+        rows, system, scale, units = prepared.rows, prepared.system, prepared.scale, prepared.units
+        model = copy.copy(self)  # with strengths in the units of the computation
+        model.lambda1 = units.strength(self.lambda1, 2.0)
+        model.lambda2 = units.strength(self.lambda2, 2.0)
+        task_kernel = model._task_kernel(rows.tasks)
         if task_kernel is None:
             learned = learn_task_kernel(
                 system,
-                self._shrink,
+                model._shrink,
                 scale=scale,
                 tol=self.tol,
                 max_iter=self.max_iter,
@@ -197,14 +240,24 @@ class SeparableKernelRegressor(MultiTaskRegressor):
                 np.empty((0, rows.n_tasks)), certificate, [value], 1, found.gap <= self.tol * scale
             )
             A, theta = task_kernel, found.theta
-        if not result.converged:
-            self._warn_gap(result, scale)
-        self._set_fitted(rows, result, offset + result.intercepts, scale)
-        self._set_functions(rows, theta, A)
+        solution = Solution(
+            shifted(theta, units.y + units.weight),
+            shifted(A, -units.weight),
+            shifted(prepared.offset + result.intercepts, units.y),
+            scaled(result.gap, units.objective),
+            result.gap / scale if scale > 0.0 else result.gap,
+            shifted(np.array(result.history), units.objective),
+            rounded=False,
+        )
+        solution.check()
+        self._set_fitted(rows, result, solution)
+        self._set_functions(rows, solution.W, solution.coefficients)
+        return result, solution
 
     def _row_kernel(self, rows: TaskRows) -> RowKernel:
         X = rows.X
         if self.kernel == "linear" and X.shape[0] > X.shape[1]:
+            _check_size(np.square(np.abs(X).max()) if np.abs(X).max() < _MOST else np.inf)
             design = Masked(X, rows.n_tasks) if rows.shared else Ragged(X, rows.offsets)
             return LinearKernel(design, rows.shared)
         if self.kernel == "precomputed":
@@ -215,7 +268,9 @@ class SeparableKernelRegressor(MultiTaskRegressor):
                     f"i and j of X; got {X.shape[1]} columns."
                 )
         else:
-            K = self._between(X, X)
+            with np.errstate(over="ignore", invalid="ignore"):
+                K = self._between(X, X)
+        _check_size(np.abs(K).max())
         return KernelMatrix(np.ascontiguousarray(K), rows.offsets, rows.shared)
 
     def _between(self, X: FloatArray, Z: FloatArray) -> FloatArray:
@@ -293,6 +348,15 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
+
+
+def _check_size(largest: float) -> None:
+    """Refuse a kernel whose values products of floats do not hold."""
+    if not largest < _MOST:
+        raise ValueError(
+            f"kernel: its largest value on the fitted rows is {largest:g}, where it has to be "
+            f"finite and below {_MOST:g}. Rescale X (StandardScaler), or choose another kernel."
+        )
 
 
 def _read_task_kernel(kernel: Any, tasks: AnyArray) -> FloatArray:

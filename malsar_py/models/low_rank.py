@@ -31,6 +31,8 @@ _OWN_ATTRIBUTES = """\
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _TraceNorm(MultiTaskEstimator):
+    _couples = True
+
     def _penalty(self, problem: Problem) -> Penalty:
         return TraceNorm(self.lambda1) + Ridge(self.lambda2)
 
@@ -263,7 +265,9 @@ class _SparseLowRank(TwoPart):
         **TwoPart._parameter_constraints,
         "trace_bound": [*NONNEGATIVE, None],
     }
+    _sizes: ClassVar[tuple[str, ...]] = ("trace_bound",)
     _part_names: ClassVar[tuple[str, str]] = ("coef_sparse_", "coef_low_rank_")
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*TwoPart._penalty_parameters, "trace_bound")
 
     def _penalty(self, problem: Problem) -> Split:
         if self.trace_bound is not None:

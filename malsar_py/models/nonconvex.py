@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._docs import document
-from .._typing import FloatArray
-from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
+from .._typing import FloatArray, IntArray
+from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem, Solution
 from ..objective import Objective
 from ..penalties import CappedRows, Concave, FirstStage, FusedRoots, Penalty, RootRows
 from ..solvers import (
@@ -42,6 +41,8 @@ class _Staged(MultiTaskEstimator):
     max_stages: int = 100
 
     _measure: ClassVar[str] = "stationarity"
+    _terms: ClassVar[Mapping[str, str]] = {}
+    _usual_remedy: ClassVar[str] = "Increase max_stages, max_iter or tol."
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "solver": [StrOptions({"auto", "apg", "active-set"})],
@@ -84,7 +85,7 @@ class _Staged(MultiTaskEstimator):
         structure = objective.penalty.structure
         if self.solver != "apg" and structure is not None and active_set_fits(objective):
             free = structure.row_thresholds(W0.shape[0]) == 0.0
-            if not free.any():
+            if not free.any() or not objective.affine:
                 return self._by_working_sets(objective, W0, tol)
             # Working sets rank rows by gradient over threshold: none may be zero.
             if free_rows_fit(objective):
@@ -98,22 +99,18 @@ class _Staged(MultiTaskEstimator):
     def _by_working_sets(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
         return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
 
-    def _set_certificate(self, result: Result, scale: float) -> None:
+    def _set_certificate(self, result: Result, solution: Solution) -> None:
         assert isinstance(result, StagedResult)
         self.n_stages_ = result.n_stages
-        self.optimality_ = float(result.gap / (scale if scale > 0.0 else 1.0))
+        self.optimality_ = float(solution.relative_gap)
 
-    def _warn_gap(self, result: Result, scale: float) -> None:
+    def _separated(self, result: Result, objective: Objective) -> IntArray:
         assert isinstance(result, StagedResult)
-        remedy = "Increase max_stages, max_iter or tol."
-        if not np.isfinite(result.gap):
-            remedy = "There may be no finite minimiser (separable classes): set lambda2 > 0."
-        warnings.warn(
-            f"{type(self).__name__} did not reach tol={self.tol:g} in {result.n_stages} stages: "
-            f"its relative {self._measure} is {result.gap / scale:.3g}. {remedy}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+        return result.separated
+
+    def _effort(self, result: Result) -> str:
+        assert isinstance(result, StagedResult)
+        return f"{result.n_stages} stages"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -124,6 +121,11 @@ class _MultiStage(_Staged):
         **_Staged._parameter_constraints,
         "threshold": _POSITIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*_Staged._penalty_parameters, "threshold")
+
+    _sizes: ClassVar[tuple[str, ...]] = ("threshold",)
+    _free_features: ClassVar[str] = "features past the threshold, which cost nothing,"
+    _against_separation: ClassVar[str] = "Set lambda2 > 0 or raise threshold."
 
     def _concave(self, problem: Problem) -> Concave:
         return CappedRows(self.lambda1, self.threshold, self.lambda2)
@@ -236,15 +238,19 @@ class _MultiLevelLasso(_Staged):
         "lambda2": _POSITIVE,
     }
 
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 0.5, "lambda2": 0.5}
+
     def _concave(self, problem: Problem) -> Concave:
-        mean = float(np.sqrt(self.lambda1 * self.lambda2))
-        return RootRows(2.0 * mean, mean)
+        mean = float(np.sqrt(self.lambda1) * np.sqrt(self.lambda2))
+        return RootRows(2.0 * mean, problem.units.linear(mean))
 
     def _lambda1_max(self, prepared: Any) -> None:
         """W = 0 is a local minimum whatever lambda1 is."""
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        self.feature_weights_ = np.sqrt(self.lambda2 / self.lambda1 * np.abs(W).sum(axis=1))
+        self.feature_weights_ = np.sqrt(np.abs(W).sum(axis=1)) * (
+            np.sqrt(self.lambda2) / np.sqrt(self.lambda1)
+        )
 
 
 _LEVEL_ATTRIBUTES = """\
@@ -360,6 +366,13 @@ class _NonconvexFused(_Staged, OrderedTasks):
         "formulation": [Interval(Integral, 1, 2, closed="both")],
         "beta": _POSITIVE,
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *OrderedTasks._penalty_parameters,
+        "formulation",
+        "beta",
+    )
+
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 0.5, "lambda2": 1.0}
 
     def _concave(self, problem: Problem) -> Concave:
         order, first = self._order(problem), self.formulation == 1
@@ -370,7 +383,7 @@ class _NonconvexFused(_Staged, OrderedTasks):
             )
         return FusedRoots(
             self.lambda1,
-            self.lambda1,
+            problem.units.linear(self.lambda1),
             order=order,
             inner=0.0 if first else 1.0,
             sparse=1.0 if first else self.beta,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -9,6 +10,8 @@ import numpy as np
 import scipy.linalg
 
 from .._docs import document
+from .._edges import warn_of_unknown
+from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
@@ -19,14 +22,20 @@ from ..base import (
     Problem,
 )
 from ..graphs import to_laplacian
-from ..penalties import L1, Coupling, Penalty, Ridge, SquaredTraceNorm
+from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTraceNorm
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MeanRegularized(MultiTaskEstimator):
+    _couples = True
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
+
     def _penalty(self, problem: Problem) -> Penalty:
-        T = problem.n_tasks
-        return Coupling(self.lambda1, np.eye(T) - 1.0 / T) + Ridge(self.lambda2)
+        return MeanCoupling(self.lambda1, problem.n_tasks) + Ridge(self.lambda2)
+
+    def _quadratic(self) -> bool:
+        return True
 
 
 @document("regressor")
@@ -123,13 +132,16 @@ _GRAPH_PARAMETERS = """\
         adjacency matrix (n_tasks, n_tasks), symmetric with weights in [0, inf), in the order of
         `tasks_`; :func:`malsar_py.graphs.incidence` and :func:`malsar_py.graphs.laplacian` wrap the
         other matrices. Edges ``(label, label[, weight])``, a labelled DataFrame and a networkx
-        graph go by task labels and are restricted to the fitted tasks.
+        graph go by task labels and are restricted to the fitted tasks; an edge that names another
+        label is told by a warning (not in clones, which may be fitted to folds without a task).
     lambda3 : float, default=0.0
         Strength of ``sum_jt |w_jt|``, in [0, inf)."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Graph(MultiTaskEstimator):
+    _couples = True
+
     graph: Any = "complete"
     lambda3: float = 0.0
 
@@ -138,10 +150,34 @@ class _Graph(MultiTaskEstimator):
         "graph": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
         "lambda3": NONNEGATIVE,
     }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 2.0,
+        "lambda2": 2.0,
+        "lambda3": 1.0,
+    }
+    _terms: ClassVar[Mapping[str, str]] = {
+        "lambda1": "coupling",
+        "lambda2": "ridge",
+        "lambda3": "norm",
+    }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *MultiTaskEstimator._penalty_parameters,
+        "graph",
+        "lambda3",
+    )
 
     def _penalty(self, problem: Problem) -> Penalty:
-        L = to_laplacian(self.graph, problem.tasks)
-        return L1(self.lambda3) + Coupling(self.lambda1, L) + Ridge(self.lambda2)
+        if isinstance(self.graph, str) and self.graph == "complete":
+            coupling = MeanCoupling(self.lambda1, problem.n_tasks)
+        else:
+            coupling = Coupling(self.lambda1, to_laplacian(self.graph, problem.tasks))
+        return L1(self.lambda3) + coupling + Ridge(self.lambda2)
+
+    def _advise(self, rows: TaskRows) -> None:
+        warn_of_unknown(self.graph, rows.tasks, "graph")
+
+    def _quadratic(self) -> bool:
+        return self.lambda3 == 0.0
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         return None  # the norm is lambda3's
@@ -247,6 +283,10 @@ _RELATION_ATTRIBUTES = """\
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _TaskRelationship(MultiTaskEstimator):
+    _couples = True
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
+
     def _penalty(self, problem: Problem) -> Penalty:
         ridge = Ridge(self.lambda2)
         return SquaredTraceNorm(self.lambda1) + ridge if self.lambda1 > 0.0 else ridge

@@ -15,7 +15,15 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
-from .._labels import as_labels, as_table, column_position, factorize, split_column
+from .._given import is_frame, native, refuse_dates, refuse_sparse
+from .._labels import (
+    as_labels,
+    as_table,
+    column_position,
+    factorize,
+    label_order,
+    split_column,
+)
 from .._threads import one_blas_thread
 from .._typing import FloatArray
 
@@ -156,6 +164,7 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
             `n_clusters`.
         """
         self._validate_params()
+        X = native(X)
         table = as_table(X, self)
         validate_data(self, X, reset=True, skip_check_array=True)
         source = "`tasks`"
@@ -164,6 +173,9 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
             if tasks is not None:
                 raise ValueError(f"Task labels were given twice, by {source} and by `tasks`.")
             tasks, table = split_column(table, column_position(table, self.task_column))
+        if is_frame(table):
+            refuse_sparse(table)
+        refuse_dates(table, "X")
         table = check_array(table, dtype=np.float64, estimator=self, input_name="X")
         labels = np.zeros(len(table), int) if tasks is None else as_labels(tasks, source)
         if len(labels) != len(table):
@@ -171,7 +183,7 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
                 "Found input variables with inconsistent numbers of samples: "
                 f"`tasks` has {len(labels)} labels, X has {len(table)} rows."
             )
-        self.tasks_, codes = factorize(labels, source)
+        self.tasks_, codes = factorize(labels, source, label_order(tasks, source))
         members = [np.flatnonzero(codes == t) for t in range(len(self.tasks_))]
         smallest = min(members, key=len)
         if len(smallest) < self.n_clusters:

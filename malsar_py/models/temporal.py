@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,7 +24,8 @@ from ..penalties import Coupling, Penalty, Ridge, RowL2, fused_rows
 ORDER_PARAMETER = """\
     task_order : array-like of shape (n_labels,), default=None
         Task labels in their order, each fitted one once; labels of other tasks are passed over.
-        With None it is that of `tasks_`: sorted labels, or the columns of a 2-D y as they are."""
+        With None it is that of `tasks_`: sorted labels, the categories of an ordered categorical
+        in their order, or the columns of a 2-D y as they are."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -32,10 +34,15 @@ class OrderedTasks(MultiTaskEstimator):
 
     task_order: Any = None
 
+    _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **MultiTaskEstimator._parameter_constraints,
         "task_order": ["array-like", None],
     }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *MultiTaskEstimator._penalty_parameters,
+        "task_order",
+    )
 
     def _order(self, problem: Problem) -> IntArray:
         """Positions in `tasks_`, as the tasks follow each other."""
@@ -62,6 +69,17 @@ class _TemporalGroup(OrderedTasks):
         **OrderedTasks._parameter_constraints,
         "lambda3": NONNEGATIVE,
     }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 1.0,
+        "lambda2": 2.0,
+        "lambda3": 2.0,
+    }
+    _terms: ClassVar[Mapping[str, str]] = {
+        "lambda1": "norm",
+        "lambda2": "ridge",
+        "lambda3": "coupling",
+    }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
     def _penalty(self, problem: Problem) -> Penalty:
         rank = np.argsort(self._order(problem))
@@ -168,6 +186,13 @@ class _FusedSparseGroup(OrderedTasks):
         **OrderedTasks._parameter_constraints,
         "lambda3": NONNEGATIVE,
     }
+    _strengths: ClassVar[Mapping[str, float]] = {
+        "lambda1": 1.0,
+        "lambda2": 1.0,
+        "lambda3": 1.0,
+    }
+    _terms: ClassVar[Mapping[str, str]] = dict.fromkeys(_strengths, "norm")
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
     def _penalty(self, problem: Problem) -> Penalty:
         strengths = {"group": self.lambda1, "fused": self.lambda2, "sparse": self.lambda3}

@@ -7,7 +7,16 @@ n_tasks).
 
 from __future__ import annotations
 
-from ._base import Composite, Coupling, Norm, Penalty, Ridge, Structure, TaskQuadratic
+from ._base import (
+    Composite,
+    Coupling,
+    MeanCoupling,
+    Norm,
+    Penalty,
+    Ridge,
+    Structure,
+    TaskQuadratic,
+)
 from ._concave import CappedRows, Concave, FirstStage, FusedRoots, RootRows
 from ._fused import FusedRows, fused_rows
 from ._rows import L1, ColumnL2, RowL2, RowLinf, WeightedL1
@@ -24,6 +33,7 @@ __all__ = [
     "FirstStage",
     "FusedRoots",
     "FusedRows",
+    "MeanCoupling",
     "Norm",
     "Penalty",
     "Ridge",

@@ -12,8 +12,8 @@ import scipy.linalg
 
 from .._typing import FloatArray, IntArray
 
-# Rows of W, and orthonormal task directions (n_tasks, r) that cost nothing there.
-FreePart = tuple[slice | IntArray, FloatArray]
+# Rows of W, and orthonormal task directions (n_tasks, r) that are free there; None: all of them.
+FreePart = tuple[slice | IntArray, FloatArray | None]
 
 # Eigenvalues of a task quadratic below this share of its largest one are zero: directions it leaves
 # free.
@@ -53,6 +53,8 @@ class Penalty(ABC):
         structure, quadratic = self.structure, self.quadratic
         if structure is not None:
             return structure.leaves_free(n_tasks) if quadratic.ridge == 0.0 else None
+        if quadratic.ridge == 0.0 and not quadratic.coupled:
+            return slice(None), None
         basis = quadratic.null_basis(n_tasks)
         return None if basis is None else (slice(None), basis)
 
@@ -132,7 +134,7 @@ class Norm(Structure):
         self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
     ) -> list[tuple[float, float]]:
         # What the quadratic leaves of G must lie in the dual ball, ...
-        rest = G if quadratic.matrix is None else G - W @ quadratic.matrix
+        rest = G - quadratic.pull(W) if quadratic.coupled else G
         bounds = []
         if quadratic.ridge > 0.0:
             # ... unless a ridge is there to pay for the excess, ...
@@ -151,10 +153,15 @@ class Norm(Structure):
 
 @dataclass(frozen=True, eq=False)
 class TaskQuadratic(Penalty):
-    """``1/2 tr(W Q W')``, ``Q = matrix + ridge I`` (T x T, semidefinite): every quadratic term."""
+    """``1/2 tr(W Q W')``, ``Q = matrix + mean (I - 11'/T) + ridge I``: every quadratic term.
+
+    Semidefinite. Distances to the mean are not written out as a T x T matrix: they cost as much as
+    the ridge. There is a matrix or a mean, not both (:meth:`plus` sees to that).
+    """
 
     matrix: FloatArray | None = None
     ridge: float = 0.0
+    mean: float = 0.0
 
     @property
     def quadratic(self) -> TaskQuadratic:
@@ -166,26 +173,39 @@ class TaskQuadratic(Penalty):
             matrix = other.matrix if self.matrix is None else self.matrix
         else:
             matrix = self.matrix + other.matrix
-        return TaskQuadratic(matrix, self.ridge + other.ridge)
+        ridge, mean = self.ridge + other.ridge, self.mean + other.mean
+        if matrix is not None and mean > 0.0:
+            n_tasks = matrix.shape[0]
+            matrix, mean = matrix + mean * (np.eye(n_tasks) - 1.0 / n_tasks), 0.0
+        return TaskQuadratic(matrix, ridge, mean)
 
     def with_ridge(self, ridge: float) -> TaskQuadratic:
-        """The same matrix with another ridge."""
-        return TaskQuadratic(self.matrix, ridge)
+        """The same coupling with another ridge."""
+        return replace(self, ridge=ridge)
+
+    @property
+    def coupled(self) -> bool:
+        """Whether there is more than a ridge: tasks that meet."""
+        return self.matrix is not None or self.mean > 0.0
+
+    def pull(self, W: FloatArray) -> FloatArray:
+        """``W (Q - ridge I)``, the part without the ridge."""
+        return self.mean * deviations(W) if self.matrix is None else W @ self.matrix
 
     def apply(self, W: FloatArray) -> FloatArray:
         """``W Q``."""
         product = self.ridge * W
-        if self.matrix is not None:
-            product += W @ self.matrix
+        if self.coupled:
+            product += self.pull(W)
         return product
 
     def value(self, W: FloatArray) -> float:
         return 0.5 * (self.ridge * float(np.vdot(W, W)) + self.coupling(W))
 
     def coupling(self, W: FloatArray) -> float:
-        """``tr(W matrix W')``, the part without the ridge."""
+        """``tr(W (Q - ridge I) W')``, the part without the ridge."""
         if self.matrix is None:
-            return 0.0
+            return self.mean * float(np.square(deviations(W)).sum()) if self.mean > 0.0 else 0.0
         # By eigenvectors: tasks that nearly agree cancel in each product, not in the sum.
         values, vectors = self._eigh
         return float(np.square(W @ vectors).sum(axis=0) @ (values - self.ridge))
@@ -199,7 +219,7 @@ class TaskQuadratic(Penalty):
     @property
     def largest(self) -> float:
         """Largest eigenvalue of Q."""
-        return self.ridge if self.matrix is None else float(self._eigh[0][-1])
+        return self.ridge + self.mean if self.matrix is None else float(self._eigh[0][-1])
 
     @property
     def smallest(self) -> float:
@@ -208,13 +228,15 @@ class TaskQuadratic(Penalty):
 
     def dense(self, n_tasks: int) -> FloatArray:
         """Q as a T x T array."""
-        Q = self.ridge * np.eye(n_tasks)
+        Q = (self.ridge + self.mean) * np.eye(n_tasks) - self.mean / n_tasks
         return Q if self.matrix is None else Q + self.matrix
 
     def null_basis(self, n_tasks: int) -> FloatArray | None:
         """Orthonormal basis (T x r) of the task directions that Q leaves free, None without any."""
         if self.ridge > 0.0:
             return None
+        if self.matrix is None and self.mean > 0.0:
+            return np.full((n_tasks, 1), n_tasks**-0.5)
         if self.matrix is None or not self.matrix.any():
             return np.eye(n_tasks)
         values, vectors = self._eigh
@@ -223,6 +245,11 @@ class TaskQuadratic(Penalty):
 
     def conjugate(self, G: FloatArray) -> float:
         """``1/2 tr(G Q^+ G')``; directions that Q leaves free are taken as absent from G."""
+        if self.matrix is None and self.mean > 0.0:
+            own = deviations(G)
+            common = float(np.square((G - own)[:, 0]).sum()) * G.shape[1]
+            conj = 0.5 * float(np.vdot(own, own)) / (self.mean + self.ridge)
+            return conj + 0.5 * common / self.ridge if self.ridge > 0.0 else conj
         if self.matrix is None:
             return 0.5 * float(np.vdot(G, G)) / self.ridge if self.ridge > 0.0 else 0.0
         values, vectors = self._eigh
@@ -239,6 +266,17 @@ def Coupling(lambda1: float, matrix: FloatArray) -> TaskQuadratic:
     """``lambda1 / 2 tr(W matrix W')``; tasks that are not coupled have no matrix to carry along."""
     coupling = lambda1 * matrix
     return TaskQuadratic(coupling if coupling.any() else None)
+
+
+def MeanCoupling(lambda1: float, n_tasks: int) -> TaskQuadratic:
+    """``lambda1 / 2 sum_t ||w_t - mean(W)||^2``; one task is its own mean."""
+    return TaskQuadratic(mean=lambda1 if n_tasks > 1 else 0.0)
+
+
+def deviations(W: FloatArray) -> FloatArray:
+    """``W (I - 11'/T)``; zero where all columns are equal, which the rounding of a mean is not."""
+    mean = np.clip(W.mean(axis=1), W.min(axis=1), W.max(axis=1))
+    return W - mean[:, None]
 
 
 @dataclass(frozen=True, eq=False)

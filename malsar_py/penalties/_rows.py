@@ -74,7 +74,7 @@ class WeightedL1(Norm):
 
     def leaves_free(self, n_tasks: int) -> FreePart | None:
         rows = np.flatnonzero(self.weights == 0.0)
-        return (rows, np.eye(n_tasks)) if rows.size else None
+        return (rows, None) if rows.size else None
 
 
 class RowLinf(Norm):

@@ -12,6 +12,7 @@ from ._draw import (
     Display,
     boundaries,
     draw_map,
+    feature_unit,
     final_model,
     order_tasks,
     show_names,
@@ -44,8 +45,7 @@ class CoefficientMapDisplay(Display):
     ax_ : matplotlib Axes
         The axes drawn on.
     figure_ : matplotlib Figure
-        The figure of the axes. pyplot does not know a figure made here: save it with
-        ``figure_.savefig(...)``; a notebook shows the display itself.
+        The figure of the axes; without `ax` a new one of pyplot's, as for scikit-learn's displays.
     image_ : matplotlib AxesImage
         The map.
     colorbar_ : matplotlib Colorbar
@@ -93,6 +93,7 @@ class CoefficientMapDisplay(Display):
         *,
         order: Any = "auto",
         max_features: int | None = 100,
+        unit: str | None = None,
         ax: Any = None,
         **image_options: Any,
     ) -> Self:
@@ -109,6 +110,9 @@ class CoefficientMapDisplay(Display):
         max_features : int or None, default=100
             With more features than that, those with the largest norms over the tasks are drawn, or
             those that are not zero if these are few enough. None: all.
+        unit : str, default=None
+            What the colour bar says. None: that coefficients are in y (log odds) per unit of the
+            feature, or per standard deviation where a pipeline has a StandardScaler.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
         **image_options
@@ -120,13 +124,15 @@ class CoefficientMapDisplay(Display):
             The display, drawn.
         """
         model = final_model(estimator)
-        unit = "log odds per unit of the feature" if is_classifier(model) else "y per unit"
+        if unit is None:
+            response = "log odds" if is_classifier(model) else "y"
+            unit = f"coefficient ({response} per {feature_unit(estimator)})"
         display = cls(
             task_coefficients(model),
             tasks=model.tasks_,
             feature_names=model.coef_feature_names_,
             clusters=getattr(model, "task_labels_", None),
-            unit=f"coefficient ({unit})",
+            unit=unit,
         )
         return display.plot(order=order, max_features=max_features, ax=ax, **image_options)
 

@@ -32,7 +32,7 @@ class ConvergenceDisplay(Display):
     ax_ : matplotlib Axes
         The axes drawn on.
     figure_ : matplotlib Figure
-        The figure of the axes, unknown to pyplot if it was made here.
+        The figure of the axes, known to pyplot.
     line_ : matplotlib Line2D
         The curve.
 

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._typing import AnyArray, FloatArray, IntArray
 from ..metrics import SCORERS
-from ._draw import COLOURS, SMALL, Display, short, show_names, span
+from ._draw import COLOURS, SMALL, Display, short_names, show_names, span
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Axis:
 
     def words(self) -> list[str]:
         """The values as text."""
-        return [f"{v:.3g}" if self.numeric else short(v) for v in self.values]
+        return [f"{v:.3g}" for v in self.values] if self.numeric else short_names(self.values)
 
 
 class CVCurveDisplay(Display):
@@ -63,7 +63,7 @@ class CVCurveDisplay(Display):
     ax_ : matplotlib Axes
         The axes drawn on.
     figure_ : matplotlib Figure
-        The figure of the axes, unknown to pyplot if it was made here.
+        The figure of the axes, known to pyplot.
     best_index_, one_se_index_ : int
         The candidates marked; the latter None if lambda1 was not searched.
     image_, colorbar_ : matplotlib AxesImage, Colorbar

@@ -1,12 +1,13 @@
-"""What the pictures share: axes without pyplot, colours, names at the ticks, order of tasks."""
+"""What the pictures share: axes, colours, names at the ticks, units, order of tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import Any
 
 import numpy as np
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from .._typing import AnyArray, FloatArray, IntArray
@@ -32,13 +33,13 @@ class Display:
     def _start(
         self, ax: Any, width: float, height: float, margins: tuple[float, float] = (0.0, 0.0)
     ) -> tuple[Any, float, float]:
-        """Set `ax_` and `figure_`: the axes given, or those of a figure that pyplot never sees.
+        """Set `ax_` and `figure_`: the axes given, or those of a new figure of pyplot's.
 
         Returns the axes and their size in inches; width and height are those wanted, with margins
         around them for what stands beside.
         """
         try:
-            from matplotlib.figure import Figure
+            from matplotlib import pyplot
         except ImportError as error:
             raise ImportError(
                 f"{type(self).__name__}.plot requires matplotlib. You can install it with "
@@ -47,7 +48,7 @@ class Display:
         self._own_figure = ax is None
         if ax is None:
             size = width + margins[0], height + margins[1]
-            ax = Figure(figsize=size, layout="constrained").subplots()
+            _, ax = pyplot.subplots(figsize=size, layout="constrained")
         else:
             box = ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted())
             width, height = box.width, box.height
@@ -58,8 +59,12 @@ class Display:
         # Axes that were given belong to a figure which its owner shows.
         if not getattr(self, "_own_figure", False):
             return None
+        from matplotlib import get_backend, pyplot
+
         buffer = BytesIO()
         self.figure_.savefig(buffer, format="png", dpi=100)
+        if "inline" in get_backend():
+            pyplot.close(self.figure_)  # or the notebook would show it a second time
         return buffer.getvalue()
 
 
@@ -84,6 +89,26 @@ def final_model(estimator: Any, needs: str = "coef_") -> Any:
     return estimator
 
 
+def feature_unit(estimator: Any) -> str:
+    """What one unit of a feature is to the model in a search or pipeline: "unit" if as given."""
+    unit = "unit"
+    for _ in range(10):
+        estimator = getattr(estimator, "best_estimator_", estimator)
+        if not hasattr(estimator, "steps"):
+            break
+        for _, step in estimator.steps[:-1]:
+            step = getattr(step, "transformer", step)  # keep_tasks
+            if step is None or isinstance(step, str):  # "passthrough"
+                continue
+            scaled = isinstance(step, StandardScaler) and step.with_std
+            if scaled:
+                unit = "standard deviation"
+            elif not isinstance(step, StandardScaler):
+                unit = "unit of the transformed feature"
+        estimator = estimator.steps[-1][1]
+    return unit
+
+
 def task_coefficients(model: Any) -> FloatArray:
     """`coef_` as (n_tasks, n_features), also after a fit without labels."""
     return np.asarray(model.coef_, dtype=np.float64).reshape(len(model.tasks_), -1)
@@ -94,10 +119,60 @@ def span(n: int, each: float, least: float, most: float) -> float:
     return float(np.clip(each * n, least, most))
 
 
-def short(name: Any) -> str:
-    """A name that fits beside an axis."""
-    text = " ".join(str(name).split())
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
+def short_names(names: Iterable[Any], longest: int = _LONGEST_NAME) -> list[str]:
+    """Names that fit beside an axis: long ones are cut where they are alike, different ones differ.
+
+    Of names that would be cut to the same, what all begin and end with goes, not what tells them
+    apart; where even that is too long they are numbered.
+    """
+    texts = [" ".join(str(name).split()) for name in names]
+    distinct = list(dict.fromkeys(texts))
+    shown = {text: _cut(text, 0, len(text), longest) for text in distinct}
+    for _, alike in _by_value(shown):
+        first = _alike(alike)
+        last = _alike([text[first:][::-1] for text in alike])
+        for text in alike:
+            shown[text] = _cut(text, first, len(text) - last, longest)
+    taken = set(shown.values())
+    for cut, alike in _by_value(shown):
+        number = 1
+        for text in alike:
+            while (numbered := f"{cut[: longest - len(str(number)) - 1]}…{number}") in taken:
+                number += 1
+            shown[text] = numbered
+            taken.add(numbered)
+    return [shown[text] for text in texts]
+
+
+def _alike(texts: list[str]) -> int:
+    """How many letters all texts begin with."""
+    first, last = min(texts), max(texts)  # what these two share is shared by all between them
+    pairs = zip(first, last, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(first), len(last)))
+
+
+def _by_value(shown: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """The short names that several names share, with those names."""
+    names: dict[str, list[str]] = {}
+    for text, cut in shown.items():
+        names.setdefault(cut, []).append(text)
+    return [(cut, alike) for cut, alike in names.items() if len(alike) > 1]
+
+
+def _cut(text: str, first: int, last: int, longest: int) -> str:
+    """The text in so many letters, with as much of text[first:last] as there is room for."""
+    if len(text) <= longest:
+        return text
+    if first == 0 and last == len(text):  # nothing is known to be alike: the middle goes
+        head = longest // 2
+        return f"{text[:head]}…{text[head + 1 - longest :]}"
+    middle = _cut(text[first:last], 0, last - first, longest - 4)
+    room = longest - len(middle) - 2
+    head = min(first, room - min(room // 2, len(text) - last))
+    tail = min(room - head, len(text) - last)
+    start = text[:first] if head == first else f"{text[:head]}…"
+    end = text[last:] if tail == len(text) - last else f"…{text[len(text) - tail :]}"
+    return f"{start}{middle}{end}"
 
 
 def show_names(ax: Any, which: str, names: Sequence[Any] | AnyArray, inches: float) -> None:
@@ -105,7 +180,7 @@ def show_names(ax: Any, which: str, names: Sequence[Any] | AnyArray, inches: flo
 
     Below the axes they are turned if they would touch.
     """
-    names = [short(name) for name in names]
+    names = short_names(names)
     most = max(int(inches / _LINE), 1)
     step = -(-len(names) // most)
     ticks = range(0, len(names), step)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import model_selection
 from .._typing import AnyArray, FloatArray, IntArray
-from ._draw import COLOURS, FAINT, SMALL, STYLES, Display, short
+from ._draw import COLOURS, FAINT, SMALL, STYLES, Display, final_model, short_names
 
 
 class PathDisplay(Display):
@@ -26,13 +26,15 @@ class PathDisplay(Display):
         Names of the features; None numbers them.
     df : ndarray of shape (n_lambdas,), default=None
         Size of the model at each strength: numbers above the axes.
+    chosen : float, default=None
+        A strength to mark, such as that chosen by a search.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
         The axes drawn on.
     figure_ : matplotlib Figure
-        The figure of the axes, unknown to pyplot if it was made here.
+        The figure of the axes, known to pyplot.
     lines_ : list of matplotlib Line2D
         One per feature or singular value.
 
@@ -56,11 +58,13 @@ class PathDisplay(Display):
         *,
         feature_names: Any = None,
         df: AnyArray | None = None,
+        chosen: float | None = None,
     ) -> None:
         self.lambda1 = lambda1
         self.coef = coef
         self.feature_names = feature_names
         self.df = df
+        self.chosen = chosen
 
     @classmethod
     def from_estimator(
@@ -83,7 +87,10 @@ class PathDisplay(Display):
 
         Parameters
         ----------
-        estimator, X, y, tasks, sample_weight, lambda1, n_lambdas, eps
+        estimator : estimator of this package, or a search
+            Of a fitted model, or the best one of a fitted search, the path with its other
+            parameters is drawn and its `lambda1` marked.
+        X, y, tasks, sample_weight, lambda1, n_lambdas, eps
             See :func:`malsar_py.model_selection.regularization_path`.
         kind, n_named, ax, **line_options
             See :meth:`from_path`.
@@ -93,6 +100,10 @@ class PathDisplay(Display):
         display : PathDisplay
             The display, drawn.
         """
+        chosen = None
+        if hasattr(estimator, "best_estimator_") or hasattr(estimator, "coef_"):
+            estimator = final_model(estimator)
+            chosen = float(estimator.lambda1)
         path = model_selection.regularization_path(
             estimator,
             X,
@@ -103,7 +114,7 @@ class PathDisplay(Display):
             n_lambdas=n_lambdas,
             eps=eps,
         )
-        return cls.from_path(path, kind=kind, n_named=n_named, ax=ax, **line_options)
+        return cls.from_path(path, kind=kind, n_named=n_named, chosen=chosen, ax=ax, **line_options)
 
     @classmethod
     def from_path(
@@ -112,6 +123,7 @@ class PathDisplay(Display):
         *,
         kind: str = "auto",
         n_named: int = 8,
+        chosen: float | None = None,
         ax: Any = None,
         **line_options: Any,
     ) -> Self:
@@ -126,7 +138,10 @@ class PathDisplay(Display):
             value of the coefficients. "auto" shows singular values if `path.df` is their number
             (trace norm, clusters) and features if it is theirs.
         n_named : int, default=8
-            So many features, those with the largest norms, get a colour and a name.
+            So many features get a colour and a name: those that are largest over the path, that is,
+            by the mean over its strengths of the norm, divided by the largest norm there.
+        chosen : float, default=None
+            A strength to mark, such as `best_params_["lambda1"]` of a search.
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a figure.
         **line_options
@@ -138,7 +153,7 @@ class PathDisplay(Display):
             The display, drawn.
         """
         names = getattr(path, "feature_names", None)
-        display = cls(path.lambda1, path.coef, feature_names=names, df=path.df)
+        display = cls(path.lambda1, path.coef, feature_names=names, df=path.df, chosen=chosen)
         return display.plot(kind=kind, n_named=n_named, ax=ax, **line_options)
 
     def plot(
@@ -169,19 +184,22 @@ class PathDisplay(Display):
         ax = self._start(ax, 7.5, 4.5)[0]
         if kind == "rows":
             curves = np.linalg.norm(coef, axis=1)
-            peaks = curves.max(axis=0, initial=0.0)
-            named = np.argsort(-peaks, kind="stable")[:n_named]
-            named = named[peaks[named] > 1e-3 * peaks.max(initial=0.0)]  # to be seen at all
+            named = _largest(curves, n_named)
             ax.set_ylabel("norm of the coefficients over the tasks")
         else:
             curves = np.linalg.svd(coef, compute_uv=False)
             named = np.arange(0)
             ax.set_ylabel("singular values of the coefficients")
         self.lines_ = self._lines(ax, x, curves, named, kind, line_options)
-        if len(named):
+        handles = [self.lines_[j] for j in named]
+        if self.chosen is not None and self.chosen > 0.0:
+            label = f"chosen: {self.chosen:.3g}"
+            look = {"color": "black", "linestyle": "--", "linewidth": 1.0}
+            handles.append(ax.axvline(self.chosen, label=label, **look))
+        if handles:
             ax.legend(
-                handles=[self.lines_[j] for j in named],
-                title="largest features" if len(named) < curves.shape[1] else "features",
+                handles=handles,
+                title=_title(len(named), curves.shape[1]),
                 loc="center left",
                 bbox_to_anchor=(1.0, 0.5),
                 frameon=False,
@@ -207,6 +225,7 @@ class PathDisplay(Display):
         names = np.arange(curves.shape[1])
         if kind == "rows" and self.feature_names is not None:
             names = np.asarray(self.feature_names)
+        labels = short_names(names)
         rank = {int(j): place for place, j in enumerate(named)}
         lines = []
         for j in range(curves.shape[1]):
@@ -217,8 +236,24 @@ class PathDisplay(Display):
                 turn, place = divmod(rank[j], len(COLOURS))
                 style = STYLES[turn % len(STYLES)]
                 look = {"color": COLOURS[place], "linestyle": style, "zorder": 2}
-            lines += ax.plot(x, curves[:, j], label=short(names[j]), **(look | line_options))
+            lines += ax.plot(x, curves[:, j], label=labels[j], **(look | line_options))
         return lines
+
+
+def _title(n_named: int, n_curves: int) -> str | None:
+    """What the legend names."""
+    if n_named == 0:
+        return None
+    return "largest features" if n_named < n_curves else "features"
+
+
+def _largest(curves: FloatArray, n_named: int) -> IntArray:
+    """Which curves are large over the path, not only at its end, where noise is large, too."""
+    peaks = curves.max(axis=1, initial=0.0)
+    share = (curves[peaks > 0.0] / peaks[peaks > 0.0, None]).sum(axis=0)
+    named = np.argsort(-share, kind="stable")[:n_named]
+    # Those named are to be seen at all.
+    return named[curves.max(axis=0, initial=0.0)[named] > 1e-3 * peaks.max(initial=0.0)]
 
 
 def _sizes_above(ax: Any, x: FloatArray, df: AnyArray, label: str) -> None:

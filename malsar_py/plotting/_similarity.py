@@ -25,7 +25,7 @@ class TaskSimilarityDisplay(Display):
     """Similarity of tasks as a square map: correlation of their coefficients, or memberships.
 
     It is recommended to use :meth:`from_estimator`. White is 0, unless all values are positive:
-    then the colours run from the smallest to the largest.
+    then the colours run from the smallest to the largest, over a twentieth of that at least.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class TaskSimilarityDisplay(Display):
     ax_ : matplotlib Axes
         The axes drawn on.
     figure_ : matplotlib Figure
-        The figure of the axes, unknown to pyplot if it was made here.
+        The figure of the axes, known to pyplot.
     image_ : matplotlib AxesImage
         The map.
     colorbar_ : matplotlib Colorbar
@@ -174,9 +174,14 @@ class TaskSimilarityDisplay(Display):
 
 
 def _colours(values: Any) -> dict[str, Any]:
-    """Colours around 0; from the smallest value to the largest if all are positive."""
+    """Colours around 0; from the smallest value to the largest if all are positive.
+
+    The range is a twentieth of the largest at least: over less, noise would look like differences.
+    """
     low, high = (float(v) if v is not np.ma.masked else 0.0 for v in (values.min(), values.max()))
     if low > 0.0:
-        return {"cmap": with_grey("cividis"), "vmin": low, "vmax": high}
-    limit = max(-low, high) or 1.0
+        return {"cmap": with_grey("cividis"), "vmin": min(low, 0.95 * high), "vmax": high}
+    limit = max(-low, high)
+    if limit < 1e-12:  # rounding
+        limit = 1.0
     return {"cmap": with_grey("RdBu_r"), "vmin": -limit, "vmax": limit}

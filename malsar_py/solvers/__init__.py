@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from ..objective import Objective
+from ._choice import iterative_solver, solve
 from ._residuals import noise_levels
 from ._result import Result
 from ._workspace import Workspace
@@ -15,16 +13,9 @@ from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel, lear
 from .free_rows import free_rows_fit, solve_around_free_rows
 from .newton import newton_fits, solve_newton
 from .reweighted import StagedResult, solve_reweighted
+from .separation import separates
 from .splitting import solve_splitting, splitting_fits
 from .square_root import solve_square_root
-
-
-def iterative_solver(objective: Objective) -> Callable[..., Result]:
-    """The fastest solver for an objective without working sets or closed form."""
-    if splitting_fits(objective):
-        return solve_splitting
-    return solve_newton if newton_fits(objective) else solve_accelerated
-
 
 __all__ = [
     "DualSystem",
@@ -41,6 +32,8 @@ __all__ = [
     "learn_task_kernel",
     "newton_fits",
     "noise_levels",
+    "separates",
+    "solve",
     "solve_accelerated",
     "solve_active_set",
     "solve_around_free_rows",

@@ -26,6 +26,8 @@ class Inner(ABC):
     share = 0.2
     last_share = 0.05
     epochs = INNER_EPOCHS
+    # Whether coefficients without a penalty are on their way to infinity.
+    endless = False
 
     def __init__(self, objective: Objective, working: IntArray):
         self.objective: Any = objective

@@ -150,7 +150,8 @@ class WholeGram(ByGram):
         super().__init__(objective, working)
         self.rhs, self.H = objective.rhs_rows, objective.gram()
         # Loops over the tasks are the long ones.
-        self.row_major = self.H.shape[0] >= self.H.shape[1]
+        own = self.H.shape[0] == objective.shape[1]
+        self.row_major = own and self.H.shape[0] >= self.H.shape[1]
         if self.row_major:
             self.rhs = np.ascontiguousarray(self.rhs.T)
             self.H = np.ascontiguousarray(self.H.transpose(1, 2, 0))

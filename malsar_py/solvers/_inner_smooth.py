@@ -22,25 +22,33 @@ from ._inner_weighted import (
     GramModel,
     ResidualModel,
 )
+from ._support import support_direction, support_fits
 from .accelerated import solve_accelerated
+from .separation import separates
 
 _NEWTON_STEPS = 50
 _NEWTON_EPOCHS = 20
 # Fewer numbers in a task's block are descended along directly.
 _GRAM_BLOCK = 2000
 _REDUCTION = 0.01
-_SHARE = 1e-4
+_ACCURACY = 1e-4
 # A Gram matrix serves again while second derivatives have moved less than this and steps gain.
 _SAME_MODEL = 0.1
 _SLOW = 0.2
 _POOR = 0.5
 _CHEAP = 16
-_CURVATURE_FLOOR = 1e-6
+_CURVATURE_FLOOR = 1e-14
+_LEAST_CURVATURE = 1e-3
 # Below this share of the scale objectives do not tell points apart, gaps do.
 _ROUNDING = 1e-13
 _SMALLEST_GOAL = 1e-16
-_SMALLEST_SHARE = 1e-9
+_SMALLEST_ACCURACY = 1e-9
 _MOST_IDLE = 6
+# A fall of the objective by this share of the gap is progress, too.
+_FALL = 1e-6
+# A step must win this share of what the gradient promises.
+_SUFFICIENT = 0.1
+_SHORTEST = 1e-6
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,11 @@ class _Point:
     G: FloatArray  # gradients (T, k)
     certificate: Certificate
 
+    @property
+    def gap(self) -> float:
+        """The duality gap, or what there is to lose where none is known."""
+        return min(self.certificate.gap, self.certificate.objective)
+
 
 class Newton(FeatureInner):
     """Proximal Newton: descent on the quadratic model, then a line search."""
@@ -64,39 +77,58 @@ class Newton(FeatureInner):
         # Whether models are minimised to a gap, and not only while a few cycles over the features
         # gain much.
         self.precise = few and working.size * sizes.mean() >= _GRAM_BLOCK
-        self.share = _SHARE
+        self.accuracy = _ACCURACY
 
     def solve(
         self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         scale = self.objective.scale
-        point = best = self._start(W, G)
+        start = point = best = self._start(W, G)
+        code, _ = kernel_terms(self.objective)
+        supports, separate = support_fits(code, self.rows), code == _kernels.separable.L1
+        # Where descent on the model gains little, the step after it is Newton's on the support.
+        on_support = False
         idle, poor, stale = 0, 0, False
+        self.endless = False
         for _ in range(_NEWTON_STEPS):
-            if best.certificate.gap <= goal:
+            if best.gap <= goal:
                 return best.W, True
+            if point.certificate.gap == np.inf and separates(self.objective, point.W).size:
+                self.endless = True
+                return point.W, False
             if idle == _MOST_IDLE:
                 break
-            dW = self._direction(point, threshold, goal, stale) - point.W
-            dz = self.rows.predict(dW)
-            following = self._search(point, dW, dz)
+            dW = self._newton_step(point, threshold) if on_support else None
+            if dW is None:
+                on_support = False
+                dW = self._direction(point, threshold, goal, stale)
+            following = self._search(point, dW)
+            if following is None and on_support:
+                following, on_support = point, False
             if following is None:
                 break
-            gap, before = following.certificate.gap, point.certificate.gap
+            gap, before = following.gap, point.gap
             stale = gap > _SLOW * before
+            if supports:
+                on_support = on_support or stale if separate else on_support != stale
             poor = poor + 1 if gap > _POOR * before else 0
-            if poor > 1:
-                self.share *= 0.1 if self.precise and self.share > _SMALLEST_SHARE else 1.0
+            if poor > 1 and not supports:
+                self.accuracy *= 0.1 if self.precise and self.accuracy > _SMALLEST_ACCURACY else 1.0
                 self.precise = True
+            fell = point.certificate.objective - following.certificate.objective
             point = following
-            idle = 0 if point.certificate.gap <= 0.9 * best.certificate.gap else idle + 1
-            if point.certificate.gap < best.certificate.gap:
+            risen = gap > 0.9 * best.gap
+            idle = idle + 1 if risen and not (supports and fell > _FALL * before) else 0
+            if point.gap < best.gap:
                 best = point
-        if goal <= 0.0:
-            return best.W, True
+        else:
+            if supports and point is not start:  # on the way yet
+                return point.W, False
+        if goal <= 0.0 or best.certificate.gap == np.inf:
+            return point.W, True
         # Newton steps are at the end of their digits, or the model is a poor one.
         result = solve_accelerated(self.objective, best.W, tol=goal / scale, max_iter=INNER_EPOCHS)
-        if result.gap < best.certificate.gap:
+        if result.gap < best.gap:
             return result.W, result.converged
         return best.W, True
 
@@ -116,6 +148,8 @@ class Newton(FeatureInner):
     ) -> _Point:
         objective = self.objective
         D = objective.loss.second_derivative(objective.y, theta, objective.c)
+        # Samples far on the wrong side have a slope and no curvature: steps would run away.
+        np.maximum(D, _LEAST_CURVATURE * np.abs(theta), out=D)
         np.maximum(D, _CURVATURE_FLOOR * objective.c, out=D)
         b, derivative = objective.b.copy(), theta.copy()
         objective.loss.feasible(objective.y, theta, self.rows.offsets, objective.fit_intercept)
@@ -123,10 +157,24 @@ class Newton(FeatureInner):
         certificate = objective.certificate_of(W, Pass(value, G, b, theta))
         return _Point(W, z, b, derivative, D, G, certificate)
 
+    def _newton_step(self, point: _Point, threshold: FloatArray) -> FloatArray | None:
+        """Where Newton's method goes; see ``_support``."""
+        code, ridge = kernel_terms(self.objective)
+        return support_direction(
+            code,
+            self.rows,
+            point.D,
+            point.G,
+            point.W,
+            threshold,
+            ridge,
+            self.objective.fit_intercept,
+        )
+
     def _direction(
         self, point: _Point, threshold: FloatArray, goal: float, stale: bool
     ) -> FloatArray:
-        """The minimiser of the second-order model, roughly."""
+        """Where descent leads on the second-order model: roughly to its minimiser."""
         objective, D = self.objective, point.D
         if self.precise:
             model, k = self.model, self.working.size
@@ -135,10 +183,8 @@ class Newton(FeatureInner):
                 # Residuals want a scaled copy of the features: not one a task where they share X.
                 large = BlockModel if self.rows.shared else ResidualModel
                 model = self.model = (GramModel if k <= GRAM_FEATURES else large)(objective, D)
-            goal = max(
-                self.share * point.certificate.gap, 0.01 * goal, _SMALLEST_GOAL * objective.scale
-            )
-            return model.descend(point.W, point.theta, point.G, threshold, goal)[0]
+            goal = max(self.accuracy * point.gap, 0.01 * goal, _SMALLEST_GOAL * objective.scale)
+            return model.descend(point.W, point.theta, point.G, threshold, goal)[0] - point.W
         code, ridge = kernel_terms(objective)
         W = np.array(point.W.T, order="C")
         _kernels.newton.newton_descent(
@@ -155,21 +201,45 @@ class Newton(FeatureInner):
             W,
             point.theta.copy(),
         )
-        return W.T
+        return W.T - point.W
 
-    def _search(self, point: _Point, dW: FloatArray, dz: FloatArray) -> _Point | None:
-        objective = self.objective
-        highest = point.certificate.objective + _ROUNDING * objective.scale
+    def _search(self, point: _Point, dW: FloatArray) -> _Point | None:
+        """The first point along dW that gains a share of what the gradient promises.
+
+        Step lengths are the tasks' own where nothing couples them.
+        """
+        objective, rows = self.objective, self.rows
+        dz, counts = rows.predict(dW), np.diff(rows.offsets)
         shift = self._intercept_step(point.D, dz)
-        step = 1.0
-        while step > 1e-6:
-            W, z = point.W + step * dW, point.z + step * dz
+        separate = kernel_terms(objective)[0] == _kernels.separable.L1
+        allowed = _ROUNDING * objective.scale / (rows.n_tasks if separate else 1)
+        here = self._values(point.W, point.z, point.b, separate)
+        slopes = np.einsum("tj,jt->t", point.G, dW)
+        step = np.ones(rows.n_tasks)
+        while step.any():
+            W, z = point.W + step * dW, point.z + np.repeat(step, counts) * dz
             objective.b[:] = point.b + step * shift  # where the search for the best ones starts
             value, theta = objective.loss_at(z)
-            if value + objective.penalty.value(W) <= highest:
+            there = self._values(W, z, objective.b, separate)
+            promised = step * slopes if separate else (step * slopes).sum()
+            promised = promised + here[1] - there[1]
+            gained = here.sum(axis=0) - there.sum(axis=0)
+            poor = ~(gained >= _SUFFICIENT * np.maximum(promised, 0.0) - allowed)
+            if not poor.any():
                 return self._point(W, z, value, theta)
-            step *= 0.5
+            step = np.where(poor, 0.5 * step, step)
+            step[step < _SHORTEST] = 0.0
         return None
+
+    def _values(self, W: FloatArray, z: FloatArray, b: FloatArray, separate: bool) -> FloatArray:
+        """Loss and penalty (2, T), or (2, 1) for all tasks together."""
+        objective = self.objective
+        loss = objective.loss.by_task(objective.y, z, objective.c, self.rows.offsets, b)
+        if not separate:
+            return np.array([[loss.sum()], [objective.penalty.value(W)]])
+        tau = objective.penalty.structure.row_thresholds(W.shape[0])
+        paid = tau @ np.abs(W) + 0.5 * objective.quadratic.ridge * np.square(W).sum(axis=0)
+        return np.array([loss, paid])
 
     def _intercept_step(self, D: FloatArray, dz: FloatArray) -> FloatArray:
         """What the best intercepts of the second-order model do when predictions move by dz."""

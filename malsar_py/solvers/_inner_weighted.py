@@ -24,6 +24,7 @@ GRAM_FEATURES = 64
 GRAM_SAMPLES = 2
 # A BLAS call per task pays off above this many numbers in a task's block.
 _BLAS_BLOCK = 20_000
+_BLAS_GRAM = 2000
 _GRAM_EPOCHS = 500
 _BLOCK = 32
 _CHUNK = 512
@@ -70,18 +71,35 @@ class FeatureRows(Design):
         return out
 
     def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
-        k = self.A.shape[0]
-        H = np.empty((self.n_tasks, k, k))
-        for t, (place, (a, b)) in enumerate(
-            zip(self.places, pairwise(self.offsets.tolist()), strict=True)
-        ):
-            d = curvature[a:b]
-            scaled = self.A[:, place] * np.sqrt(d)
-            np.dot(scaled, scaled.T, out=H[t])
-            if centered:
-                moment = self.A[:, place] @ d
-                H[t] -= np.outer(moment, moment / d.sum())
+        return self.gram_of(None, curvature, centered)
+
+    def gram_of(self, chosen: IntArray | None, weight: FloatArray, centered: bool) -> FloatArray:
+        """Gram matrices of the features that are chosen (T, s) for each task, or of all."""
+        size = self.A.shape[0] if chosen is None else chosen.shape[1]
+        H = np.empty((self.n_tasks, size, size))
+        if self.offsets[-1] * size < _BLAS_GRAM * self.n_tasks:
+            every = np.arange(size) if chosen is None else chosen
+            every = np.ascontiguousarray(np.broadcast_to(every, (self.n_tasks, size)))
+            _kernels.newton.weighted_gram(
+                self.A, self.starts, self.offsets, weight, every, centered, H
+            )
+            return H
+        for t in range(self.n_tasks):
+            S = self.scaled(t, weight, centered, None if chosen is None else chosen[t])
+            np.dot(S, S.T, out=H[t])
         return H
+
+    def scaled(
+        self, t: int, weight: FloatArray, centered: bool, features: IntArray | None = None
+    ) -> FloatArray:
+        """Features of task t as rows, times the root of the weights and centred by them."""
+        A = self.A[:, self.places[t]]
+        if features is not None:
+            A = A[features]
+        d = weight[self.offsets[t] : self.offsets[t + 1]]
+        if centered:
+            A = A - (A @ d / d.sum())[:, None]
+        return A * np.sqrt(d)
 
     def prefers_gram(self) -> bool:
         return False

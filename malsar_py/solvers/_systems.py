@@ -6,7 +6,7 @@ elimination is cheapest depends on what the tasks share:
 * the same H for all tasks: diagonalise H and Q, nothing left to solve;
 * tasks that do not meet in Q: one factorisation each, of n_features or n_samples equations,
   whichever are fewer;
-* exchangeable tasks (mean regularisation, complete graph): the same and one system for their sum;
+* exchangeable tasks (mean regularisation, complete graph): the same and one system for their mean;
 * very few coefficients or samples: one dense system; else conjugate gradients preconditioned by the
   tasks' own factors.
 """
@@ -21,8 +21,8 @@ import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, cg
 
 from .. import _kernels
-from .._linalg import solve_psd
-from .._typing import FloatArray
+from .._linalg import solve_psd, sum_solver
+from .._typing import FloatArray, IntArray
 from ..design import Ragged, Shared
 from ..objective import Objective, Quadratic, QuadraticObjective
 from ..rotated import RotatedObjective
@@ -34,6 +34,12 @@ Solve = Callable[[FloatArray], FloatArray]
 _EIGEN_SIZE = 3000
 _DENSE_SIZE = 200
 _KERNEL_SIZE = 600
+# Gram matrices up to this size are inverted together, about so many numbers at once.
+_SMALL, _BATCH = 32, 500_000
+# Operations for one task that are fewer than a call of LAPACK costs.
+_SMALL_WORK = 50_000
+# The system for the mean of all tasks is factorized up to this size, iterated above.
+_COMMON_SIZE = 1000
 # Numbers in all tasks' factors: this many, or as many as X has.
 _FACTOR_NUMBERS = 2.5e7
 _CG_TOL = 1e-12
@@ -67,16 +73,19 @@ def factorize(
         if workspace.rotated is None:
             workspace.rotated = RotatedObjective(objective)
         rotated = workspace.rotated
+        alike = _exchangeable(quadratic)
+        if alike is not None:
+            return _diagonal_mean(rotated, *alike)
         inner = _diagonal(rotated, quadratic)
         return lambda R: rotated.back(inner(rotated.into(R)))
-    if quadratic.matrix is None:
+    if not quadratic.coupled:
         if quadratic.ridge == 0.0:
             return _least_norm(objective)
         return _own_factors(objective, np.full(n_tasks, quadratic.ridge)).solve
+    alike = _exchangeable(quadratic)
+    if alike is not None and (iterate or not _few_samples(objective)):
+        return _mean(objective, *alike)
     Q = quadratic.dense(n_tasks)
-    exchange = _exchangeable(Q)
-    if exchange is not None and exchange[0] > 0.0 and (iterate or not _few_samples(objective)):
-        return _mean(objective, *exchange, rest=quadratic.smallest)
     if n_features * n_tasks <= _DENSE_SIZE:
         return _dense(_grams(objective), Q)
     few = objective.design.offsets[-1] <= _KERNEL_SIZE
@@ -98,17 +107,34 @@ def _factor_numbers(objective: Objective) -> float:
 
 def _diagonal(rotated: RotatedObjective, quadratic: Quadratic) -> Solve:
     """H is diagonal: Q is diagonalised too, and what neither sees is left at zero."""
-    P: FloatArray | None = None
-    a = np.full(1, quadratic.ridge)
-    if quadratic.matrix is not None:
-        a, P = scipy.linalg.eigh(quadratic.dense(rotated.shape[1]), check_finite=False)
-        a = np.maximum(a, 0.0)
-    denominator = rotated.h + a
-    kept = denominator > denominator.max(initial=0.0) * denominator.size * np.finfo(float).eps
-    weight = np.divide(1.0, denominator, out=np.zeros_like(denominator), where=kept)
-    if P is None:
+    if not quadratic.coupled:
+        weight = _inverse_diagonal(rotated.h, quadratic.ridge)
         return lambda R: weight * R
+    a, P = scipy.linalg.eigh(quadratic.dense(rotated.shape[1]), check_finite=False)
+    weight = _inverse_diagonal(rotated.h, np.maximum(a, 0.0))
     return lambda R: (weight * (R @ P)) @ P.T
+
+
+def _diagonal_mean(rotated: RotatedObjective, coupling: float, ridge: float) -> Solve:
+    """Exchangeable tasks: their mean and what each adds to it."""
+    of_mean = _inverse_diagonal(rotated.h, ridge)
+    of_own = _inverse_diagonal(rotated.h, coupling + ridge)
+
+    def solve(R: FloatArray) -> FloatArray:
+        Z = rotated.into(R)
+        mean = Z.mean(axis=1, keepdims=True)
+        # The mean is one column until the end: a product of equal columns need not have equal ones.
+        return rotated.back(of_mean * mean) + rotated.back(of_own * (Z - mean))
+
+    return solve
+
+
+def _inverse_diagonal(h: FloatArray, a: FloatArray | float) -> FloatArray:
+    """``1 / (h + a)``, 0 where that is rounding; h (d, 1), a (T,) or a number."""
+    denominator = h + a
+    rounding = denominator.size * np.finfo(float).eps
+    kept = denominator > (h.max(initial=0.0) + a) * rounding
+    return np.divide(1.0, denominator, out=np.zeros_like(denominator), where=kept)
 
 
 def _grams(objective: QuadraticObjective) -> FloatArray:
@@ -123,77 +149,104 @@ def _least_norm(objective: QuadraticObjective) -> Solve:
 
 
 class _GramFactors:
-    """``(H_t + shift_t I)^-1`` of each task."""
+    """``(H_t + shift_t I)^-1`` of each task, kept as multiples of ``1 / scale``."""
 
     def __init__(self, objective: QuadraticObjective, shifts: FloatArray):
         self.gram = _grams(objective)
-        self.inverses = np.empty(self.gram.shape)
-        diagonal = np.diag_indices(self.gram.shape[1])
-        for H, shift, out in zip(self.gram, shifts, self.inverses, strict=True):
-            out[...] = H
-            out[diagonal] += shift
-            out[...] = _inverse(out)
+        n_tasks, d = self.gram.shape[:2]
+        largest = np.einsum("tjj->tj", self.gram).max(initial=0.0)
+        self.scale = _scale(largest, shifts)
+        # One task after the other, or a few hundred small ones at once.
+        self._step = max(1, _BATCH // (d * d)) if d <= _SMALL else 1
+        self.inverses = np.empty((n_tasks, d, d))
+        for some in self._batches():
+            A = self.gram[some] / self.scale
+            np.einsum("tjj->tj", A)[...] += shifts[some, None] / self.scale
+            self.inverses[some] = _inverses(A)
 
-    def solve(self, R: FloatArray) -> FloatArray:
+    def _batches(self) -> list[slice]:
+        starts = range(0, self.gram.shape[0], self._step)
+        return [slice(start, start + self._step) for start in starts]
+
+    def scaled(self, R: FloatArray) -> FloatArray:
+        """``scale (H_t + shift_t I)^-1 r_t``."""
         out = np.empty(R.shape)
         _kernels.blocks.gram_product(self.inverses, np.ascontiguousarray(R), out)
         return out
 
-    def solve_sum(self, rest: float, q: float, r: FloatArray) -> FloatArray:
-        """Solve ``rest s + q sum_t (H_t + shift_t I)^-1 H_t s = r`` for s."""
-        total = np.zeros(self.gram.shape[1:])
-        for inverse, H in zip(self.inverses, self.gram, strict=True):
-            total += inverse @ H
-        return solve_psd(rest * np.eye(r.shape[0]) + (0.5 * q) * (total + total.T), r)
+    def solve(self, R: FloatArray) -> FloatArray:
+        return self.scaled(R / self.scale)
+
+    def common(self, coupling: float, rest: float) -> Solve:
+        """Solutions s of ``(rest I + coupling mean_t scale (H_t + shift_t I)^-1 H_t) s = r``."""
+        n_tasks, d = self.gram.shape[:2]
+        total = np.zeros((d, d))
+        for some in self._batches():
+            # Both are symmetric: one product sums over the tasks.
+            total += self.inverses[some].reshape(-1, d).T @ self.gram[some].reshape(-1, d)
+        total *= 0.5 * coupling / n_tasks
+        return sum_solver(rest * np.eye(d) + total + total.T)
 
 
 class _KernelFactors:
-    """The same from ``(K_t + shift_t I)^-1``, where ``H_t = Z_t'Z_t`` and ``K_t = Z_t Z_t'``."""
+    """The same for few rows, by ``K_t = Z_t Z_t'`` where ``H_t = Z_t'Z_t``.
+
+    With ``K_t + shift_t I = L_t L_t'`` and ``V_t = L_t^-1 Z_t`` the inverses are ``(I - V_t'V_t) /
+    shift_t``, and ``V_t'V_t`` is each of them times H_t.
+    """
 
     def __init__(self, objective: QuadraticObjective, shifts: FloatArray):
-        self.design, self.shifts = objective.design, shifts
-        self.root = np.sqrt(objective.c)
-        self.sizes = np.diff(self.design.offsets)
-        self.mean_weight: FloatArray | None = None
+        design, c = objective.design, objective.c
+        offsets = design.offsets
+        self.shifts = shifts
+        Z = np.sqrt(c)[:, None] * design.X
         if objective.fit_intercept:
-            total = np.add.reduceat(objective.c, self.design.offsets[:-1])
-            self.mean_weight = self.root / np.repeat(total, self.sizes)
-        self.inverses = []
-        for shift, (start, stop) in zip(shifts, pairwise(self.design.offsets), strict=True):
-            Z = self.root[start:stop, None] * self.design.X[start:stop]
-            if self.mean_weight is not None:
-                Z -= np.outer(self.root[start:stop], self.mean_weight[start:stop] @ Z)
-            K = Z @ Z.T
-            K[np.diag_indices_from(K)] += shift
-            self.inverses.append(_inverse(K))
+            sizes = np.diff(offsets)
+            totals = np.add.reduceat(c, offsets[:-1])
+            means = design.adjoint_rows(c) / totals[:, None]
+            Z -= np.sqrt(c)[:, None] * np.repeat(means, sizes, axis=0)
+        self.scale = _scale(np.einsum("ij,ij->i", Z, Z).max(initial=0.0), shifts)
+        self.whitened = Ragged(_whiten(Z, offsets, shifts, self.scale), offsets)
 
-    def _centered(self, u: FloatArray) -> FloatArray:
-        """The projection between Z and ``sqrt(c) X``; it is symmetric."""
-        if self.mean_weight is None:
-            return u
-        sums = np.add.reduceat(self.mean_weight * u, self.design.offsets[:-1])
-        return u - self.root * np.repeat(sums, self.sizes)
-
-    def _pulled(self, R: FloatArray) -> FloatArray:
-        """``Z_t' (K_t + shift_t I)^-1 Z_t r_t``, which is ``(H_t + shift_t I)^-1 H_t r_t``."""
-        u = self._centered(self.root * self.design.predict(R))
-        for inverse, (start, stop) in zip(
-            self.inverses, pairwise(self.design.offsets), strict=True
-        ):
-            u[start:stop] = inverse @ u[start:stop]
-        return self.design.adjoint(self.root * self._centered(u))
+    def scaled(self, R: FloatArray) -> FloatArray:
+        """``scale (H_t + shift_t I)^-1 r_t``."""
+        pulled = self.whitened.adjoint(self.whitened.predict(R)) / self.scale
+        return (R - pulled) / (self.shifts / self.scale)
 
     def solve(self, R: FloatArray) -> FloatArray:
-        return (R - self._pulled(R)) / self.shifts
+        return self.scaled(R / self.scale)
 
-    def solve_sum(self, rest: float, q: float, r: FloatArray) -> FloatArray:
-        n_tasks = self.shifts.shape[0]
+    def common(self, coupling: float, rest: float) -> Solve:
+        """Solutions s of ``(rest I + coupling mean_t scale (H_t + shift_t I)^-1 H_t) s = r``."""
+        V, share = self.whitened.X, coupling / self.shifts.shape[0]
+        n_rows, d = V.shape
+        if d <= min(n_rows, _COMMON_SIZE):
+            return sum_solver(rest * np.eye(d) + share * (V.T @ V))
+        return lambda r: _cg(lambda s: rest * s + share * (V.T @ (V @ s)), r)
 
-        def operate(s: FloatArray) -> FloatArray:
-            spread = np.repeat(s[:, None], n_tasks, axis=1)
-            return rest * s + q * self._pulled(spread).sum(axis=1)
 
-        return _cg(operate, r)
+def _scale(largest: float, shifts: FloatArray) -> float:
+    """A unit in which neither the curvature nor the shifts leave the range of floats."""
+    return max(largest, float(shifts.max(initial=0.0)), np.finfo(float).tiny)
+
+
+def _whiten(Z: FloatArray, offsets: IntArray, shifts: FloatArray, scale: float) -> FloatArray:
+    """``L_t^-1 Z_t`` with ``L_t L_t' = (Z_t Z_t' + shift_t I) / scale``."""
+    out = np.empty_like(Z)
+    if Z.size * Z.shape[0] < _SMALL_WORK * shifts.shape[0] ** 2:
+        _kernels.blocks.whiten(Z, offsets, shifts, scale, out)
+        return out
+    for shift, (start, stop) in zip(shifts, pairwise(offsets.tolist()), strict=True):
+        own = Z[start:stop]
+        K = (own @ own.T) / scale
+        K[np.diag_indices_from(K)] += shift / scale
+        factor, failed = scipy.linalg.lapack.dpotrf(K, lower=1)
+        if failed:  # rounding: the shift is next to nothing
+            values, Q = scipy.linalg.eigh(K, check_finite=False)
+            out[start:stop] = (Q / np.sqrt(np.maximum(values, shift / scale))).T @ own
+        else:
+            out[start:stop] = scipy.linalg.blas.dtrsm(1.0, factor, own, lower=1)
+    return out
 
 
 def _own_factors(
@@ -204,8 +257,21 @@ def _own_factors(
     return _GramFactors(objective, shifts)
 
 
+def _inverses(A: FloatArray) -> FloatArray:
+    """Inverses of positive definite matrices, least-norm where rounding has made them singular."""
+    if len(A) > 1:
+        try:
+            pivots = np.einsum("tjj->tj", np.linalg.cholesky(A))
+        except np.linalg.LinAlgError:
+            pivots = np.zeros(A.shape[:2])
+        rounding = A.shape[1] * np.finfo(float).eps
+        if (np.square(pivots).min(axis=1) > rounding * np.einsum("tjj->tj", A).max(axis=1)).all():
+            half = 0.5 * np.linalg.inv(A)
+            return half + half.transpose(0, 2, 1)
+    return np.stack([_inverse(own) for own in A])
+
+
 def _inverse(A: FloatArray) -> FloatArray:
-    """Inverse of a positive definite matrix, least-norm if rounding has made it singular."""
     factor, failed = scipy.linalg.lapack.dpotrf(A, lower=1)
     if not failed:
         half, failed = scipy.linalg.lapack.dpotri(factor, lower=1)
@@ -217,23 +283,33 @@ def _inverse(A: FloatArray) -> FloatArray:
     return half + half.T
 
 
-def _exchangeable(Q: FloatArray) -> tuple[float, float] | None:
-    """(p, q) if ``Q = p I - q 11'``."""
-    q = -Q[0, -1] if Q.shape[0] > 1 else 0.0
+def _exchangeable(quadratic: Quadratic) -> tuple[float, float] | None:
+    """Strengths (> 0, >= 0) of the distances to the mean and of the ridge, if there is no more."""
+    Q = quadratic.matrix
+    if Q is None:
+        return (quadratic.mean, quadratic.ridge) if quadratic.coupled else None
+    n_tasks = Q.shape[0]
+    q = -Q[0, -1] if n_tasks > 1 else 0.0
     p = Q[0, 0] + q
-    same = np.allclose(Q, p * np.eye(Q.shape[0]) - q, rtol=1e-14, atol=1e-14 * abs(p))
-    return (float(p), float(q)) if same else None
+    if q <= 0.0 or not np.allclose(Q, p * np.eye(n_tasks) - q, rtol=1e-14, atol=1e-14 * abs(p)):
+        return None
+    return float(q * n_tasks), float(quadratic.smallest)
 
 
-def _mean(objective: QuadraticObjective, p: float, q: float, rest: float) -> Solve:
-    # w_t = A_t^-1 (R_t + q s), A_t = H_t + p I, with s the sum of all w. I - q sum A_t^-1 is
-    # written with p A_t^-1 = I - A_t^-1 H_t and rest = p - q T: no cancellation when the coupling
-    # is strong.
+def _mean(objective: QuadraticObjective, coupling: float, ridge: float) -> Solve:
+    """``w_t = A_t^-1 (r_t + coupling m)`` with ``A_t = H_t + (coupling + ridge) I``, m their mean.
+
+    Averaged over the tasks that is a system for m alone. It is written with
+    ``A_t^-1 (H_t + ridge I) = I - coupling A_t^-1``, which does not cancel when the coupling is
+    strong, and in a unit that keeps it in range when it is extreme.
+    """
+    p = min(coupling + ridge, np.finfo(float).max)
     factors = _own_factors(objective, np.full(objective.shape[1], p))
+    common = factors.common(coupling / p, ridge * (factors.scale / p))
 
     def solve(R: FloatArray) -> FloatArray:
-        total = factors.solve_sum(rest / p, q / p, factors.solve(R).sum(axis=1))
-        return factors.solve(R + q * total[:, None])
+        m = common(factors.scaled(R).mean(axis=1))
+        return factors.scaled(R / factors.scale + (coupling / factors.scale) * m[:, None])
 
     return solve
 

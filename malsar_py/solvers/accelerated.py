@@ -21,6 +21,8 @@ from ._result import Result
 from ._workspace import Workspace
 
 _GROW = 1.5
+# More are not to be needed: from the largest float to the smallest.
+_MOST_SHORTER = 4000
 _REGAIN = 1.1
 # The gap is quadratic in the error of W where the objective curves: at tight tolerances it is lost
 # in rounding while W has half of its digits yet. So W must have come to rest, too; at tol >= 1e-6
@@ -96,7 +98,7 @@ def _iterate(
     momentum = 1.0
     for n_iter in range(1, max_iter + 1):
         G = objective.gradient(V, lifted_V)
-        while True:
+        for _ in range(_MOST_SHORTER):
             if code is not None:
                 uphill, moved = _kernels.separable.step(
                     code, V, G, W, threshold, length, quadratic.ridge, new
@@ -111,11 +113,15 @@ def _iterate(
             D = new - V
             curvature = objective.curvature_along(D, new_lifted - lifted_V) + quadratic.coupling(D)
             curvature += quadratic.ridge * moved
-            if curvature * length <= moved * (1.0 + 1e-9) or moved <= 1e-28 * float(
-                np.vdot(new, new)
+            # (Neither holds of a NaN, which no shorter step would mend.)
+            if not (
+                curvature * length > moved * (1.0 + 1e-9)
+                and moved > 1e-28 * float(np.vdot(new, new))
             ):
                 break
             length /= _GROW
+        if not np.isfinite(moved):
+            break  # beyond what floats hold: W is the last point that is not
         if curvature * length < 0.5 * moved:
             length *= _REGAIN
         if uphill > 0.0:
@@ -137,7 +143,7 @@ def _iterate(
                     return Result(W, final, history, n_iter, True)
     final = objective.final_certificate(W)
     history[-1] = final.objective
-    return Result(W, final, history, max_iter, final.gap <= target)
+    return Result(W, final, history, n_iter, final.gap <= target)
 
 
 def _worth_rotating(objective: Objective) -> bool:

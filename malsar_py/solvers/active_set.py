@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..objective import Objective, Pass
+from ..objective import Objective, Pass, duality_gap
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner, kernel_terms
 from ._lines import foresee
@@ -67,7 +67,8 @@ def solve_active_set(
         ahead = foresee(objective, workspace, threshold)
         if ahead is not None and survey.objective_at(ahead) < survey.objective_at(known):
             known, W, foreseen = ahead, ahead.W.copy(), True
-    working = np.arange(n_features) if everything else np.flatnonzero(W.any(axis=1))
+    free = threshold == 0.0
+    working = np.arange(n_features) if everything else np.flatnonzero(W.any(axis=1) | free)
     size = max(_FIRST_SET, int(np.sqrt(n_features * n_tasks) / 3))
     inner: Inner | None = None
     patience, last_gap, reached = 1.0, np.inf, False
@@ -94,7 +95,7 @@ def solve_active_set(
         history.append(primal)
         if verbose:
             print(f"round {n_iter}: {working.size} features, objective {primal:.9g}, gap {gap:.3g}")
-        if gap <= target or n_iter >= max_iter:
+        if gap <= target or n_iter >= max_iter or (inner is not None and inner.endless):
             break
         crawls = not given_up and (n_iter >= _SLOW or wasted >= _WASTED)
         if crawls and semismooth_fits(objective, int(Wk.any(axis=1).sum())):
@@ -104,7 +105,7 @@ def solve_active_set(
                 return replace(rest, history=history + rest.history, n_iter=n_iter + rest.n_iter)
         violators, complete = 0, True
         if not everything:
-            active = Wk.any(axis=1)
+            active = Wk.any(axis=1) | free[working]
             n_active = int(np.count_nonzero(active))
             if inner is not None and inner.trims and 1.2 * n_active < working.size:
                 working = working[active]
@@ -143,7 +144,7 @@ def solve_active_set(
         else:
             # Where epochs are cheap beside passes, a set that may be the last is solved at once.
             share = inner.last_share if complete else inner.share
-            goal = max(share * patience * gap, 0.3 * target)
+            goal = max(share * patience * min(gap, primal), 0.3 * target)
             rough = goal > _ROUGH * target
         W[working], reached = inner.solve(W[working], seen.G[:, working], threshold[working], goal)
         wasted += 0 if reached else inner.epochs
@@ -199,6 +200,7 @@ class Survey:
         self.objective = objective
         self.code, self.ridge = kernel_terms(objective)
         self.threshold = threshold
+        self.free = bool((threshold == 0.0).any())
         # Dual norm of each feature's gradients over its threshold, as of the last measure.
         self.sizes = np.empty(objective.shape[0])
 
@@ -220,6 +222,12 @@ class Survey:
             code, threshold[working], ridge, True, Wk, G
         )
         outside, more = _kernels.features.survey(code, seen.G, threshold, inside, self.sizes)
+        if self.free:
+            # What is free of the norm cannot be scaled into its dual ball.
+            W = np.zeros(self.objective.shape)
+            W[working] = Wk
+            certificate = self.objective.certificate_of(W, seen)
+            return certificate.objective, certificate.gap
         dual = self.objective.dual_of(seen, dot)
         alpha = 1.0 / max(1.0, worst, outside)
         quadratic = 0.5 * ridge * squares
@@ -227,10 +235,10 @@ class Survey:
         if ridge > 0.0:
             bound = max(bound, dual(1.0) - 0.5 * (excess + more) / ridge)
         primal = seen.loss + value + quadratic
-        return primal, primal - bound
+        return primal, duality_gap(primal, bound)
 
 
 def active_set_fits(objective: Objective) -> bool:
     """Whether the penalty separates over the rows of W, up to a ridge."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    return structure is not None and structure.row_code is not None and quadratic.matrix is None
+    return structure is not None and structure.row_code is not None and not quadratic.coupled

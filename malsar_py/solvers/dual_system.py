@@ -23,7 +23,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from .._typing import AnyArray, FloatArray, IntArray
 from ..design import Design
-from ..objective import Certificate
+from ..objective import Certificate, duality_gap
 from ._result import Result
 
 _DENSE_SAMPLES = 4000
@@ -66,6 +66,10 @@ class RowKernel(ABC):
     def gram(self, theta: FloatArray) -> FloatArray:
         """``sum_ij theta_si k(x_i, x_j) theta_tj`` (T, T)."""
 
+    @abstractmethod
+    def trace(self, c: FloatArray) -> float:
+        """``sum_i c_i k(x_i, x_i)`` over all samples."""
+
     matrix: FloatArray | None = None
 
 
@@ -92,6 +96,10 @@ class KernelMatrix(RowKernel):
             return (columns @ A).T.ravel()
         return np.einsum("it,it->i", columns, A[self.task])
 
+    def trace(self, c: FloatArray) -> float:
+        squares = np.diag(self.matrix)
+        return float(c.reshape(-1, len(squares)).sum(axis=0) @ squares)
+
     def gram(self, theta: FloatArray) -> FloatArray:
         columns = self._columns(theta)
         if self.shared:
@@ -108,6 +116,10 @@ class LinearKernel(RowKernel):
 
     def values(self, theta: FloatArray, A: FloatArray) -> FloatArray:
         return self.design.predict(self.design.adjoint(theta) @ A)
+
+    def trace(self, c: FloatArray) -> float:
+        squares = np.einsum("ij,ij->i", self.design.X, self.design.X)
+        return float(c.reshape(-1, len(squares)).sum(axis=0) @ squares)
 
     def gram(self, theta: FloatArray) -> FloatArray:
         G = self.design.adjoint(theta)
@@ -141,6 +153,15 @@ class DualSystem:
         # Primal less dual: 1/2 ||r||^2 - r . u + 1/2 ||u||^2.
         gap = 0.5 * float(np.square(r - u).sum())
         return DualSolution(theta, b, loss, float(theta @ values), gap)
+
+    def mean_trace(self) -> float:
+        """Mean trace of the tasks' Hessians, the intercepts minimised out."""
+        kernel = self.kernel
+        trace = kernel.trace(self.c)
+        if self.fit_intercept:
+            totals = np.add.reduceat(self.c, kernel.offsets[:-1])
+            trace -= float((np.diag(kernel.gram(self.c)) / totals).sum())
+        return max(trace, 0.0) / kernel.n_tasks
 
     def primal(self, values: FloatArray) -> tuple[float, FloatArray, FloatArray]:
         """Loss at the best intercepts, these, and ``sqrt(c)`` times the residuals."""
@@ -195,7 +216,8 @@ class DualSystem:
             factor = scipy.linalg.cho_factor(system, overwrite_a=True, check_finite=False)
         except scipy.linalg.LinAlgError as error:
             raise ValueError(
-                "The kernel is not positive semidefinite on the fitted rows: choose another."
+                "The kernel is not positive semidefinite on the fitted rows, in floats: choose "
+                "another, or rescale and centre X (StandardScaler)."
             ) from error
         return self.project(scipy.linalg.cho_solve(factor, rhs, check_finite=False))
 
@@ -261,7 +283,7 @@ def learn_task_kernel(
         if best is None or value < history[-1]:
             kept = (system.root * u, A, p, Q, b)
         history.append(min([value, *history[-1:]]))
-        gap = history[-1] - bound
+        gap = duality_gap(history[-1], bound)
         if verbose:
             print(f"step {n_iter}: objective {history[-1]:.9g}, gap {gap:.3g}")
         converged = gap <= tol * scale

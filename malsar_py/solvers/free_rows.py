@@ -29,7 +29,7 @@ _ROOM = 0.9
 def free_rows_fit(objective: Objective) -> bool:
     """Whether :func:`solve_around_free_rows` is for this problem."""
     design, quadratic = objective.design, objective.penalty.quadratic
-    if not isinstance(objective, QuadraticObjective) or quadratic.matrix is not None:
+    if not isinstance(objective, QuadraticObjective) or quadratic.coupled:
         return False
     return not isinstance(design, Masked) or design.X.size * design.n_tasks <= _COPIES
 

@@ -30,6 +30,8 @@ _SUFFICIENT = 0.1
 # The model is solved to this share of the gap.
 _SHARE = 0.05
 _INNER_ITERATIONS = 2000
+# Iterations on models, in all, as a multiple of `max_iter`.
+_MOST_SPENT = 2
 _VANISHED = 1e-3
 _ROUNDING = 4.0 * np.finfo(float).eps
 _REST = 1e3
@@ -58,7 +60,7 @@ def solve_newton(
     moved, lost = np.inf, False
     # Rounds without a finite gap to go by, as happens where a part of W is free: each model is
     # solved more accurately than the last, or W itself would do as its solution.
-    blind = n_iter = 0
+    blind = n_iter = spent = 0
     for n_iter in range(min(max_iter, _MOST_ROUNDS) + 1):
         if verbose:
             print(
@@ -73,7 +75,7 @@ def solve_newton(
                 return Result(W, final, history, max(n_iter, 1), True)
         # Loss and penalty vanish together: W is on its way to infinity.
         lost = certificate.objective < _VANISHED * min(target, _VANISHED * objective.scale)
-        if lost or n_iter == min(max_iter, _MOST_ROUNDS):
+        if lost or n_iter == min(max_iter, _MOST_ROUNDS) or spent > _MOST_SPENT * max_iter:
             break
         model = objective.model(W, z)
         blind += not np.isfinite(certificate.gap)
@@ -83,13 +85,17 @@ def solve_newton(
             assert isinstance(model, QuadraticObjective)
             found = solve_closed_form(model, tol=inner_tol)
         else:
-            found = solve_splitting(model, W, tol=inner_tol, max_iter=_INNER_ITERATIONS)
+            found = solve_splitting(
+                model, W, tol=inner_tol, max_iter=min(_INNER_ITERATIONS, max_iter)
+            )
+            spent += found.n_iter
         D = found.W - W
         Dz = objective.lift(D)
         promised = model.value_at(W, z) - found.certificate.objective
         slack = _ROUNDING * history[-1]
         length = 1.0
-        while objective.value_at(W + length * D, z + length * Dz) > (
+        # (In this form a NaN is no success.)
+        while not objective.value_at(W + length * D, z + length * Dz) <= (
             history[-1] - _SUFFICIENT * length * promised + slack
         ):
             length *= 0.5
@@ -121,4 +127,4 @@ def newton_fits(objective: Objective) -> bool:
         return False
     if structure is None:
         return True
-    return quadratic.matrix is None
+    return not quadratic.coupled

@@ -13,14 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from .._typing import FloatArray
+import numpy as np
+
+from .._typing import FloatArray, IntArray
 from ..objective import Objective, Penalty
 from ._result import Result
+from .separation import separates
 
 # Accuracy of a stage, as shares of tol: the first that does not make the objective rise.
 _STAGE_TOL = (0.1, 1e-3, 1e-5)
 # Near a stationary point the objective is flat to rounding before the gap has closed.
 _ROUNDING = 1e-13
+_NONE: IntArray = np.empty(0, np.intp)
 
 
 class Concave(Protocol):
@@ -38,6 +42,8 @@ class StagedResult(Result):
     """``certificate`` is of the stage that would follow, ``history`` has one value a stage."""
 
     n_stages: int
+    # Positions of tasks whose classes are separated by what the stage leaves free.
+    separated: IntArray
 
 
 def solve_reweighted(
@@ -75,7 +81,8 @@ def solve_reweighted(
         converged = certificate.gap <= target
         # A stage that ran out of steps is good enough while the objective falls.
         stuck = not solved and len(history) > 1 and not value < history[-2] - target
-        if converged or stuck or n_stages >= max_stages:
+        separated = separates(stage, W) if not solved else _NONE
+        if converged or stuck or separated.size or n_stages >= max_stages:
             break
         for share in _STAGE_TOL:
             accuracy = max(share * tol, concave.share * certificate.gap / objective.scale)
@@ -89,4 +96,4 @@ def solve_reweighted(
             break
         W = found.W
         n_stages += 1
-    return StagedResult(W, certificate, history, max(n_iter, 1), converged, n_stages)
+    return StagedResult(W, certificate, history, max(n_iter, 1), converged, n_stages, separated)

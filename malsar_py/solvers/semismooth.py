@@ -70,7 +70,7 @@ def semismooth_fits(objective: Objective, n_active: int) -> bool:
     With so many features active, their systems must not be large.
     """
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    if not isinstance(objective, QuadraticObjective) or quadratic.matrix is not None:
+    if not isinstance(objective, QuadraticObjective) or quadratic.coupled:
         return False
     if structure is None or structure.row_code is None:
         return False
@@ -435,9 +435,10 @@ def _cholesky(H: FloatArray) -> FloatArray:
     """The lower factor of H with as little added to its diagonal as it takes."""
     top = float(np.einsum("ii->i", H).max())
     pivot = _LEAST_PIVOT * (top if top > 0.0 else 1.0)
-    while True:
+    while np.isfinite(pivot):
         H[np.diag_indices_from(H)] += pivot
         L, failed = lapack.dpotrf(H, lower=1, clean=0)
         if not failed:
             return L
         pivot *= _MORE
+    return np.eye(H.shape[0])  # H is not finite: no direction is to be had

@@ -43,7 +43,7 @@ def splitting_fits(objective: Objective) -> bool:
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     if structure is None or type(whole_of(objective)) is not QuadraticObjective:
         return False
-    if quadratic.matrix is not None or not np.isfinite(direct_size(whole_of(objective))):
+    if quadratic.coupled or not np.isfinite(direct_size(whole_of(objective))):
         return False
     return structure.rotation_invariant or type(objective.design) is not Shared
 

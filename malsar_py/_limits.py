@@ -1,0 +1,112 @@
+"""Strengths of penalties at their limits: terms that decide alone, or that rounding does not see.
+
+``model._strengths`` says with which power of W the term of a strength grows, ``model._terms`` what
+it is: a "norm", a "ridge", a "coupling" of tasks, or another quadratic "size".
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from ._solution import Prepared, Problem
+from ._typing import FloatArray
+from .penalties import Penalty
+from .solvers import Result
+
+# Quadratic terms of more curvatures of the loss are at their limit, of less are as good as none; in
+# between rounding is none of their business.
+_STRONG, _WEAK = 1e15, 1e-30
+# Without a look at the loss's curvature.
+_MODERATE = 1e10
+# A norm is as good as none below this share of the strength from which W = 0.
+_WEAK_NORM = 1e-18
+
+
+def penalty_in_units(model: Any, problem: Problem) -> Penalty:
+    """The model's penalty for coefficients and objective in the units of the computation."""
+    other, units = copy.copy(model), problem.units
+    for name, power in model._strengths.items():
+        setattr(other, name, _strength(model, name, power, problem))
+    for name in model._sizes:
+        size = getattr(model, name)
+        setattr(other, name, size if size is None else units.size(size))
+    return other._penalty(problem)
+
+
+def moderate(model: Any) -> bool:
+    """Whether no strength is near a limit, for data of ordinary size."""
+    return all(_is_moderate(getattr(model, name)) for name in model._terms)
+
+
+def _strength(model: Any, name: str, power: float, problem: Problem) -> float:
+    """A strength in the units of the computation, up to where the term is at its limit."""
+    value = problem.units.strength(getattr(model, name), power)
+    kind = model._terms.get(name)
+    if kind is None or problem.curvature is None or problem.slope is None or _is_moderate(value):
+        return value
+    if kind == "norm":
+        return value if value > _WEAK_NORM * problem.slope() else 0.0
+    curvature = problem.curvature()
+    if kind in ("ridge", "coupling") and value < _WEAK * curvature:
+        return 0.0
+    return min(value, _STRONG * curvature) if 0.0 < curvature < np.inf else value
+
+
+def finish(model: Any, prepared: Prepared, result: Result) -> Result:
+    """The result with the terms that decide alone at their limits, and without the others.
+
+    A term of more than `_STRONG` curvatures was solved for with so much: that bounds the
+    optimum from below, and where the term is zero its strength does not matter. One that is
+    too weak to be seen was left out: what it adds at W is added to the gap.
+    """
+    problem, W, added = prepared.problem, result.W, 0.0
+    for name, kind in model._terms.items():
+        power = model._strengths[name]
+        value = problem.units.strength(getattr(model, name), power)
+        used = _strength(model, name, power, problem)
+        if used < value:
+            if used == 0.0:
+                added += value * _alone(model, name, problem).value(W)
+            elif kind == "coupling":
+                W = _common(W, penalty_in_units(model, problem).quadratic.matrix)
+            else:
+                W = np.zeros_like(W)
+    if W is result.W and added == 0.0:
+        return result
+    certificate = prepared.objective.final_certificate(W)
+    certificate = replace(
+        certificate,
+        objective=certificate.objective + added,
+        gap=certificate.gap + added,
+    )
+    history = [*result.history[:-1], certificate.objective]
+    return replace(result, W=W, certificate=certificate, history=history)
+
+
+def _alone(model: Any, name: str, problem: Problem) -> Penalty:
+    """The term of a strength, at strength 1."""
+    other = copy.copy(model)
+    for each in model._strengths:
+        setattr(other, each, float(each == name))
+    return other._penalty(problem)
+
+
+def _is_moderate(strength: float) -> bool:
+    return strength == 0.0 or 1.0 / _MODERATE < strength < _MODERATE
+
+
+def _common(W: FloatArray, matrix: FloatArray | None) -> FloatArray:
+    """W with one and the same model for all tasks that the matrix couples; None: for all."""
+    if matrix is None:
+        return np.repeat(W.mean(axis=1)[:, None], W.shape[1], axis=1)
+    n_parts, part = connected_components(np.abs(matrix) > 0.0, directed=False)
+    W = W.copy()
+    for k in range(n_parts):
+        own = np.flatnonzero(part == k)
+        W[:, own] = W[:, own].mean(axis=1)[:, None]
+    return W

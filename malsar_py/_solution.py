@@ -1,0 +1,131 @@
+"""What a fit works on, and what comes of it: checked data, the problem, the solution as given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ._mean_model import MeanModel, make_mean_model
+from ._tasks import TaskRows
+from ._typing import AnyArray, FloatArray
+from ._units import PLAIN, Units, scaled, shifted
+from .objective import Objective
+from .solvers import Result
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a model may look at to choose its penalty."""
+
+    tasks: AnyArray
+    n_features: int
+    units: Units = PLAIN
+    # Mean curvature of the loss and its largest slope at W = 0, once they can be told.
+    curvature: Callable[[], float] | None = None
+    slope: Callable[[], float] | None = None
+
+    @property
+    def n_tasks(self) -> int:
+        """Number of tasks."""
+        return len(self.tasks)
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Data of a fit, checked and centred: what fits with other penalties share."""
+
+    rows: TaskRows
+    problem: Problem
+    objective: Objective
+    offset: FloatArray  # (n_tasks,) taken out of the targets
+    means: FloatArray | None  # (n_tasks, n_features) taken out of the features
+
+    @cached_property
+    def squares(self) -> FloatArray | None:
+        """What each task could learn from: its weighted sums of squares (n_tasks, n_features)."""
+        return self.objective.design.squares(self.rows.sample_weight, self.objective.fit_intercept)
+
+    @cached_property
+    def mean_model(self) -> MeanModel:
+        """How the model of a task that was not fitted follows from those that were."""
+        starts = self.rows.offsets[:-1]
+        sizes = np.add.reduceat(self.rows.sample_weight, starts)
+        omega = np.add.reduceat(self.objective.c, starts)
+        return make_mean_model(self.squares, self.means, sizes, omega)
+
+    def solution(self, result: Result) -> Solution:
+        """The result for the data as given."""
+        units = self.problem.units
+        coefficients = self.objective.coefficients(result.W)
+        intercept, lost = self._intercepts(result, coefficients)
+        mean, mean_intercept = self.mean_model.of(coefficients, intercept)
+        gap, scale = result.gap + lost, self.objective.scale
+        found = Solution(
+            shifted(result.W, units.coefficients),
+            shifted(coefficients, units.coefficients),
+            shifted(intercept, units.y),
+            scaled(gap, units.objective),
+            gap / scale if scale > 0.0 else gap,
+            shifted(np.array(result.history), units.objective),
+            rounded=lost > 0.5 * gap,
+            mean=(shifted(mean, units.coefficients), scaled(mean_intercept, units.y)),
+        )
+        found.check()
+        return found
+
+    def _intercepts(self, result: Result, W: FloatArray) -> tuple[FloatArray, float]:
+        """Intercepts (n_tasks,), and how much their rounding adds to the objective.
+
+        Where features have large means beside their spread, so have intercepts: no float may be as
+        near to the best one as the certificate says.
+        """
+        moved = result.intercepts.astype(np.longdouble)
+        if self.means is not None:
+            moved = moved - np.einsum("tj,jt->t", self.means.astype(np.longdouble), W)
+        exact = self.offset + moved
+        intercept = exact.astype(np.float64)
+        if not self.objective.fit_intercept:
+            return intercept, 0.0
+        starts = self.objective.design.offsets[:-1]
+        omega = np.add.reduceat(self.objective.c, starts)
+        rounding = np.abs(exact - intercept) + np.finfo(np.longdouble).eps * np.abs(moved)
+        return intercept, self.objective.loss.moved(omega, rounding.astype(np.float64))
+
+    def start(self, W: FloatArray) -> FloatArray:
+        """Where to start from, given coefficients for the data as given."""
+        if not (self.objective.scale > 0.0 and np.isfinite(W).all()):
+            return np.zeros(self.objective.shape)
+        return shifted(W, -self.problem.units.coefficients)
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a fit is, for the data as given."""
+
+    W: FloatArray  # the solver's variable: the coefficients, or their parts
+    coefficients: FloatArray  # (n_features, n_tasks)
+    intercept: FloatArray  # (n_tasks,)
+    gap: float
+    relative_gap: float
+    history: FloatArray
+    rounded: bool  # the gap is mostly what rounding of the intercepts adds
+    # Coefficients and intercept of the model for tasks that were not fitted.
+    mean: tuple[FloatArray, float] | None = None
+
+    def check(self) -> None:
+        """No NaN or infinity leaves a fit."""
+        values = self.W, self.coefficients, self.intercept
+        if not all(np.isfinite(value).all() for value in values):
+            raise ValueError(
+                "The coefficients are too large for floats: y is too large beside X, or features "
+                "differ too much in scale. Rescale X and y (StandardScaler, "
+                "TransformedTargetRegressor)."
+            )
+        if not np.isfinite(self.history).all():
+            raise ValueError(
+                "The objective is too large for floats: y, task_weight, or lambdas beside X. "
+                "Rescale y (TransformedTargetRegressor) and X, or set smaller lambdas."
+            )

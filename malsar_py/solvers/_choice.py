@@ -1,0 +1,61 @@
+"""Which solver an objective gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .._typing import FloatArray
+from ..objective import Objective, QuadraticObjective
+from ._result import Result
+from ._workspace import Workspace
+from .accelerated import solve_accelerated
+from .active_set import active_set_fits, solve_active_set
+from .closed_form import closed_form_fits, solve_closed_form
+from .newton import newton_fits, solve_newton
+from .splitting import solve_splitting, splitting_fits
+
+
+def solve(
+    objective: Objective,
+    W0: FloatArray,
+    *,
+    solver: str,
+    name: str,
+    tol: float,
+    max_iter: int,
+    verbose: int,
+    workspace: Workspace | None,
+) -> Result:
+    """Minimise by the solver asked for; ``name`` is the model's, for errors."""
+    direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
+    sparse = active_set_fits(objective)
+    if solver == "closed-form" and not direct:
+        raise ValueError(
+            "solver='closed-form' is for the squared loss with quadratic penalties only, which "
+            f"{name} with these parameters is not: use 'auto' or 'apg'."
+        )
+    if solver == "active-set" and not sparse:
+        raise ValueError(
+            "solver='active-set' is for penalties that separate over the features (L1, L2,1), "
+            f"which that of {name} with these parameters does not: use 'auto' or 'apg'."
+        )
+    if direct and solver in ("auto", "closed-form"):
+        assert isinstance(objective, QuadraticObjective)
+        if solver == "closed-form" or closed_form_fits(objective):
+            result = solve_closed_form(objective, tol=tol, workspace=workspace)
+            if result.converged or solver == "closed-form":
+                return result
+            W0 = result.W
+    minimise: Callable[..., Result] = solve_accelerated
+    if sparse and solver != "apg":
+        minimise = solve_active_set
+    elif solver == "auto":
+        minimise = iterative_solver(objective)
+    return minimise(objective, W0, tol=tol, max_iter=max_iter, verbose=verbose, workspace=workspace)
+
+
+def iterative_solver(objective: Objective) -> Callable[..., Result]:
+    """The fastest solver for an objective without working sets or closed form."""
+    if splitting_fits(objective):
+        return solve_splitting
+    return solve_newton if newton_fits(objective) else solve_accelerated

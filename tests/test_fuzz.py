@@ -1,0 +1,211 @@
+"""Random estimators, doors, types and scales: no hang, no NaN, no gap that promises too much.
+
+``MALSAR_PY_FUZZ`` is the number of examples (default 300), or of seconds with an ``s`` at its end.
+Examples are the same each time; ``MALSAR_PY_FUZZ_SEED`` chooses others.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import time
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+from sklearn.base import is_classifier
+
+from .hostile import CONVEX, MODELS, classes, data, fitted_or_refused, make, objective_of
+from .test_common import takes_labels
+
+pytestmark = pytest.mark.slow
+
+_AMOUNT = os.environ.get("MALSAR_PY_FUZZ", "300")
+_SECONDS = float(_AMOUNT[:-1]) if _AMOUNT.endswith("s") else None
+_EXAMPLES = 25 if _SECONDS is not None else int(_AMOUNT)  # at a time
+_SEED = int(os.environ.get("MALSAR_PY_FUZZ_SEED", "0"))
+# An example takes well under a second once kernels are compiled.
+_LONGEST = 120
+
+exponents = st.sampled_from(
+    [
+        -320,
+        -300,
+        -200,
+        -160,
+        -155,
+        -120,
+        -80,
+        -40,
+        -20,
+        -10,
+        -3,
+        0,
+        0,
+        0,
+        3,
+        10,
+        20,
+        40,
+        80,
+        120,
+        150,
+        154,
+        160,
+        200,
+        300,
+    ]
+)
+strengths = st.sampled_from(
+    [0.0, 1e-308, 1e-100, 1e-20, 1e-6, 0.01, 0.1, 0.1, 1.0, 1e6, 1e20, 1e308]
+)
+
+
+@st.composite
+def problems(draw):
+    return {
+        "cls": draw(st.sampled_from(MODELS)),
+        "seed": draw(st.integers(0, 20)),
+        "shape": draw(st.sampled_from([(36, 3, 3), (24, 8, 2), (30, 1, 5), (12, 40, 1)])),
+        "door": draw(st.sampled_from(["tasks", "column", "shared", "masked", "none"])),
+        "dtype": draw(st.sampled_from(["float64", "float64", "float32", "int64"])),
+        "x": draw(exponents),
+        "y": draw(exponents),
+        "column": draw(st.sampled_from([0, 0, 0, -200, -30, -8, 8, 30])),
+        "mean": draw(st.sampled_from([0.0, 0.0, 1.0, 1e6, 1.7e9, 1e15])),
+        "weight": draw(st.sampled_from([None, None, 1e-320, 1e307, "mixed", "zeros"])),
+        "lambda1": draw(strengths),
+        "lambda2": draw(strengths),
+        "solver": draw(st.sampled_from(["auto", "auto", "apg"])),
+        "fit_intercept": draw(st.booleans()),
+        "task_weight": draw(st.sampled_from(["equal", "size"])),
+    }
+
+
+def build(p):
+    """The model, and what it is fitted to."""
+    n, d, n_tasks = p["shape"]
+    cls = p["cls"]
+    X, y, tasks = data(p["seed"], n, max(d, 2), n_tasks)
+    X = X[:, :d]
+    with np.errstate(over="ignore", under="ignore"):
+        X = X * 10.0 ** min(p["x"], 300) + p["mean"]
+        X[:, -1] = X[:, -1] * 10.0 ** p["column"] if d > 1 else X[:, -1]
+        target = classes(y, tasks) if is_classifier(cls()) else y * 10.0 ** min(p["y"], 300)
+    if p["dtype"] == "int64":
+        X = np.clip(np.nan_to_num(X), -(2.0**53), 2.0**53).astype(np.int64)
+    elif p["dtype"] == "float32":
+        with np.errstate(over="ignore", under="ignore"):
+            X = np.nan_to_num(X).astype(np.float32)
+            X = np.clip(X, -3e38, 3e38)
+    X = np.clip(X, -1e307, 1e307) if p["dtype"] == "float64" else X
+    weight = p["weight"]
+    if weight == "mixed":
+        weight = 10.0 ** np.random.default_rng(p["seed"]).integers(-12, 12, n).astype(float)
+    elif weight == "zeros":
+        weight = (np.arange(n) % 4 > 0).astype(float)
+    elif weight is not None:
+        weight = np.full(n, weight)
+    fit, door = {"sample_weight": weight}, p["door"]
+    parameters = {k: p[k] for k in ("lambda1", "lambda2", "solver", "fit_intercept", "task_weight")}
+    if not takes_labels(cls):
+        door = "none"
+    if door == "tasks":
+        fit["tasks"] = tasks
+    elif door == "column":
+        X = np.column_stack([tasks, X])
+        parameters["task_column"] = 0
+    elif door in ("shared", "masked"):
+        target = np.column_stack([target, np.roll(target, 1)])
+        if door == "masked" and not is_classifier(cls()):
+            target[::5, 1] = np.nan
+    own = labels_by_door(door, tasks)
+    return make(cls, max_iter=200, max_stages=5, **parameters), X, target, fit, own
+
+
+def labels_by_door(door, tasks):
+    return tasks if door in ("tasks", "column") else np.zeros_like(tasks)
+
+
+def valid(model):
+    """Whether the parameters are legal, for strengths that may not be zero and the like."""
+    try:
+        model._validate_params()
+    except ValueError:
+        return False
+    return True
+
+
+@settings(
+    max_examples=_EXAMPLES,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(problems())
+def run(p):
+    model, X, y, fit, tasks = build(p)
+    if not valid(model):
+        return
+    faulthandler.dump_traceback_later(3 * _LONGEST, exit=True)
+    try:
+        fitted = fitted_or_refused(model, X, y, seconds=_LONGEST, **fit)
+        if fitted is not None:
+            _no_better_one_is_known(fitted, p, X, y, fit, tasks)
+    except AssertionError as error:
+        raise AssertionError(f"{p}: {error}") from error
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _no_better_one_is_known(model, p, X, y, fit, tasks):
+    """The gap bounds how much better another solver's solution is, on the data as given."""
+    if p["cls"] not in CONVEX or not hasattr(model, "coef_") or y.ndim == 2:
+        return
+    if model.get_params().get("task_column") is not None:
+        X = X[:, 1:]
+    weight = fit["sample_weight"]
+    if weight is not None:
+        weight = weight / weight.max()
+        used = weight > 0
+        X, y, tasks, weight = X[used], y[used], tasks[used], weight[used]
+    if p["task_weight"] == "size" or not np.isfinite(model.dual_gap_):
+        return
+    other = make(p["cls"], **{**model.get_params(), "tol": 1e-10, "max_iter": 2000})
+    other.set_params(solver="apg") if hasattr(other, "solver") and p["solver"] == "auto" else None
+    keyword = {"tasks": tasks} if p["door"] in ("tasks", "column") else {}
+    other.set_params(task_column=None) if "task_column" in other.get_params() else None
+    if not takes_labels(p["cls"]):
+        keyword = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            other.fit(X, y, sample_weight=weight, **keyword)
+        except ValueError:
+            return
+    with np.errstate(all="ignore"):
+        here = objective_of(model, X, y, tasks, weight)
+        there = objective_of(other, X, y, tasks, weight)
+    if not (np.isfinite(here) and np.isfinite(there)):
+        return
+    # Rounding of predictions x.w + b is the data's, not the solver's; so is what of the objective
+    # doubles do not hold.
+    scale = model.dual_gap_ / model.relative_gap_ if model.relative_gap_ > 0 else abs(here)
+    allowed = model.dual_gap_ + 1e-9 * max(scale, float(abs(there)), 1e-300)
+    assert here - there <= allowed, (
+        f"gap {model.dual_gap_}, but {float(here - there)} above another"
+    )
+
+
+def test_fuzz():
+    end = time.monotonic() + (_SECONDS or 0.0)
+    batch = _SEED
+    while True:
+        seeded(batch)(run)()
+        batch += 1
+        if time.monotonic() >= end:
+            break
