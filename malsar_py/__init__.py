@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._keep_tasks import keep_tasks
 from ._stack import stack_tasks
 from ._summary import Summary, summarize
+from .mixed import MixedEffectsRegressor
 from .models import (
     CalibratedJointFeatureRegressor,
     ClusteredClassifier,
@@ -67,6 +68,7 @@ __all__ = [
     "LassoRegressor",
     "MeanRegularizedClassifier",
     "MeanRegularizedRegressor",
+    "MixedEffectsRegressor",
     "MultiLevelLassoClassifier",
     "MultiLevelLassoRegressor",
     "MultiStageClassifier",

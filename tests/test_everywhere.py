@@ -26,6 +26,7 @@ from .test_common import public_estimators, takes_labels
 PATTERNS = "the pattern of missing sources is the task: there are no labels"
 CLUSTERS = "clusters rows: there is no y to learn or to predict"
 KERNEL = "functions instead of coefficients"
+VARIANCES = "variances found by likelihood instead of strengths: there is no lambda1"
 
 
 def made(cls):
@@ -46,9 +47,11 @@ def exempt(model):
     name = type(model).__name__
     if name.startswith("IncompleteMultiSource"):
         return {PATTERNS}
-    return {"SharedSubspaceClustering": {CLUSTERS}, "SeparableKernelRegressor": {KERNEL}}.get(
-        name, set()
-    )
+    return {
+        "MixedEffectsRegressor": {VARIANCES},
+        "SharedSubspaceClustering": {CLUSTERS},
+        "SeparableKernelRegressor": {KERNEL},
+    }.get(name, set())
 
 
 def every(*reasons):
@@ -63,6 +66,7 @@ def test_none_is_exempt_without_being_there():
     assert sorted(ids(exempted)) == [
         "IncompleteMultiSourceClassifier",
         "IncompleteMultiSourceRegressor",
+        "MixedEffectsRegressor",
         "SeparableKernelRegressor",
         "SharedSubspaceClustering",
     ]
@@ -155,11 +159,14 @@ def test_labels_that_are_missing_or_unknown(model):
     (fit, (rows,), _) = fitted(model)
     with pytest.raises(ValueError, match="every row needs a task label"):
         fit.predict(rows)
+    fit.set_params(unseen="error")
     with pytest.raises(ValueError, match=r"Unseen task labels.*TaskKFold.*unseen="):
         fit.predict(rows[:2], tasks=["a", "z"])
     mean = fit.set_params(unseen="mean").predict(rows, tasks=np.full(len(rows), "z"))
     assert mean.shape == (len(rows),)
-    if not is_classifier(model):
+    if VARIANCES in exempt(model):  # the common model, not the mean of the tasks' models
+        assert_allclose(mean, rows @ fit.coef_mean_ + fit.intercept_mean_, atol=1e-12)
+    elif not is_classifier(model):
         each = [fit.predict(rows, tasks=np.full(len(rows), task)) for task in "abc"]
         expected = np.mean(each, axis=0)
         if hasattr(fit, "coef_"):  # functions have no features to weigh: theirs is the plain mean
@@ -255,11 +262,13 @@ def test_labels_are_routed(model):
     """Through a pipeline and a search, when routing is on: the same as without either."""
     rows, y, tasks, _ = stacked(*targets(model))
     pipeline = make_pipeline(StandardScaler(), clone(model))
-    name = f"{pipeline.steps[-1][0]}__lambda1"
+    # Any parameter that it has.
+    parameter = "tol" if VARIANCES in exempt(model) else "lambda1"
+    name = f"{pipeline.steps[-1][0]}__{parameter}"
     with config_context(enable_metadata_routing=True):
         pipeline.fit(rows, y, tasks=tasks)
         search = GridSearchCV(
-            pipeline, {name: [model.lambda1]}, cv=TaskKFold(2), error_score="raise"
+            pipeline, {name: [getattr(model, parameter)]}, cv=TaskKFold(2), error_score="raise"
         )
         search.fit(rows, y, tasks=tasks)
         scores = [pipeline.score(rows, y, tasks=tasks), search.score(rows, y, tasks=tasks)]

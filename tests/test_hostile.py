@@ -104,7 +104,9 @@ def ways():
 def test_ends_certified_or_with_a_warning(cls, way, case):
     X, y, tasks = case()
     classifier = is_classifier(cls())
-    model = with_random_state(cls, **way, max_iter=2000, lambda1=0.05)
+    model = with_random_state(cls, **way, max_iter=2000)
+    if "lambda1" in model.get_params():
+        model.set_params(lambda1=0.05)
     if classifier:
         if case is constant_target:
             pytest.skip("a constant target has one class: refused, see test_bad_input")
@@ -125,8 +127,13 @@ def test_ends_certified_or_with_a_warning(cls, way, case):
     # Models that are not convex measure how stationary they are.
     convex = hasattr(model, "relative_gap_")
     reached = model.relative_gap_ if convex else model.optimality_
-    if warned:
-        assert ("relative duality gap is" if convex else "relative stationarity is") in warned[0]
+    if warned and "fits the targets to rounding" in warned[0]:  # no bound of the likelihood
+        assert cls.__name__ == "MixedEffectsRegressor"
+    elif warned:
+        measure = "relative duality gap" if convex else "relative stationarity"
+        if cls.__name__ == "MixedEffectsRegressor":
+            measure = "gain in log-likelihood still expected"
+        assert f"{measure} is" in warned[0]
         assert reached > model.tol
     else:
         assert reached <= model.tol

@@ -63,6 +63,7 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},
+    "mixed": {"_kernels", "_labels", "_tasks", "_docs", "_threads", "penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
     "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},

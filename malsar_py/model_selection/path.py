@@ -221,7 +221,8 @@ def regularization_path(
         If `lambda1` is empty or has negative values, or what `fit` raises.
     TypeError
         If there is no path: SeparableKernelRegressor has no coefficients to follow (search its
-        parameters with MultiTaskSearchCV), and SharedSubspaceClustering no `lambda1`.
+        parameters with MultiTaskSearchCV), and MixedEffectsRegressor (search its parameters with
+        GridSearchCV) and SharedSubspaceClustering no `lambda1`.
 
     Examples
     --------

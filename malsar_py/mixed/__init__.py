@@ -1,0 +1,8 @@
+"""Linear mixed models: partial pooling with random intercepts and slopes."""
+
+from __future__ import annotations
+
+from ._regressor import MixedEffectsRegressor
+from ._report import FitReport
+
+__all__ = ["FitReport", "MixedEffectsRegressor"]

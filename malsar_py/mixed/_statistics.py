@@ -1,0 +1,184 @@
+"""What a linear mixed model needs to know of the rows: sums of products of each task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from .._labels import show_label
+from .._tasks import TaskRows
+from .._typing import FloatArray, IntArray
+
+# Digits that centring loses: what is left of a constant column is rounding, not signal.
+_ROUNDING = 16.0 * np.finfo(float).eps
+_NOTHING = 1e-12  # a share of a sum of squares that is rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Where columns and targets are measured from, and in what units."""
+
+    center: FloatArray  # (d,)
+    unit: FloatArray  # (d,) > 0
+    y_center: float
+    y_unit: float  # > 0
+    intercept: bool  # whether z = [1, x] or z = x
+
+    def to_given(self) -> FloatArray:
+        """Matrix (p, p) from effects in this frame to effects on the columns at x = 0.
+
+        (But for the target's own center, which the intercept gets besides.)
+        """
+        K = np.diag(self.y_unit / self.unit)
+        if not self.intercept:
+            return K
+        p = len(self.unit) + 1
+        full = np.zeros((p, p))
+        full[0, 0] = self.y_unit
+        full[1:, 1:] = K
+        full[0, 1:] = -self.center @ K
+        return full
+
+    def rows(self, X: FloatArray) -> FloatArray:
+        """The z of rows as given (n, p)."""
+        Z = np.empty((X.shape[0], X.shape[1] + self.intercept))
+        Z[:, : self.intercept] = 1.0
+        slopes = Z[:, self.intercept :]
+        np.subtract(X, self.center, out=slopes)
+        slopes /= self.unit
+        return Z
+
+
+@dataclass(frozen=True, eq=False)
+class TaskStatistics:
+    """Sums over the rows of each task, in a frame: all that a fit looks at.
+
+    With z = [1, x] (z = x without intercepts) and weights S: ``gram = Z'SZ`` (T, p, p),
+    ``cross = Z'Sy`` (T, p), ``squares = y'Sy`` (T,), ``n`` (T,) the number of rows, and the sum of
+    the log weights.
+    """
+
+    gram: FloatArray
+    cross: FloatArray
+    squares: FloatArray
+    n: FloatArray
+    log_weight: float
+    frame: Frame
+
+    def in_units(self, unit: FloatArray) -> TaskStatistics:
+        """The same with columns measured in these units (d,) of their own."""
+        factor = np.ones(self.cross.shape[1])
+        factor[self.frame.intercept :] = 1.0 / unit
+        return replace(
+            self,
+            gram=self.gram * np.outer(factor, factor),
+            cross=self.cross * factor,
+            frame=replace(self.frame, unit=self.frame.unit * unit),
+        )
+
+    def joined(self, other: TaskStatistics) -> TaskStatistics:
+        """The tasks of both, which are in one frame."""
+        return replace(
+            self,
+            gram=np.concatenate([self.gram, other.gram]),
+            cross=np.concatenate([self.cross, other.cross]),
+            squares=np.concatenate([self.squares, other.squares]),
+            n=np.concatenate([self.n, other.n]),
+            log_weight=self.log_weight + other.log_weight,
+        )
+
+    def grouped(self) -> bool:
+        """Whether there are several tasks, and anything varies within them.
+
+        If not, nothing tells what tasks differ by from noise.
+        """
+        if len(self.n) < 2 or not self.frame.intercept:
+            return len(self.n) > 1
+        within = float((self.squares - self.cross[:, 0] ** 2 / self.gram[:, 0, 0]).sum())
+        varies = within > _NOTHING * self.squares.sum()
+        return bool(varies or (self.within_shares() > _NOTHING).any())
+
+    def within_shares(self) -> FloatArray:
+        """Share of each column's sum of squares that is within the tasks (d,), 0 for constants."""
+        if not self.frame.intercept:
+            return (np.einsum("tjj->j", self.gram) > 0.0).astype(float)
+        size = self.gram[:, 0, 0]
+        diagonal = np.einsum("tjj->tj", self.gram)[:, 1:]
+        within = np.maximum(diagonal - self.gram[:, 0, 1:] ** 2 / size[:, None], 0.0).sum(axis=0)
+        total = diagonal.sum(axis=0)
+        return np.divide(within, total, out=np.zeros_like(within), where=total > 0.0)
+
+
+def make_frame(rows: TaskRows, intercept: bool) -> Frame:
+    """The weighted grand means and the root mean squares about them."""
+    X, n_tasks = rows.X, rows.n_tasks
+    weight = rows.sample_weight
+    row_weight = weight.reshape(n_tasks, -1).sum(axis=0) if rows.shared else weight
+    share = row_weight / row_weight.sum()
+    center = share @ X if intercept else np.zeros(X.shape[1])
+    y_center = float((weight / weight.sum()) @ rows.y) if intercept else 0.0
+    if not (np.isfinite(center).all() and np.isfinite(y_center)):
+        raise ValueError("X or y holds numbers too large to be summed: divide them by some unit.")
+    unit = np.array([_size(X[:, j] - c, share, c) for j, c in enumerate(center)])
+    y_unit = _size(np.where(weight > 0.0, rows.y - y_center, 0.0), weight / weight.sum(), y_center)
+    return Frame(center, np.where(unit > 0.0, unit, 1.0), y_center, y_unit or 1.0, intercept)
+
+
+def _size(v: FloatArray, share: FloatArray, center: float) -> float:
+    """Root mean square of a column; 0 if that is rounding of its center."""
+    top = float(np.abs(v).max())
+    if top <= _ROUNDING * np.sqrt(len(v)) * abs(center) or not np.isfinite(top):
+        return 0.0
+    return top * float(np.sqrt(share @ np.square(v / top)))
+
+
+def task_statistics(rows: TaskRows, frame: Frame, precision: bool) -> TaskStatistics:
+    """Sums of products of the rows.
+
+    ``precision``: a weight is an inverse variance of a row; otherwise a number of equal rows.
+    """
+    Z = frame.rows(rows.X)
+    start = int(frame.intercept)
+    # Constant columns are zero, whatever their rounding.
+    flat = np.abs(Z[:, start:]).max(axis=0) * frame.unit
+    flat = flat <= _ROUNDING * np.sqrt(len(Z)) * np.abs(frame.center)
+    Z[:, start:][:, flat] = 0.0
+    y, s, offsets = (rows.y - frame.y_center) / frame.y_unit, rows.sample_weight, rows.offsets
+    if np.abs(y[s > 0.0]).max() * frame.y_unit <= _ROUNDING * np.sqrt(len(y)) * abs(frame.y_center):
+        y = np.zeros_like(y)
+    weighted = np.where(s > 0.0, s * y, 0.0)
+    n_tasks, p = rows.n_tasks, Z.shape[1]
+    gram, cross = np.empty((n_tasks, p, p)), np.empty((n_tasks, p))
+    if rows.shared:
+        weights = s.reshape(n_tasks, -1)
+        for t, own in enumerate(weights):
+            same = t > 0 and np.array_equal(own, weights[t - 1])
+            gram[t] = gram[t - 1] if same else Z.T @ (Z * own[:, None])
+        cross[:] = weighted.reshape(n_tasks, -1) @ Z
+    else:
+        SZ = Z if (s == 1.0).all() else Z * s[:, None]
+        for t, (a, b) in enumerate(pairwise(offsets.tolist())):
+            part = SZ[a:b].T
+            np.matmul(part, Z[a:b], out=gram[t])
+            np.matmul(part, y[a:b], out=cross[t])
+    squares = np.add.reduceat(weighted * y, offsets[:-1])
+    _refuse_overflow(gram, cross, squares, rows)
+    counted = (s > 0.0).astype(float) if precision else s
+    log_weight = float(np.log(s[s > 0.0]).sum()) if precision else 0.0
+    return TaskStatistics(
+        gram, cross, squares, np.add.reduceat(counted, offsets[:-1]), log_weight, frame
+    )
+
+
+def _refuse_overflow(
+    gram: FloatArray, cross: FloatArray, squares: FloatArray, rows: TaskRows
+) -> None:
+    wrong = ~np.isfinite(gram.reshape(len(gram), -1).sum(axis=1) + cross.sum(axis=1) + squares)
+    if wrong.any():
+        t: IntArray = np.flatnonzero(wrong)
+        raise ValueError(
+            f"Squares of task {show_label(rows.tasks, int(t[0]))} overflow: its features, targets "
+            "or weights are too far from those of the others. Divide them by some unit."
+        )
