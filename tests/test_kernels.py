@@ -124,6 +124,14 @@ def test_an_unknown_submodule_is_an_attribute_error():
         _ = _kernels.nothing
 
 
+@pytest.mark.parametrize("n", [0, 1, 7])
+def test_column_sizes(n):
+    """blocks.column_sizes: the largest of the absolute values."""
+    X = np.random.default_rng(n).standard_normal((n, 3))
+    _, (_, found) = same(blocks.column_sizes, X, np.full(3, np.nan))
+    assert found.tolist() == np.abs(X).max(axis=0, initial=0.0).tolist()
+
+
 # --- separable ----------------------------------------------------------------------------------
 
 CODES = [separable.NONE, separable.L1, separable.ROW_L2]

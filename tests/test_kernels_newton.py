@@ -141,3 +141,16 @@ def test_lasso_models(ridge):
     assert not zero[:, 3].any()
     assert_allclose(G[~zero], (threshold * np.sign(W))[~zero], atol=1e-9)
     assert (np.abs(G) <= threshold * (1.0 + 1e-8))[zero].all()
+
+
+def test_factor_of_some_rows():
+    """newton._factor and newton._solve_factor: Cholesky of H + ridge over some rows and columns."""
+    A = np.random.default_rng(0).standard_normal((6, 6))
+    H, own = A @ A.T, np.array([4, 0, 2, 5])
+    _, (*_, L) = same(newton._factor, H, 0.5, own, 3, 1e-12, np.zeros((6, 6)))
+    block = H[np.ix_(own[:3], own[:3])] + 0.5 * np.eye(3)
+    assert_allclose(L[:3, :3] @ L[:3, :3].T, block, rtol=1e-12)
+    x = np.array([1.0, -2.0, 3.0, 7.0])
+    _, (_, _, found) = same(newton._solve_factor, L, 3, x)
+    assert_allclose(block @ found[:3], x[:3], rtol=1e-10)
+    assert found[3] == 7.0
