@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 
 from ._given import native
 from ._labels import factorize
-from ._tasks import ScoreRows
+from ._tasks import ScoreRows, relative
 from ._typing import AnyArray, FloatArray, IntArray
 
 _METRICS = {"r2": r2_score, "accuracy": accuracy_score}
@@ -67,7 +67,7 @@ def task_mean_score(
     different targets), or if there is nothing else: then sklearn's convention decides. One task
     gives sklearn's own score.
     """
-    weight = _in_range(sample_weight)
+    weight = None if sample_weight is None else relative(sample_weight)
     # Of all rows first: sklearn's checks, and its own score where there is one task.
     whole = float(_METRICS[metric](y_true, y_pred, sample_weight=weight))
     groups = _groups(metric, y_true, group)
@@ -87,7 +87,7 @@ def task_mean_scores(
 
     Many predictions of the same targets: what of the metric is about the targets is done once.
     """
-    weight = _in_range(sample_weight)
+    weight = None if sample_weight is None else relative(sample_weight)
     groups = _groups(metric, y_true, group)
     if metric == "r2" and len(groups) == 1 and _constant(y_true[groups[0]]):
         return np.array([r2_score(y_true, p, sample_weight=weight) for p in y_pred.T])
@@ -116,13 +116,6 @@ def _mean_over(
     # As in sklearn: where the spread is lost in underflow, 1 for what is right and 0 for the rest.
     lost = np.where(error > 0.0, 1.0, 0.0)
     return np.mean(1.0 - np.divide(error, spread, out=lost, where=spread > 0.0), axis=0)
-
-
-def _in_range(sample_weight: FloatArray | None) -> FloatArray | None:
-    """The weights by a power of two: their sum is a float, and scores are the same."""
-    if sample_weight is None:
-        return None
-    return np.ldexp(sample_weight, -np.frexp(sample_weight.max())[1])
 
 
 def _groups(metric: str, y_true: AnyArray, group: IntArray) -> list[IntArray]:
