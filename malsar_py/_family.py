@@ -1,5 +1,4 @@
-"""What the clones of one estimator have seen: whether a label column by position has moved; and
-what they have said.
+"""What clones of one estimator have seen: whether a label column has moved, what has been said.
 
 Meta-estimators that choose or append columns (RFE, BaggingRegressor(max_features=), chains) fit
 clones of one estimator to other columns of the same rows. A position then names another column,

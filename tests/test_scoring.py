@@ -63,7 +63,7 @@ def test_a_spread_lost_in_underflow():
     y = np.array([0.0, 1e-200, 1.0, 2.0])
     group = np.array([0, 0, 1, 1])
     assert task_mean_score("r2", y, y, group) == 1.0
-    assert task_mean_score("r2", y, y + [1.0, 0.0, 0.0, 0.0], group) == 0.5
+    assert task_mean_score("r2", y, np.array([1.0, 0.0, 1.0, 2.0]), group) == 0.5
 
 
 def test_one_task_is_sklearn(data):
