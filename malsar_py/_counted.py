@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+from ._given import native
 from ._tasks import _weights, class_targets
 from ._typing import AnyArray
 
@@ -24,10 +25,10 @@ def only_counted(X: Any, y: Any, tasks: Any, sample_weight: Any) -> tuple[Any, A
 
     All of them, if none counts: a metric says so.
     """
-    given = X, y, tasks, sample_weight
+    given = tuple(map(native, (X, y, tasks, sample_weight)))
     counts = counted_rows(y, sample_weight)
     if counts.all() or not counts.any():
-        return given
+        return X, y, tasks, sample_weight
     X, y, tasks, sample_weight = (
         part if part is None or isinstance(part, numbers.Number) else _safe_indexing(part, counts)
         for part in given

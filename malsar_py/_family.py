@@ -1,4 +1,4 @@
-"""What the clones of one estimator have seen: whether a label column by position has moved.
+"""What clones of one estimator have seen: whether a label column has moved, what has been said.
 
 Meta-estimators that choose or append columns (RFE, BaggingRegressor(max_features=), chains) fit
 clones of one estimator to other columns of the same rows. A position then names another column,
@@ -9,6 +9,7 @@ rows of each fit. Rows are known again by their place or by their target.
 from __future__ import annotations
 
 import numbers
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,12 +43,21 @@ class _Fit:
 
 @dataclass(eq=False)
 class Family:
-    """The last fits of clones of one estimator, by their `task_column`."""
+    """The last fits of clones of one estimator, by their `task_column`, and their warnings."""
 
     fits: dict[int, deque[_Fit]] = field(default_factory=dict)
+    said: set[str] | None = field(default_factory=set)  # None: others say it
 
     def __reduce__(self) -> Any:
-        return Family, ()  # memory of this process only: in a copy it starts anew
+        # Memory of this process only. In a copy it starts anew, but for what is said: copies are
+        # made for the folds of a search that spreads over processes.
+        return Family, ({}, None)
+
+    def tell(self, text: str, stacklevel: int) -> None:
+        """Warn, if none of the clones has said so before."""
+        if self.said is not None and text not in self.said:
+            self.said.add(text)
+            warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
 
     def see(self, position: int, labels: AnyArray, X: FloatArray, y: AnyArray | None) -> bool:
         """Take note of a fit; whether its label column was a feature before, or the other way."""
@@ -62,6 +72,12 @@ class Family:
             return True
         seen.append(new)
         return False
+
+
+def warn_once(estimator: Any, text: str, stacklevel: int) -> None:
+    """Warn; clones of one estimator, such as those in the folds of a search, say a thing once."""
+    family = getattr(estimator, "_siblings", None) or Family()
+    family.tell(text, stacklevel + 1)
 
 
 def refuse_moved(estimator: Any, X: AnyArray, labels: AnyArray, y: AnyArray | None) -> None:

@@ -25,15 +25,17 @@ _FILL = {
 
 
 def native(values: Any) -> Any:
-    """Tables and arrays of pyarrow as pandas holds them, an Index as a Series; others as they are.
+    """What pyarrow holds as pandas does, an Index or Categorical as a Series; others as they are.
 
-    Rows cannot be taken of an Index of pyarrow's strings by scikit-learn's means.
+    Of an Index scikit-learn takes no rows, of a Categorical it drops the order.
     """
     library = type(values).__module__.partition(".")[0]
     if library == "pyarrow" and hasattr(values, "to_pandas"):
         return values.to_pandas()
-    if library == "pandas" and hasattr(values, "to_series"):
-        return values.to_series().reset_index(drop=True)
+    if library == "pandas" and hasattr(values, "dtype") and not hasattr(values, "iloc"):
+        from pandas import Series
+
+        return Series(values)
     return values
 
 

@@ -13,7 +13,7 @@ from sklearn.utils import _safe_indexing
 
 from ._given import native
 from ._labels import factorize
-from ._tasks import ScoreRows
+from ._tasks import ScoreRows, relative
 from ._typing import AnyArray, FloatArray, IntArray
 
 _METRICS = {"r2": r2_score, "accuracy": accuracy_score}
@@ -67,16 +67,13 @@ def task_mean_score(
     different targets), or if there is nothing else: then sklearn's convention decides. One task
     gives sklearn's own score.
     """
+    weight = None if sample_weight is None else relative(sample_weight)
+    # Of all rows first: sklearn's checks, and its own score where there is one task.
+    whole = float(_METRICS[metric](y_true, y_pred, sample_weight=weight))
     groups = _groups(metric, y_true, group)
-    scores = [
-        _METRICS[metric](
-            y_true[members],
-            y_pred[members],
-            sample_weight=None if sample_weight is None else sample_weight[members],
-        )
-        for members in groups
-    ]
-    return float(np.mean(scores))
+    if len(groups) == 1 and len(groups[0]) == len(y_true):
+        return whole
+    return float(_mean_over(groups, metric, y_true, y_pred[:, None], weight)[0])
 
 
 def task_mean_scores(
@@ -90,18 +87,35 @@ def task_mean_scores(
 
     Many predictions of the same targets: what of the metric is about the targets is done once.
     """
-    weight = np.ones(len(y_true)) if sample_weight is None else sample_weight
-    scores = []
-    for members in _groups(metric, y_true, group):
-        y, p, w = y_true[members, None], y_pred[members], weight[members]
-        if metric == "accuracy":
-            scores.append(w @ (y == p) / w.sum())
-        elif _constant(y):
-            scores.append([task_mean_score(metric, y[:, 0], q, members * 0, w) for q in p.T])
-        else:
-            total = w @ np.square(y - w @ y / w.sum())
-            scores.append(1.0 - w @ np.square(y - p) / total)
-    return np.mean(scores, axis=0)
+    weight = None if sample_weight is None else relative(sample_weight)
+    groups = _groups(metric, y_true, group)
+    if metric == "r2" and len(groups) == 1 and _constant(y_true[groups[0]]):
+        return np.array([r2_score(y_true, p, sample_weight=weight) for p in y_pred.T])
+    return _mean_over(groups, metric, y_true, y_pred, weight)
+
+
+def _mean_over(
+    groups: list[IntArray],
+    metric: Literal["r2", "accuracy"],
+    y_true: AnyArray,
+    y_pred: AnyArray,
+    sample_weight: FloatArray | None,
+) -> FloatArray:
+    """The mean of the groups' scores, for every column of y_pred."""
+    sizes = [len(members) for members in groups]
+    rows, starts = np.concatenate(groups), np.cumsum([0, *sizes[:-1]])
+    y, p = y_true[rows], y_pred[rows]
+    w = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
+    total = np.add.reduceat(w, starts)
+    if metric == "accuracy":
+        right = np.add.reduceat(w[:, None] * (y[:, None] == p), starts)
+        return np.mean(right / total[:, None], axis=0)
+    mean = np.repeat(np.add.reduceat(w * y, starts) / total, sizes)
+    spread = np.add.reduceat(w * np.square(y - mean), starts)[:, None]
+    error = np.add.reduceat(w[:, None] * np.square(y[:, None] - p), starts)
+    # As in sklearn: where the spread is lost in underflow, 1 for what is right and 0 for the rest.
+    lost = np.where(error > 0.0, 1.0, 0.0)
+    return np.mean(1.0 - np.divide(error, spread, out=lost, where=spread > 0.0), axis=0)
 
 
 def _groups(metric: str, y_true: AnyArray, group: IntArray) -> list[IntArray]:

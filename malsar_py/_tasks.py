@@ -357,6 +357,11 @@ def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArra
     return weights
 
 
+def relative(weights: AnyArray) -> AnyArray:
+    """Weights by a power of two, the largest near 1: their sum is a float, ratios are the same."""
+    return np.asarray(np.ldexp(weights, -np.frexp(weights.max())[1]))
+
+
 def _signs(values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
     """The two classes, and the targets as -1 / +1 (0 where not kept)."""
     kept = values[keep]

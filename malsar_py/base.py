@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._centring import make_design, sample_shares
-from ._family import Family
+from ._family import Family, warn_once
 from ._given import label_like
 from ._labels import show_label, show_labels
 from ._limits import finish, moderate, penalty_in_units
@@ -315,11 +315,11 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         constant = constant_within_tasks(prepared.squares, prepared.means)
         if constant.any():
             names = prepared.rows.feature_names[constant]
-            warnings.warn(
+            warn_once(
+                self,
                 f"Constant within every task: {show_labels(names)}. What such a feature does is "
                 "inside the tasks' intercepts, and it tells nothing about new tasks. Leave it out, "
                 "or fit with fit_intercept=False and a column of ones.",
-                UserWarning,
                 stacklevel=4,
             )
 

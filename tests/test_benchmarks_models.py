@@ -30,7 +30,7 @@ def small(seed=0):
 
 
 def test_every_model_has_a_row_or_a_reason():
-    stems = {name for name in malsar_py.__all__ if name[0].isupper()}
+    stems = {name for name in malsar_py.__all__ if name[0].isupper()} - {"Summary"}
     stems = {name.removesuffix("Regressor").removesuffix("Classifier") for name in stems}
     assert {entry.stem for entry in models.ENTRIES} | models.LEFT_OUT.keys() == stems
     assert not {entry.stem for entry in models.ENTRIES} & models.LEFT_OUT.keys()

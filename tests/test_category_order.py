@@ -176,3 +176,27 @@ def test_pyarrow_dictionaries():
     model = JointFeatureRegressor(task_column="visit").fit(table, Y)
     assert model.tasks_.tolist() == ORDER
     assert JointFeatureRegressor().fit(X, Y, tasks=table["visit"]).tasks_.tolist() == ORDER
+
+
+@pytest.mark.parametrize("tasks", FORMS.values(), ids=FORMS)
+def test_labels_beside_x_keep_it_in_folds_and_scores(tasks):
+    """Folds deal the tasks in their order, and rows are taken of any form of labels."""
+    model = FusedSparseGroupRegressor(lambda2=0.3)
+    groups = np.arange(120) // 2 % 11
+    weight = np.where(np.arange(120) % 5 == 0, 0.0, 1.0)
+    for cv, given in ((4, {}), (None, {"groups": groups})):
+        search = MultiTaskSearchCV(model, lambda1=[0.01, 0.1], cv=cv, scoring="mean_task_rmse")
+        one, other = (
+            clone(search).fit(X, Y, tasks=labels, sample_weight=weight, **given)
+            for labels in (tasks, pd.Series(VISITS))
+        )
+        assert one.best_estimator_.tasks_.tolist() == ORDER
+        for k in range(one.n_splits_):
+            name = f"split{k}_test_score"
+            assert_array_equal(one.cv_results_[name], other.cv_results_[name])
+        scores = [one.score(X, Y, tasks=v, sample_weight=weight) for v in (tasks, LABELS)]
+        assert scores[0] == scores[1]
+    scorer = metrics.make_task_scorer("mean_task_mae")
+    last = one.best_estimator_
+    found = [scorer(last, X, Y, tasks=v, sample_weight=weight) for v in (tasks, LABELS)]
+    assert found[0] == found[1]

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "_stack": {"_given", "_labels"},
     "_features": {"_given", "_labels"},
     "_tasks": {"_family", "_features", "_given", "_labels"},
-    "_counted": {"_tasks"},
+    "_counted": {"_given", "_tasks"},
     "_summary": {"_labels"},
     "_scoring": {"_given", "_labels", "_tasks"},
     "_centring": {"_tasks", "_threads", "design"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn import metrics as sk
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import Ridge
@@ -302,3 +303,14 @@ def test_published_figures_of_school(shared_dir):
         np.round(value, n) for value, n in zip(np.mean(found, axis=0), (3, 3, 3, 2, 2), strict=True)
     ]
     assert rounded == [10.166, 0.661, 0.182, 33.86, 23.54]
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e307])
+@pytest.mark.parametrize("name", sorted(MEANS))
+def test_equal_weights_change_nothing_whatever_their_size(name, scale):
+    """Their sum is no float, or their products are none."""
+    y, p = (Y > 0, P > 0) if name in ("accuracy", "f1") else (Y, P)
+    if name in ("auc", "log_loss"):
+        y, p = Y > 0, 1.0 / (1.0 + np.exp(-P))
+    found = MEANS[name](y, p, TASKS, sample_weight=np.full(len(Y), scale))
+    assert_allclose(found, MEANS[name](y, p, TASKS), rtol=1e-9)

@@ -412,3 +412,23 @@ def test_a_stage_whose_free_features_separate_the_classes_ends_the_fit():
     model.set_params(lambda2=0.0).fit(X, noisy, tasks=tasks)
     assert model.n_stages_ > 1
     assert model.optimality_ <= model.tol
+
+
+def test_newton_stages_on_one_x():
+    """A 2-D y: features past the threshold cost nothing, and the certificate asks for their pull."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 5))
+    Y = X[:, :1] + X[:, 1:2] * [[0.5, -0.5]] + rng.standard_normal((80, 2)) > 0.0
+    stacked = np.tile(X, (2, 1)), Y.T.ravel(), np.repeat([0, 1], 80)
+    for missing in (False, True):
+        y = Y.astype(float)
+        if missing:
+            y[::7, 1] = np.nan
+        keep = ~np.isnan(y.T.ravel())
+        for lambda1 in (0.02, 0.1):
+            model = MultiStageClassifier(lambda1=lambda1, threshold=0.3)
+            one = model.fit(X, y)
+            assert one.optimality_ <= 1e-6
+            coef = one.coef_
+            two = model.fit(stacked[0][keep], stacked[1][keep], tasks=stacked[2][keep])
+            assert_allclose(coef, two.coef_, atol=1e-3)

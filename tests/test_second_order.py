@@ -19,14 +19,13 @@ from malsar_py import (
     TraceNormClassifier,
     TraceNormRegressor,
     prox,
-    solvers,
 )
 from malsar_py.design import Ragged, Shared
 from malsar_py.losses import Squared
 from malsar_py.model_selection import lambda1_max
 from malsar_py.objective import make_objective
 from malsar_py.penalties import Coupling, Ridge
-from malsar_py.solvers import Workspace, _inner_smooth, _systems, solve_closed_form
+from malsar_py.solvers import Workspace, _choice, _inner_smooth, _systems, solve_closed_form
 
 from .problems import assert_same_objective, objective_at_zero
 
@@ -50,13 +49,13 @@ SPECTRAL = [
 
 def used(monkeypatch, name):
     """Count of the calls of a solver."""
-    calls, original = [], getattr(solvers, name)
+    calls, original = [], getattr(_choice, name)
 
     def counting(*args, **kwargs):
         calls.append(1)
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(solvers, name, counting)
+    monkeypatch.setattr(_choice, name, counting)
     return calls
 
 

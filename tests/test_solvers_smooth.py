@@ -139,6 +139,7 @@ def test_features_as_rows():
         assert_allclose(rows.predict(W), design.predict(W), atol=1e-12)
         assert_allclose(rows.adjoint(theta), design.adjoint(theta), atol=1e-12)
         assert_allclose(rows.gram(theta, True), design.gram(theta, True), atol=1e-11)
+        assert_allclose(rows.energies(theta), design.energies(theta), atol=1e-12)
         few, used = rows.restrict(np.array([4, 1])), np.zeros_like(W)
         used[[4, 1]] = W[[4, 1]]
         assert_allclose(few.predict(W[[4, 1]]), rows.predict(used), atol=1e-12)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.linear_model import RidgeCV
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 
 from malsar_py import (
     CalibratedJointFeatureRegressor,
@@ -26,7 +27,7 @@ from malsar_py import (
 from malsar_py._mean_model import constant_within_tasks, make_mean_model
 from malsar_py.datasets import load_exam
 from malsar_py.design import Masked, Ragged, Shared
-from malsar_py.model_selection import LeaveOneTaskOut, MultiTaskSearchCV
+from malsar_py.model_selection import LeaveOneTaskOut, MultiTaskSearchCV, TaskKFold
 
 SAID = "Constant within every task"
 
@@ -158,7 +159,8 @@ def test_searches_judge_new_tasks_by_the_same_model(scoring):
         given = {}
     else:
         given = {"tasks": tasks}
-    search = MultiTaskSearchCV(model, lambda1=values, cv=splits, scoring=scoring).fit(X, y, **given)
+    search = MultiTaskSearchCV(model, lambda1=values, lambda2=None, cv=splits, scoring=scoring)
+    search.fit(X, y, **given)
     for i, value in enumerate(search.cv_results_["param_lambda1"]):
         for k, (train, test) in enumerate(splits):
             of = {name: labels[train] for name, labels in given.items()}
@@ -209,6 +211,25 @@ def test_a_search_says_it_once():
         warnings.simplefilter("always")
         MultiTaskSearchCV(MeanRegularizedRegressor(), n_lambdas=3, cv=3).fit(X, y, tasks=tasks)
     assert sum(SAID in str(w.message) for w in said) == 1
+
+
+def test_clones_say_it_once():
+    """Not in every fit of a search of scikit-learn's; a fit of the user's own always does."""
+    X, y, tasks = schools()
+    table = np.column_stack([tasks, np.delete(X, 3, axis=1)])
+    model, splits = MeanRegularizedRegressor(task_column=0), TaskKFold(3, task_column=0)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        GridSearchCV(model, {"lambda1": [0.1, 1.0]}, cv=splits).fit(table, y)
+        cross_val_score(JointFeatureRegressor(task_column=0), table, y, cv=splits)
+    assert [str(w.message).partition(":")[0] for w in said] == [SAID] * 2
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=SAID):
+            model.fit(table, y)
+    fold = pickle.loads(pickle.dumps(clone(model)))  # as in another process
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fold.fit(table, y)
 
 
 def test_the_rule():

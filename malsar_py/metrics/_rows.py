@@ -10,7 +10,7 @@ from sklearn.utils import check_array, column_or_1d
 
 from .._given import as_numbers, is_missing, native, unmask
 from .._labels import as_array, as_labels, factorize, label_order, match_keys, show_labels
-from .._tasks import _regression_targets, _weights, class_targets
+from .._tasks import _regression_targets, _weights, class_targets, relative
 from .._typing import AnyArray, FloatArray, IntArray
 
 # How targets and predictions are read: as they come; numbers both; labels of any number of classes
@@ -103,7 +103,8 @@ def read_rows(
         positive = y == label
         if kind == "classes":
             hit = p == label
-    return Rows(y, p, positive, hit, weights[keep], codes[keep], n_tasks)
+    weight = weights[keep] if kind == "any" else relative(weights[keep])
+    return Rows(y, p, positive, hit, weight, codes[keep], n_tasks)
 
 
 def _codes(values: AnyArray, tasks: Any, labels: Any, keep: AnyArray) -> tuple[IntArray, int]:

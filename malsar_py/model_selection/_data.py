@@ -42,8 +42,6 @@ def read_data(X: Any, y: Any, tasks: Any, sample_weight: Any) -> Data:
     """The same as things of which rows can be taken; a single weight stays one."""
     X, y, tasks, sample_weight = map(native, (X, y, tasks, sample_weight))
     refuse_list_of_tables(X)
-    if hasattr(tasks, "to_numpy") and not hasattr(tasks, "iloc"):
-        tasks = tasks.to_numpy()  # a pandas Index, of which scikit-learn takes no rows
     if _is_number(sample_weight):
         X, y, tasks = indexable(X, y, tasks)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from .._family import warn_once
 from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Problem
@@ -73,9 +73,9 @@ class TwoPart(MultiTaskEstimator):
         if low <= ratio <= high:
             return
         name = self._part_names[0 if ratio < low else 1]
-        warnings.warn(
+        warn_once(
+            self,
             f"{name} of {type(self).__name__} is zero whatever the data, because lambda2 / lambda1 "
             f"= {ratio:.3g}: both parts can be in use from {low:.3g} to {high:.3g}.",
-            UserWarning,
             stacklevel=6,
         )

@@ -101,6 +101,12 @@ class FeatureRows(Design):
             A = A - (A @ d / d.sum())[:, None]
         return A * np.sqrt(d)
 
+    def energies(self, c: FloatArray) -> FloatArray:
+        squares = np.square(self.A)
+        if self.shared:
+            return squares @ c.reshape(self.n_tasks, -1).T
+        return np.add.reduceat(squares * c, self.offsets[:-1], axis=1)
+
     def prefers_gram(self) -> bool:
         return False
 
