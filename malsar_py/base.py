@@ -270,11 +270,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         self, result: Result, solution: Solution, separated: IntArray | None = None
     ) -> None:
         remedy = self._usual_remedy
-        if solution.rounded:
-            remedy = (
-                "Floats do not hold the intercepts as accurately: features have means that are "
-                "large beside their spread. Subtract these from X."
-            )
+        if solution.far.size:
+            remedy = solution.centring_remedy()
         elif separated is not None and separated.size:
             remedy = (
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "

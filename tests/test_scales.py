@@ -278,6 +278,36 @@ def test_the_gap_is_no_less_than_the_intercept_s_rounding():
     assert objective_of(model, X, y, tasks) - least <= model.dual_gap_ + best.dual_gap_ + 1e-15
 
 
+@pytest.mark.parametrize("mean", [1e6, 1.7e9, 1e12])
+@pytest.mark.parametrize("share", [2.0, 2.0**8, 2.0**16])
+@pytest.mark.parametrize("door", range(5))
+def test_the_column_of_a_large_mean_is_named(mean, share, door):
+    """Spreads of few to many units in the last place: a fit as good as floats hold, or a word."""
+    rng = np.random.default_rng(0)
+    z = np.round(rng.uniform(-1, 1, 200) * 8) / 8
+    far = mean + z * 8 * share * np.spacing(mean)
+    near = (far - mean) / (8 * share * np.spacing(mean))  # exact
+    other = rng.standard_normal(200)
+    target = near - other + 0.1 * rng.standard_normal(200)
+    fit, X, y = list(doors(np.column_stack([other, far]), target))[door]
+    for model in (MeanRegularizedRegressor(lambda1=0, lambda2=0), JointFeatureRegressor(lambda1=0)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(X, y, **fit)
+        slope = model.coef_.reshape(model.n_tasks_, -1)
+        assert_allclose(slope[:, 1] * 8 * share * np.spacing(mean), 1.0, atol=0.1)
+        assert_allclose(slope[:, 0], -1.0, atol=0.1)
+        if model.relative_gap_ > model.tol:
+            assert "the mean of 'x1' is large beside its spread" in str(caught[0].message)
+
+
+def test_the_target_of_a_large_mean_is_named():
+    X, y, tasks = data()
+    model = LassoRegressor(lambda1=0.01)
+    with pytest.warns(ConvergenceWarning, match="the mean of y is large beside its spread"):
+        model.fit(X, 1e12 + y * 1e-3, tasks=tasks)
+
+
 def test_classes_with_a_small_spread_beside_a_large_mean():
     X, _, y = timestamps()
     labels = y + np.random.default_rng(1).logistic(size=len(y)) > 0

@@ -247,7 +247,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
             scaled(result.gap, units.objective),
             result.gap / scale if scale > 0.0 else result.gap,
             shifted(np.array(result.history), units.objective),
-            rounded=False,
+            far=np.empty(0, object),
         )
         solution.check()
         self._set_fitted(rows, result, solution)

@@ -51,6 +51,7 @@ def solve_active_set(
     n_features, n_tasks = objective.shape
     threshold = structure.row_thresholds(n_features)
     target = tol * objective.scale
+    slow_steps_left = max_iter
     max_iter = min(max_iter, _MOST_ROUNDS)
     following = workspace is not None  # on a path
     workspace = Workspace() if workspace is None else workspace
@@ -146,7 +147,9 @@ def solve_active_set(
             share = inner.last_share if complete else inner.share
             goal = max(share * patience * min(gap, primal), 0.3 * target)
             rough = goal > _ROUGH * target
+        inner.slow_steps_left = slow_steps_left
         W[working], reached = inner.solve(W[working], seen.G[:, working], threshold[working], goal)
+        slow_steps_left -= inner.slow_steps
         wasted += 0 if reached else inner.epochs
     if not exact:
         seen = objective.pass_at(_predict(objective, inner, W, W[working], True))
