@@ -213,12 +213,17 @@ def test_a_feature_too_small_beside_others_is_told():
 
 
 @pytest.mark.parametrize("factor", [1e-4, 1e-6, 1e-10])
-def test_least_squares_on_features_of_uneven_scale(factor):
+@pytest.mark.parametrize("door", ["tasks", "shared", "masked"])
+def test_least_squares_on_features_of_uneven_scale(factor, door):
     """A small feature counts as much as a large one: what was dropped would be a false gap of 0."""
     X, y, tasks = data()
-    usual = MeanRegularizedRegressor(lambda1=0, lambda2=0).fit(X, y, tasks=tasks)
+    fit = {"tasks": tasks} if door == "tasks" else {}
+    if door != "tasks":
+        y = np.column_stack([y, -y])
+        y[::5, 1] = y[::5, 1] if door == "shared" else np.nan
+    usual = MeanRegularizedRegressor(lambda1=0, lambda2=0).fit(X, y, **fit)
     uneven = MeanRegularizedRegressor(lambda1=0, lambda2=0)
-    uneven.fit(X * [factor, 1.0, 1.0 / factor], y, tasks=tasks)
+    uneven.fit(X * [factor, 1.0, 1.0 / factor], y, **fit)
     assert_allclose(uneven.coef_ * [factor, 1.0, 1.0 / factor], usual.coef_, rtol=1e-6)
 
 
