@@ -84,7 +84,7 @@ def finish(model: Any, prepared: Prepared, result: Result) -> Result:
         objective=certificate.objective + added,
         gap=certificate.gap + added,
     )
-    history = [*result.history[:-1], certificate.objective]
+    history = result.history.ending(certificate.objective)
     return replace(result, W=W, certificate=certificate, history=history)
 
 

@@ -80,7 +80,7 @@ class Prepared:
             shifted(intercept, units.y),
             scaled(gap, units.objective),
             gap / scale if scale > 0.0 else gap,
-            shifted(np.array(result.history), units.objective),
+            shifted(np.array(result.history.objective), units.objective),
             far=self._far(coefficients) if lost > 0.5 * gap else _NONE,
             mean=(shifted(mean, units.coefficients), scaled(mean_intercept, units.y)),
         )

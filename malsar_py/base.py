@@ -295,6 +295,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
         self.n_iter_ = result.n_iter
         self.objective_ = solution.history
+        self.objective_iterations_ = result.history.steps
         self._set_certificate(result, solution)
 
     def _set_certificate(self, result: Result, solution: Solution) -> None:

@@ -28,6 +28,7 @@ from ..losses import Squared
 from ..objective import Certificate
 from ..penalties import Penalty
 from ..solvers import (
+    History,
     DualSystem,
     KernelMatrix,
     LinearKernel,
@@ -236,9 +237,8 @@ class SeparableKernelRegressor(MultiTaskRegressor):
             found = system.solve(task_kernel)
             value = found.loss + 0.5 * found.energy
             certificate = Certificate(value, found.gap, found.intercepts)
-            result = Result(
-                np.empty((0, rows.n_tasks)), certificate, [value], 1, found.gap <= self.tol * scale
-            )
+            history, converged = History([(1, value)]), found.gap <= self.tol * scale
+            result = Result(np.empty((0, rows.n_tasks)), certificate, history, converged)
             A, theta = task_kernel, found.theta
         solution = Solution(
             shifted(theta, units.y + units.weight),
@@ -246,7 +246,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
             shifted(prepared.offset + result.intercepts, units.y),
             scaled(result.gap, units.objective),
             result.gap / scale if scale > 0.0 else result.gap,
-            shifted(np.array(result.history), units.objective),
+            shifted(np.array(result.history.objective), units.objective),
             far=np.empty(0, object),
         )
         solution.check()
