@@ -125,5 +125,5 @@ def _tell_of_tiny(names: AnyArray) -> None:
         f"Feature {names[0]!s} of X is too small beside the largest one{more}: floats do not hold "
         "its squares, so it is taken for zero. Rescale the features (StandardScaler).",
         UserWarning,
-        stacklevel=6,
+        stacklevel=7,
     )

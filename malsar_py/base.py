@@ -20,7 +20,7 @@ from ._centring import make_design, sample_shares
 from ._family import Family
 from ._given import label_like
 from ._labels import show_label, show_labels
-from ._limits import finish, moderate, penalty_in_units
+from ._limits import moderate, penalty_in_units, solved, within_floats
 from ._mean_model import constant_within_tasks
 from ._scoring import is_own, own_prediction, score_rows
 from ._solution import Prepared as Prepared
@@ -169,9 +169,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
-        result = self._solve(prepared.objective, prepared.start(self._start(rows)))
-        result = finish(self, prepared, result)
-        solution = prepared.solution(result)
+        W0 = prepared.start(self._start(rows))
+        _, result, solution = solved(self, prepared, lambda: self._solve(prepared.objective, W0))
         self._set_solution(rows, result, solution, prepared.problem)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
@@ -187,6 +186,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         self._mean_coef, self._mean_intercept = solution.mean
         self._describe(solution.W, problem)
 
+    @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)

@@ -286,7 +286,9 @@ def test_labels_are_routed(model):
 
 
 @every()
-@pytest.mark.parametrize("limits", [{}, {"max_iter": 3}, {"solver": "apg"}, {"tol": 1e-11}], ids=str)
+@pytest.mark.parametrize(
+    "limits", [{}, {"max_iter": 3}, {"solver": "apg"}, {"tol": 1e-11}], ids=str
+)
 def test_histories_count_iterations(model, limits):
     model = clone(model)
     model.set_params(**{k: v for k, v in limits.items() if k in model.get_params()})

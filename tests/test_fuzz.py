@@ -2,8 +2,9 @@
 
 ``MALSAR_PY_FUZZ`` is the number of examples (default 300), or of seconds with an ``s`` at its end.
 Examples are the same each time; ``MALSAR_PY_FUZZ_SEED`` chooses others. A failure prints its
-example: ``run_one(example)`` repeats it. A loop that does not return to Python ends the process: its
-example and traceback are in ``example.txt``, in the test's folder among pytest's temporary ones.
+example: ``run_one(example)`` repeats it. A loop that does not return to Python ends the process:
+its example and traceback are in ``example.txt``, in the test's folder among pytest's temporary
+ones.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ MAY_IMPORT = {
     "rotated": _DATA | {"objective"},
     "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
-    "_solution": {"_centring", "_labels", "_mean_model", "_tasks", "_units", "objective", "solvers"},
+    "_solution": {"_centring", "_labels", "_mean_model", "_tasks", "_units"}
+    | {"objective", "solvers"},
     "_limits": {"_solution", "penalties", "solvers"},
     # all of them -> estimators
     "base": _CORE,

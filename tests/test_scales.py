@@ -7,18 +7,22 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from malsar_py import (
     CalibratedJointFeatureRegressor,
+    ClusteredClassifier,
     GraphRegressor,
     JointFeatureClassifier,
     JointFeatureRegressor,
     LassoRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
+    RobustFeatureRegressor,
     SeparableKernelRegressor,
+    SparseLowRankClassifier,
+    TaskRelationshipRegressor,
     TraceNormRegressor,
 )
 from malsar_py.model_selection import lambda1_max, regularization_path
@@ -202,6 +206,38 @@ def test_kernels_that_are_no_numbers(kernel):
     X, y, tasks = data()
     with pytest.raises(ValueError, match="kernel: its largest value on the fitted rows is"):
         SeparableKernelRegressor(kernel=kernel).fit(X, y, tasks=tasks)
+
+
+def test_what_overflows_on_the_way_leaves_an_honest_gap():
+    """Strengths next to nothing beside an enormous X: no word of NumPy's, no worse than W = 0."""
+    X, y, tasks = data(n=12, d=40, n_tasks=1)
+    labels = classes(y, tasks)
+    for model in (
+        SparseLowRankClassifier(lambda1=1e-20, lambda2=0.01),
+        SparseLowRankClassifier(lambda1=0.1, lambda2=1e-20, fit_intercept=False),
+        ClusteredClassifier(n_clusters=1, lambda1=1e-308, lambda2=1e-6),
+        TraceNormRegressor(lambda1=1e-300),
+        RobustFeatureRegressor(lambda1=1e-20, lambda2=1e-300),
+    ):
+        target = labels if is_classifier(model) else y
+        for scale in (1e-300, 1e20, 1e160):
+            model = clone(model).set_params(max_iter=200)
+            given = X * scale if is_classifier(model) else 1.7e9 + X * scale
+            fitted = fitted_or_refused(model, given, target, tasks=tasks)
+            if fitted is not None:
+                centred = target - target.mean()
+                at_zero = np.log(2.0) if is_classifier(model) else 0.5 * (centred @ centred) / 12
+                assert fitted.objective_[-1] <= at_zero * (1.0 + 1e-6)
+
+
+def test_features_that_are_zero_in_units_of_the_largest():
+    X, y, tasks = data()
+    Y = np.column_stack([y, -y])
+    for model in (TaskRelationshipRegressor(), TraceNormRegressor(), MeanRegularizedRegressor()):
+        constant = model.fit(np.full((len(y), 40), 3.0)[: len(y)], Y)
+        assert not constant.coef_.any() and constant.relative_gap_ <= model.tol
+        few = model.fit(np.full((12, 40), 3.0), Y[:12])
+        assert not few.coef_.any() and few.relative_gap_ <= model.tol
 
 
 def test_a_feature_too_small_beside_others_is_told():

@@ -17,6 +17,7 @@ from .._centring import sample_shares
 from .._docs import document
 from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
+from .._limits import within_floats
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
 from .._units import Units, scaled, shifted, targets_into_units
@@ -28,8 +29,8 @@ from ..losses import Squared
 from ..objective import Certificate
 from ..penalties import Penalty
 from ..solvers import (
-    History,
     DualSystem,
+    History,
     KernelMatrix,
     LinearKernel,
     Result,
@@ -211,6 +212,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         )[0]
         return PreparedFunctions(rows, system, offset, scale, units)
 
+    @within_floats
     def _fit_functions(self, prepared: PreparedFunctions) -> tuple[Result, Solution]:
         """Solve for these strengths and set what a fit sets."""
         rows, system, scale, units = prepared.rows, prepared.system, prepared.scale, prepared.units

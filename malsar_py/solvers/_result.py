@@ -29,7 +29,7 @@ class History:
             self.objective.append(objective)
 
     def then(self, rest: History) -> History:
-        """This one, and another that counts on from its last iteration."""
+        """One history and another, which counts on from the last iteration."""
         start = self.iterations[-1]
         later = [start + n_iter for n_iter in rest.iterations]
         entries = [*self._entries(), *zip(later, rest.objective, strict=True)]
