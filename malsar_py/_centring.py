@@ -21,9 +21,13 @@ _ORDINARY = 1e100
 def sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
     """``c_ti = omega_t s_ti / S_t``."""
     starts, counts = rows.offsets[:-1], np.diff(rows.offsets)
-    # Only ratios within a task count: sums of weights of any size are those of numbers up to 1.
-    weight = bounded(rows.sample_weight, starts)
-    total = np.add.reduceat(weight, starts)
+    weight = rows.sample_weight
+    with np.errstate(over="ignore"):
+        total = np.add.reduceat(weight, starts)
+    if not 1.0 / _ORDINARY < total.min() <= total.max() < _ORDINARY:
+        # Only ratios within a task count: sums of weights of any size are those of numbers up to 1.
+        weight = bounded(weight, starts)
+        total = np.add.reduceat(weight, starts)
     return weight * np.repeat(omega / total, counts)
 
 

@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ._solution import Prepared, Problem, Solution
 from ._typing import FloatArray
+from ._units import PLAIN
 from .penalties import Penalty
 from .solvers import Result
 
@@ -65,6 +66,8 @@ def solved(
 
 def penalty_in_units(model: Any, problem: Problem) -> Penalty:
     """The model's penalty for coefficients and objective in the units of the computation."""
+    if _ordinary(model, problem):
+        return model._penalty(problem)
     other, units = copy.copy(model), problem.units
     for name, power in model._strengths.items():
         setattr(other, name, _strength(model, name, power, problem))
@@ -76,7 +79,14 @@ def penalty_in_units(model: Any, problem: Problem) -> Penalty:
 
 def moderate(model: Any) -> bool:
     """Whether no strength is near a limit, for data of ordinary size."""
-    return all(_is_moderate(getattr(model, name)) for name in model._terms)
+    return all(_is_moderate(getattr(model, name)) for name in model._strengths)
+
+
+def _ordinary(model: Any, problem: Problem) -> bool:
+    """Whether strengths are used as they are."""
+    sizes = [getattr(model, name) for name in model._sizes]
+    usual = all(size is None or _is_moderate(size) for size in sizes)
+    return problem.units == PLAIN and usual and moderate(model)
 
 
 def _strength(model: Any, name: str, power: float, problem: Problem) -> float:
@@ -101,6 +111,8 @@ def finish(model: Any, prepared: Prepared, result: Result) -> Result:
     too weak to be seen was left out: what it adds at W is added to the gap.
     """
     problem, W, added = prepared.problem, result.W, 0.0
+    if _ordinary(model, problem):
+        return result
     for name, kind in model._terms.items():
         power = model._strengths[name]
         value = problem.units.strength(getattr(model, name), power)

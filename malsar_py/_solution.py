@@ -55,6 +55,11 @@ class Prepared:
         return self.objective.design.squares(self._weight, self.objective.fit_intercept)
 
     @cached_property
+    def _omega(self) -> FloatArray:
+        """Weights of the tasks."""
+        return np.add.reduceat(self.objective.c, self.objective.design.offsets[:-1])
+
+    @cached_property
     def _weight(self) -> FloatArray:
         """Sample weights, divided by a factor: only ratios count here, and sums must be finite."""
         return bounded(self.rows.sample_weight, np.zeros(1, np.intp))
@@ -62,10 +67,10 @@ class Prepared:
     @cached_property
     def mean_model(self) -> MeanModel:
         """How the model of a task that was not fitted follows from those that were."""
-        starts = self.rows.offsets[:-1]
-        sizes = np.add.reduceat(self._weight, starts)
-        omega = np.add.reduceat(self.objective.c, starts)
-        return make_mean_model(self.squares, self.means, sizes, omega)
+        sizes = None
+        if self.squares is not None:
+            sizes = np.add.reduceat(self._weight, self.rows.offsets[:-1])
+        return make_mean_model(self.squares, self.means, sizes, self._omega)
 
     def solution(self, result: Result) -> Solution:
         """The result for the data as given."""
@@ -100,10 +105,8 @@ class Prepared:
         intercept = exact.astype(np.float64)
         if not self.objective.fit_intercept:
             return intercept, 0.0
-        starts = self.objective.design.offsets[:-1]
-        omega = np.add.reduceat(self.objective.c, starts)
         rounding = np.abs(exact - intercept) + np.finfo(np.longdouble).eps * np.abs(moved)
-        return intercept, self.objective.loss.moved(omega, rounding.astype(np.float64))
+        return intercept, self.objective.loss.moved(self._omega, rounding.astype(np.float64))
 
     def _far(self, W: FloatArray) -> AnyArray:
         """Names of what makes intercepts large: features, or "y" alone."""
