@@ -21,13 +21,22 @@ _ORDINARY = 1e100
 def sample_shares(rows: TaskRows, omega: FloatArray) -> FloatArray:
     """``c_ti = omega_t s_ti / S_t``."""
     starts, counts = rows.offsets[:-1], np.diff(rows.offsets)
-    # Only ratios within a task count: sums of weights of any size are those of numbers up to 1.
-    largest = np.maximum.reduceat(rows.sample_weight, starts)
     weight = rows.sample_weight
-    if not 1.0 / _ORDINARY < largest.min() <= largest.max() < _ORDINARY:
-        weight = weight / np.repeat(largest, counts)
-    total = np.add.reduceat(weight, starts)
+    with np.errstate(over="ignore"):
+        total = np.add.reduceat(weight, starts)
+    if not 1.0 / _ORDINARY < total.min() <= total.max() < _ORDINARY:
+        # Only ratios within a task count: sums of weights of any size are those of numbers up to 1.
+        weight = bounded(weight, starts)
+        total = np.add.reduceat(weight, starts)
     return weight * np.repeat(omega / total, counts)
+
+
+def bounded(weight: FloatArray, starts: IntArray) -> FloatArray:
+    """Weights whose sums are finite: in each segment those given, or these over the largest."""
+    largest = np.maximum.reduceat(weight, starts)
+    if 1.0 / _ORDINARY < largest.min() <= largest.max() < _ORDINARY:
+        return weight
+    return weight / np.repeat(largest, np.diff(starts, append=len(weight)))
 
 
 def _centre(X: FloatArray, c: FloatArray, offsets: IntArray, out: FloatArray) -> FloatArray:

@@ -92,6 +92,8 @@ relative_gap_ : float
     The gap divided by the objective at W = 0, comparable with `tol`.
 objective_ : ndarray
     Objective at each certificate; the last entry is the fit's.
+objective_iterations_ : ndarray of the same length
+    Number of steps after which that was; the last entry is `n_iter_`.
 """
 
 _STATIONARITY = """\
@@ -102,6 +104,8 @@ n_stages_ : int
     Number of convex problems solved.
 objective_ : ndarray
     Objective after each stage, which never rises{smoothed}; the last entry is the fit's.
+objective_iterations_ : ndarray of the same length
+    Number of steps after which that was; the last entry is `n_iter_`.
 """
 
 _CLASSES = """\

@@ -7,16 +7,22 @@ it is: a "norm", a "ridge", a "coupling" of tasks, or another quadratic "size".
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from ._solution import Prepared, Problem
+from ._solution import Prepared, Problem, Solution
 from ._typing import FloatArray
+from ._units import PLAIN
 from .penalties import Penalty
 from .solvers import Result
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 # Quadratic terms of more curvatures of the loss are at their limit, of less are as good as none; in
 # between rounding is none of their business.
@@ -27,8 +33,41 @@ _MODERATE = 1e10
 _WEAK_NORM = 1e-18
 
 
+def within_floats(compute: Callable[P, R]) -> Callable[P, R]:
+    """For computations that may overflow on the way.
+
+    What came of it is for the certificate and the check of the solution to say, which hold for any
+    number; NumPy's warnings would say less. Equations that rounding made unsolvable are refused.
+    """
+
+    @wraps(compute)
+    def computed(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            with np.errstate(all="ignore"):
+                return compute(*args, **kwargs)
+        except np.linalg.LinAlgError as error:
+            raise ValueError(
+                "Floats do not hold the equations of this fit: features, weights or lambdas differ "
+                "too much in size. Rescale X (StandardScaler), or choose other lambdas."
+            ) from error
+
+    return computed
+
+
+@within_floats
+def solved(
+    model: Any, prepared: Prepared, solve: Callable[[], Result]
+) -> tuple[Result, Result, Solution]:
+    """What the solver found, the same at limits of strengths, and what that is for the data."""
+    found = solve()
+    result = finish(model, prepared, _no_worse_than_zero(prepared, found))
+    return found, result, prepared.solution(result)
+
+
 def penalty_in_units(model: Any, problem: Problem) -> Penalty:
     """The model's penalty for coefficients and objective in the units of the computation."""
+    if _ordinary(model, problem):
+        return model._penalty(problem)
     other, units = copy.copy(model), problem.units
     for name, power in model._strengths.items():
         setattr(other, name, _strength(model, name, power, problem))
@@ -40,7 +79,14 @@ def penalty_in_units(model: Any, problem: Problem) -> Penalty:
 
 def moderate(model: Any) -> bool:
     """Whether no strength is near a limit, for data of ordinary size."""
-    return all(_is_moderate(getattr(model, name)) for name in model._terms)
+    return all(_is_moderate(getattr(model, name)) for name in model._strengths)
+
+
+def _ordinary(model: Any, problem: Problem) -> bool:
+    """Whether strengths are used as they are."""
+    sizes = [getattr(model, name) for name in model._sizes]
+    usual = all(size is None or _is_moderate(size) for size in sizes)
+    return problem.units == PLAIN and usual and moderate(model)
 
 
 def _strength(model: Any, name: str, power: float, problem: Problem) -> float:
@@ -65,6 +111,8 @@ def finish(model: Any, prepared: Prepared, result: Result) -> Result:
     too weak to be seen was left out: what it adds at W is added to the gap.
     """
     problem, W, added = prepared.problem, result.W, 0.0
+    if _ordinary(model, problem):
+        return result
     for name, kind in model._terms.items():
         power = model._strengths[name]
         value = problem.units.strength(getattr(model, name), power)
@@ -84,8 +132,19 @@ def finish(model: Any, prepared: Prepared, result: Result) -> Result:
         objective=certificate.objective + added,
         gap=certificate.gap + added,
     )
-    history = [*result.history[:-1], certificate.objective]
+    history = result.history.ending(certificate.objective)
     return replace(result, W=W, certificate=certificate, history=history)
+
+
+def _no_worse_than_zero(prepared: Prepared, result: Result) -> Result:
+    """W = 0 where rounding left the solver with something worse."""
+    objective = prepared.objective
+    worse = not result.certificate.objective <= objective.scale * (1.0 + 1e-9)
+    if not worse or type(result) is not Result:
+        return result
+    certificate = objective.final_certificate(np.zeros_like(result.W))
+    history = result.history.ending(certificate.objective)
+    return replace(result, W=np.zeros_like(result.W), certificate=certificate, history=history)
 
 
 def _alone(model: Any, name: str, problem: Problem) -> Penalty:

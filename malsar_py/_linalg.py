@@ -34,15 +34,22 @@ def sum_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
 
 def psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """:func:`solve_psd` for several B."""
-    size = np.diag(H)
-    used = size > 0.0
-    if used.any() and size[used].min() < _UNEVEN * size.max():
+    if is_uneven(H):
+        size = np.diag(H)
+        used = size > 0.0
         # Powers of two: products with them are exact.
         exponent = -np.frexp(np.where(used, size, 1.0))[1] // 2
         D = np.ldexp(used.astype(float), exponent)
         solve = _psd_solver(D[:, None] * H * D)
         return lambda B: (D * solve((D * B.T).T).T).T
     return _psd_solver(H)
+
+
+def is_uneven(H: FloatArray) -> bool:
+    """Whether the scales of the diagonal differ so much that small ones look like rounding."""
+    size = np.diag(H)
+    used = size > 0.0
+    return bool(used.any() and size[used].min() < _UNEVEN * size.max())
 
 
 def _psd_solver(H: FloatArray) -> Callable[[FloatArray], FloatArray]:

@@ -38,16 +38,16 @@ class MeanModel:
 def make_mean_model(
     squares: FloatArray | None,
     centres: FloatArray | None,
-    sizes: FloatArray,
+    sizes: FloatArray | None,
     weights: FloatArray,
 ) -> MeanModel:
     """The rule for these tasks.
 
-    ``squares``: weighted sums of squares of the features within the tasks (T, d), None where all
-    are the same; ``sizes``: total sample weights (T,); ``weights``: those of the tasks (T,).
+    ``squares``: weighted sums of squares of the features within the tasks (T, d); ``sizes``: total
+    sample weights (T,); both None where all tasks have the same. ``weights``: those of the tasks.
     """
     weights = weights / weights.sum()
-    if squares is None:
+    if squares is None or sizes is None:
         return MeanModel(None, centres, weights)
     total = squares.sum(axis=0)
     learnt = total > 0.0

@@ -8,12 +8,18 @@ from functools import cached_property
 
 import numpy as np
 
+from ._centring import bounded
+from ._labels import show_labels
 from ._mean_model import MeanModel, make_mean_model
 from ._tasks import TaskRows
 from ._typing import AnyArray, FloatArray
 from ._units import PLAIN, Units, scaled, shifted
 from .objective import Objective
 from .solvers import Result
+
+# What makes an intercept large: this share of the largest feature's part in one.
+_FAR = 0.01
+_NONE, _TARGETS = np.empty(0, object), np.array(["y"], object)
 
 
 @dataclass(frozen=True)
@@ -46,15 +52,25 @@ class Prepared:
     @cached_property
     def squares(self) -> FloatArray | None:
         """What each task could learn from: its weighted sums of squares (n_tasks, n_features)."""
-        return self.objective.design.squares(self.rows.sample_weight, self.objective.fit_intercept)
+        return self.objective.design.squares(self._weight, self.objective.fit_intercept)
+
+    @cached_property
+    def _omega(self) -> FloatArray:
+        """Weights of the tasks."""
+        return np.add.reduceat(self.objective.c, self.objective.design.offsets[:-1])
+
+    @cached_property
+    def _weight(self) -> FloatArray:
+        """Sample weights, divided by a factor: only ratios count here, and sums must be finite."""
+        return bounded(self.rows.sample_weight, np.zeros(1, np.intp))
 
     @cached_property
     def mean_model(self) -> MeanModel:
         """How the model of a task that was not fitted follows from those that were."""
-        starts = self.rows.offsets[:-1]
-        sizes = np.add.reduceat(self.rows.sample_weight, starts)
-        omega = np.add.reduceat(self.objective.c, starts)
-        return make_mean_model(self.squares, self.means, sizes, omega)
+        sizes = None
+        if self.squares is not None:
+            sizes = np.add.reduceat(self._weight, self.rows.offsets[:-1])
+        return make_mean_model(self.squares, self.means, sizes, self._omega)
 
     def solution(self, result: Result) -> Solution:
         """The result for the data as given."""
@@ -69,8 +85,8 @@ class Prepared:
             shifted(intercept, units.y),
             scaled(gap, units.objective),
             gap / scale if scale > 0.0 else gap,
-            shifted(np.array(result.history), units.objective),
-            rounded=lost > 0.5 * gap,
+            shifted(np.array(result.history.objective), units.objective),
+            far=self._far(coefficients) if lost > 0.5 * gap else _NONE,
             mean=(shifted(mean, units.coefficients), scaled(mean_intercept, units.y)),
         )
         found.check()
@@ -89,10 +105,19 @@ class Prepared:
         intercept = exact.astype(np.float64)
         if not self.objective.fit_intercept:
             return intercept, 0.0
-        starts = self.objective.design.offsets[:-1]
-        omega = np.add.reduceat(self.objective.c, starts)
         rounding = np.abs(exact - intercept) + np.finfo(np.longdouble).eps * np.abs(moved)
-        return intercept, self.objective.loss.moved(omega, rounding.astype(np.float64))
+        return intercept, self.objective.loss.moved(self._omega, rounding.astype(np.float64))
+
+    def _far(self, W: FloatArray) -> AnyArray:
+        """Names of what makes intercepts large: features, or "y" alone."""
+        if self.means is None:
+            return _TARGETS
+        parts = np.abs(self.means * W.T).max(axis=0)
+        largest = parts.max(initial=0.0)
+        if largest < np.abs(self.offset).max():
+            return _TARGETS
+        order = np.argsort(-parts, kind="stable")
+        return self.rows.feature_names[order[parts[order] > _FAR * largest]]
 
     def start(self, W: FloatArray) -> FloatArray:
         """Where to start from, given coefficients for the data as given."""
@@ -111,9 +136,22 @@ class Solution:
     gap: float
     relative_gap: float
     history: FloatArray
-    rounded: bool  # the gap is mostly what rounding of the intercepts adds
+    # Where the gap is mostly what rounding of the intercepts adds: the names of the features that
+    # make these large, or "y".
+    far: AnyArray
     # Coefficients and intercept of the model for tasks that were not fitted.
     mean: tuple[FloatArray, float] | None = None
+
+    def centring_remedy(self) -> str:
+        """What to do about intercepts that floats do not hold."""
+        if self.far[0] is _TARGETS[0]:
+            reason = "the mean of y is large beside its spread. Subtract it from y."
+        else:
+            names = show_labels(self.far)
+            reason = f"the mean of {names} is large beside its spread. Subtract these from X."
+            if self.far.size == 1:
+                reason = reason.replace("these", "it")
+        return f"Floats do not hold the intercepts as accurately: {reason}"
 
     def check(self) -> None:
         """No NaN or infinity leaves a fit."""

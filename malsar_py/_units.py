@@ -76,14 +76,18 @@ PLAIN = Units()
 
 def scaled(value: float, exponent: int) -> float:
     """``value 2^exponent``; infinite where that is too large for a float."""
+    if exponent == 0:
+        return float(value)
     with np.errstate(over="ignore", under="ignore"):
         return float(np.ldexp(value, exponent))
 
 
 def shifted(values: FloatArray, exponent: int) -> FloatArray:
     """``values 2^exponent``, the array itself for exponent 0."""
+    if exponent == 0:
+        return values
     with np.errstate(over="ignore", under="ignore"):
-        return np.ldexp(values, exponent) if exponent else values
+        return np.ldexp(values, exponent)
 
 
 def into_units(
@@ -125,5 +129,5 @@ def _tell_of_tiny(names: AnyArray) -> None:
         f"Feature {names[0]!s} of X is too small beside the largest one{more}: floats do not hold "
         "its squares, so it is taken for zero. Rescale the features (StandardScaler).",
         UserWarning,
-        stacklevel=6,
+        stacklevel=7,
     )

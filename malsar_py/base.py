@@ -20,7 +20,7 @@ from ._centring import make_design, sample_shares
 from ._family import Family, warn_once
 from ._given import label_like
 from ._labels import show_label, show_labels
-from ._limits import finish, moderate, penalty_in_units
+from ._limits import moderate, penalty_in_units, solved, within_floats
 from ._mean_model import constant_within_tasks
 from ._scoring import is_own, own_prediction, score_rows
 from ._solution import Prepared as Prepared
@@ -169,9 +169,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
 
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
-        result = self._solve(prepared.objective, prepared.start(self._start(rows)))
-        result = finish(self, prepared, result)
-        solution = prepared.solution(result)
+        W0 = prepared.start(self._start(rows))
+        _, result, solution = solved(self, prepared, lambda: self._solve(prepared.objective, W0))
         self._set_solution(rows, result, solution, prepared.problem)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
@@ -187,6 +186,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         self._mean_coef, self._mean_intercept = solution.mean
         self._describe(solution.W, problem)
 
+    @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
@@ -270,11 +270,8 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         self, result: Result, solution: Solution, separated: IntArray | None = None
     ) -> None:
         remedy = self._usual_remedy
-        if solution.rounded:
-            remedy = (
-                "Floats do not hold the intercepts as accurately: features have means that are "
-                "large beside their spread. Subtract these from X."
-            )
+        if solution.far.size:
+            remedy = solution.centring_remedy()
         elif separated is not None and separated.size:
             remedy = (
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "
@@ -298,6 +295,7 @@ class MultiTaskEstimator(BaseEstimator, ABC):
         self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
         self.n_iter_ = result.n_iter
         self.objective_ = solution.history
+        self.objective_iterations_ = result.history.steps
         self._set_certificate(result, solution)
 
     def _set_certificate(self, result: Result, solution: Solution) -> None:

@@ -90,7 +90,12 @@ class Design(ABC):
         """``sum_i c_ti x_tij^2``: (n_features, n_tasks)."""
         squares = np.square(self.X)
         if isinstance(self, Shared):
-            return squares.T @ c.reshape(self.n_tasks, -1).T
+            shares = c.reshape(self.n_tasks, -1)
+            if (shares == shares[0]).all():
+                return np.broadcast_to(
+                    (shares[0] @ squares)[:, None], (self.n_features, len(shares))
+                )
+            return squares.T @ shares.T
         return np.add.reduceat(c[:, None] * squares, self.offsets[:-1]).T
 
     @abstractmethod

@@ -228,13 +228,17 @@ class Objective(ABC):
         if not pull.any():
             return 0.0
         if self._energies is None:
-            self._energies = min(self.loss.curvature, 1.0) * self.design.energies(self.c)
+            self._energies = min(self.loss.curvature, 1.0) * self._squares()
         curvature = self._energies[rows]
         if basis is not None:
             curvature = curvature @ np.square(basis)
         with np.errstate(divide="ignore", over="ignore"):
             gain = np.divide(0.5 * pull, curvature, out=np.zeros_like(pull), where=pull > 0.0)
         return float(gain.max())
+
+    def _squares(self) -> FloatArray:
+        """Weighted sums of squares (n_features, n_tasks)."""
+        return self.design.energies(self.c)
 
     def _evaluate(self, z: FloatArray) -> tuple[float, FloatArray]:
         return self.loss.evaluate(
@@ -362,6 +366,13 @@ class QuadraticObjective(Objective):
             last = index, each, design.free_gram(self.c, self.fit_intercept, basis)
             self._gram_rows = last
         return last[2]
+
+    def _squares(self) -> FloatArray:
+        gram = self._kept.get("gram")
+        if gram is None:
+            return super()._squares()
+        diagonal = np.einsum("tjj->jt", gram)
+        return np.broadcast_to(diagonal, self.shape)
 
     def set_gram(self, gram: FloatArray) -> None:
         """Take Gram matrices that are known."""

@@ -181,6 +181,8 @@ def _spectral_map(V: FloatArray, factors, threshold: float) -> FloatArray:  # ty
     digits: when a singular value above ``threshold`` but below 1e-6 of the largest takes part, a
     thin SVD is used, unless the factor is the same for all values as small as that.
     """
+    if V.size == 0:
+        return V.copy()
     wide = V.shape[0] < V.shape[1]
     small = V @ V.T if wide else V.T @ V
     squares, Q = scipy.linalg.eigh(small, check_finite=False)

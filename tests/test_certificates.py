@@ -347,7 +347,7 @@ def test_the_gap_at_any_point_and_at_the_optimum(name, loss, fit_intercept, kind
     )
 
     solution = solve_accelerated(objective, zero, tol=1e-12, max_iter=20_000)
-    best = solution.history[-1]
+    best = solution.history.objective[-1]
     assert solution.converged
     for certificate in both_certificates(objective, solution.W):
         assert abs(certificate.gap) <= 2e-12 * objective.scale
@@ -418,7 +418,7 @@ def test_free_directions_with_too_few_samples():
             objective = make_objective(Ragged(X, offsets), Squared(), y, c, penalty, fit_intercept)
             found = solve_accelerated(objective, np.zeros((12, 2)), tol=1e-11, max_iter=20_000)
             assert found.converged
-            assert found.history[-1] <= 1e-10  # interpolation costs nothing
+            assert found.history.objective[-1] <= 1e-10  # interpolation costs nothing
             for scale in (1e-3, 1.0, 100.0):
                 W = scale * rng.standard_normal((12, 2))
                 for certificate in both_certificates(objective, W):

@@ -103,7 +103,7 @@ def test_two_parts(name, loss, fit_intercept, kind):
     assert objective.shape == (2 * D, T)
     zero = np.zeros(objective.shape)
     solution = solve_accelerated(objective, zero, tol=1e-12, max_iter=50_000)
-    best = solution.history[-1]
+    best = solution.history.objective[-1]
     assert solution.converged
     assert (name == "W = 0") == (not solution.W.any())
     for certificate in both_certificates(objective, solution.W):
@@ -210,7 +210,7 @@ def test_one_part(name, loss, fit_intercept, kind):
 
     zero = np.zeros((D, T))
     solution = solve_accelerated(objective, zero, tol=1e-12, max_iter=50_000)
-    best = solution.history[-1]
+    best = solution.history.objective[-1]
     assert solution.converged
     for certificate in both_certificates(objective, solution.W):
         assert abs(certificate.gap) <= 2e-12 * objective.scale

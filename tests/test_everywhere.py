@@ -7,6 +7,7 @@ test is listed here with the reason.
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -289,6 +291,25 @@ def test_labels_are_routed(model):
     assert_allclose(search.best_score_, np.mean(expected), rtol=1e-12)
 
 
+# --- histories -----------------------------------------------------------------------------------
+
+
+@every()
+@pytest.mark.parametrize(
+    "limits", [{}, {"max_iter": 3}, {"solver": "apg"}, {"tol": 1e-11}], ids=str
+)
+def test_histories_count_iterations(model, limits):
+    model = clone(model)
+    model.set_params(**{k: v for k, v in limits.items() if k in model.get_params()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fit, _, _ = fitted(model)
+    steps = fit.objective_iterations_
+    assert steps.shape == fit.objective_.shape and steps.dtype.kind == "i"
+    assert steps[0] >= 0 and (np.diff(steps) > 0).all()
+    assert steps[-1] == fit.n_iter_ >= 1
+
+
 # --- pictures ------------------------------------------------------------------------------------
 
 
@@ -299,7 +320,8 @@ def test_pictures(model):
     fit, _, _ = fitted(model)
     history = plotting.ConvergenceDisplay.from_estimator(fit)
     # Without a lower bound there is nothing to show of the last value.
-    assert len(history.line_.get_xdata()) == len(fit.objective_) - (not hasattr(fit, "dual_gap_"))
+    shown = len(fit.objective_) - (not hasattr(fit, "dual_gap_"))
+    assert_array_equal(history.line_.get_xdata(), fit.objective_iterations_[:shown])
     if not hasattr(fit, "coef_"):
         assert exempt(model) & {KERNEL, CLUSTERS}
         for display in (plotting.CoefficientMapDisplay, plotting.TaskSimilarityDisplay):

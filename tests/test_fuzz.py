@@ -1,7 +1,10 @@
 """Random estimators, doors, types and scales: no hang, no NaN, no gap that promises too much.
 
 ``MALSAR_PY_FUZZ`` is the number of examples (default 300), or of seconds with an ``s`` at its end.
-Examples are the same each time; ``MALSAR_PY_FUZZ_SEED`` chooses others.
+Examples are the same each time; ``MALSAR_PY_FUZZ_SEED`` chooses others. A failure prints its
+example: ``run_one(example)`` repeats it. A loop that does not return to Python ends the process:
+its example and traceback are in ``example.txt``, in the test's folder among pytest's temporary
+ones.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ pytestmark = pytest.mark.slow
 _AMOUNT = os.environ.get("MALSAR_PY_FUZZ", "300")
 _SECONDS = float(_AMOUNT[:-1]) if _AMOUNT.endswith("s") else None
 _EXAMPLES = 25 if _SECONDS is not None else int(_AMOUNT)  # at a time
-_SEED = int(os.environ.get("MALSAR_PY_FUZZ_SEED", "0"))
+_BATCH_SEED = int(os.environ.get("MALSAR_PY_FUZZ_SEED", "0"))
 # An example takes well under a second once kernels are compiled.
 _LONGEST = 120
 
@@ -148,16 +151,32 @@ def valid(model):
 )
 @given(problems())
 def run(p):
+    if time.monotonic() < _Run.end:
+        run_one(p)
+
+
+class _Run:
+    """When to stop, and where to write what is tried."""
+
+    end = float("inf")
+    log = None
+
+
+def run_one(p):
     model, X, y, fit, tasks = build(p)
     if not valid(model):
         return
-    faulthandler.dump_traceback_later(3 * _LONGEST, exit=True)
+    if _Run.log is not None:
+        _Run.log.seek(0)
+        _Run.log.truncate()
+        print(p, file=_Run.log, flush=True)
+        faulthandler.dump_traceback_later(3 * _LONGEST, exit=True, file=_Run.log)
     try:
         fitted = fitted_or_refused(model, X, y, seconds=_LONGEST, **fit)
         if fitted is not None:
             _no_better_one_is_known(fitted, p, X, y, fit, tasks)
-    except AssertionError as error:
-        raise AssertionError(f"{p}: {error}") from error
+    except Exception as error:
+        raise AssertionError(f"{p}: {type(error).__name__}: {error}") from error
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -201,11 +220,16 @@ def _no_better_one_is_known(model, p, X, y, fit, tasks):
     )
 
 
-def test_fuzz():
-    end = time.monotonic() + (_SECONDS or 0.0)
-    batch = _SEED
-    while True:
-        seeded(batch)(run)()
-        batch += 1
-        if time.monotonic() >= end:
-            break
+def test_fuzz(tmp_path):
+    end = None if _SECONDS is None else time.monotonic() + _SECONDS
+    batch = _BATCH_SEED
+    with open(tmp_path / "example.txt", "w") as log:
+        _Run.log, _Run.end = log, float("inf") if end is None else end
+        try:
+            while True:
+                seeded(batch)(run)()
+                batch += 1
+                if end is None or time.monotonic() >= end:
+                    break
+        finally:
+            _Run.log = None

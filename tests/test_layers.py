@@ -58,8 +58,9 @@ MAY_IMPORT = {
     "rotated": _DATA | {"objective"},
     "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
-    "_solution": {"_mean_model", "_tasks", "_units", "objective", "solvers"},
-    "_limits": {"_solution", "penalties", "solvers"},
+    "_solution": {"_centring", "_labels", "_mean_model", "_tasks", "_units"}
+    | {"objective", "solvers"},
+    "_limits": {"_solution", "_units", "penalties", "solvers"},
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},

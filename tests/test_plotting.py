@@ -361,7 +361,9 @@ def test_convergence(exam):
     model = TraceNormRegressor(lambda1=0.5).fit(exam.data, exam.target, tasks=exam.tasks)
     display = drawn(ConvergenceDisplay.from_estimator(model))
     ax = display.ax_
-    assert ax.get_xlabel() == "certificate" and ax.get_yscale() == "log"
+    assert ax.get_xlabel() == "iteration" and ax.get_yscale() == "log"
+    np.testing.assert_array_equal(display.line_.get_xdata(), model.objective_iterations_)
+    assert display.line_.get_xdata()[-1] == model.n_iter_ > len(model.objective_)
     assert ax.get_ylabel() == "objective above its lower bound"
     assert ax.get_title() == f"TraceNormRegressor, {model.n_iter_} steps"
     height = display.line_.get_ydata()

@@ -7,18 +7,22 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from malsar_py import (
     CalibratedJointFeatureRegressor,
+    ClusteredClassifier,
     GraphRegressor,
     JointFeatureClassifier,
     JointFeatureRegressor,
     LassoRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
+    RobustFeatureRegressor,
     SeparableKernelRegressor,
+    SparseLowRankClassifier,
+    TaskRelationshipRegressor,
     TraceNormRegressor,
 )
 from malsar_py.model_selection import lambda1_max, regularization_path
@@ -204,6 +208,38 @@ def test_kernels_that_are_no_numbers(kernel):
         SeparableKernelRegressor(kernel=kernel).fit(X, y, tasks=tasks)
 
 
+def test_what_overflows_on_the_way_leaves_an_honest_gap():
+    """Strengths next to nothing beside an enormous X: no word of NumPy's, no worse than W = 0."""
+    X, y, tasks = data(n=12, d=40, n_tasks=1)
+    labels = classes(y, tasks)
+    for model in (
+        SparseLowRankClassifier(lambda1=1e-20, lambda2=0.01),
+        SparseLowRankClassifier(lambda1=0.1, lambda2=1e-20, fit_intercept=False),
+        ClusteredClassifier(n_clusters=1, lambda1=1e-308, lambda2=1e-6),
+        TraceNormRegressor(lambda1=1e-300),
+        RobustFeatureRegressor(lambda1=1e-20, lambda2=1e-300),
+    ):
+        target = labels if is_classifier(model) else y
+        for scale in (1e-300, 1e20, 1e160):
+            model = clone(model).set_params(max_iter=200)
+            given = X * scale if is_classifier(model) else 1.7e9 + X * scale
+            fitted = fitted_or_refused(model, given, target, tasks=tasks)
+            if fitted is not None:
+                centred = target - target.mean()
+                at_zero = np.log(2.0) if is_classifier(model) else 0.5 * (centred @ centred) / 12
+                assert fitted.objective_[-1] <= at_zero * (1.0 + 1e-6)
+
+
+def test_features_that_are_all_constant():
+    y = data()[1]
+    Y = np.column_stack([y, -y])
+    for model in (TaskRelationshipRegressor(), TraceNormRegressor(), MeanRegularizedRegressor()):
+        constant = model.fit(np.full((len(y), 40), 3.0), Y)
+        assert not constant.coef_.any() and constant.relative_gap_ <= model.tol
+        few = model.fit(np.full((12, 40), 3.0), Y[:12])
+        assert not few.coef_.any() and few.relative_gap_ <= model.tol
+
+
 def test_a_feature_too_small_beside_others_is_told():
     X, y, tasks = data()
     X[:, 1] *= 1e-180
@@ -213,12 +249,17 @@ def test_a_feature_too_small_beside_others_is_told():
 
 
 @pytest.mark.parametrize("factor", [1e-4, 1e-6, 1e-10])
-def test_least_squares_on_features_of_uneven_scale(factor):
+@pytest.mark.parametrize("door", ["tasks", "shared", "masked"])
+def test_least_squares_on_features_of_uneven_scale(factor, door):
     """A small feature counts as much as a large one: what was dropped would be a false gap of 0."""
     X, y, tasks = data()
-    usual = MeanRegularizedRegressor(lambda1=0, lambda2=0).fit(X, y, tasks=tasks)
+    fit = {"tasks": tasks} if door == "tasks" else {}
+    if door != "tasks":
+        y = np.column_stack([y, -y])
+        y[::5, 1] = y[::5, 1] if door == "shared" else np.nan
+    usual = MeanRegularizedRegressor(lambda1=0, lambda2=0).fit(X, y, **fit)
     uneven = MeanRegularizedRegressor(lambda1=0, lambda2=0)
-    uneven.fit(X * [factor, 1.0, 1.0 / factor], y, tasks=tasks)
+    uneven.fit(X * [factor, 1.0, 1.0 / factor], y, **fit)
     assert_allclose(uneven.coef_ * [factor, 1.0, 1.0 / factor], usual.coef_, rtol=1e-6)
 
 
@@ -276,6 +317,36 @@ def test_the_gap_is_no_less_than_the_intercept_s_rounding():
     best = MeanRegularizedRegressor(lambda1=0, lambda2=0).fit(X - 1.7e9, y)
     least = objective_of(best, X - 1.7e9, y, tasks)
     assert objective_of(model, X, y, tasks) - least <= model.dual_gap_ + best.dual_gap_ + 1e-15
+
+
+@pytest.mark.parametrize("mean", [1e6, 1.7e9, 1e12])
+@pytest.mark.parametrize("share", [2.0, 2.0**8, 2.0**16])
+@pytest.mark.parametrize("door", range(5))
+def test_the_column_of_a_large_mean_is_named(mean, share, door):
+    """Spreads of few to many units in the last place: a fit as good as floats hold, or a word."""
+    rng = np.random.default_rng(0)
+    z = np.round(rng.uniform(-1, 1, 200) * 8) / 8
+    far = mean + z * 8 * share * np.spacing(mean)
+    near = (far - mean) / (8 * share * np.spacing(mean))  # exact
+    other = rng.standard_normal(200)
+    target = near - other + 0.1 * rng.standard_normal(200)
+    fit, X, y = list(doors(np.column_stack([other, far]), target))[door]
+    for model in (MeanRegularizedRegressor(lambda1=0, lambda2=0), JointFeatureRegressor(lambda1=0)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(X, y, **fit)
+        slope = model.coef_.reshape(model.n_tasks_, -1)
+        assert_allclose(slope[:, 1] * 8 * share * np.spacing(mean), 1.0, atol=0.1)
+        assert_allclose(slope[:, 0], -1.0, atol=0.1)
+        if model.relative_gap_ > model.tol:
+            assert "the mean of 'x1' is large beside its spread" in str(caught[0].message)
+
+
+def test_the_target_of_a_large_mean_is_named():
+    X, y, tasks = data()
+    model = LassoRegressor(lambda1=0.01)
+    with pytest.warns(ConvergenceWarning, match="the mean of y is large beside its spread"):
+        model.fit(X, 1e12 + y * 1e-3, tasks=tasks)
 
 
 def test_classes_with_a_small_spread_beside_a_large_mean():

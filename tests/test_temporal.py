@@ -256,7 +256,7 @@ def test_the_gap_at_any_point_and_at_the_optimum(name, loss, fit_intercept, kind
     zero = np.zeros((D, T))
     solution = solve_accelerated(objective, zero, tol=1e-12, max_iter=20_000)
     assert solution.converged
-    best = solution.history[-1]
+    best = solution.history.objective[-1]
     rng = np.random.default_rng(1)
     direction = rng.standard_normal((D, T))
     sparse = direction * (np.arange(D) == 1)[:, None]

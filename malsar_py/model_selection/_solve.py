@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._limits import finish, penalty_in_units
+from .._limits import penalty_in_units, solved
 from .._tasks import TaskRows, resolve_fit
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Prepared, Problem, Solution
@@ -105,11 +106,11 @@ def solve_path(
         objective = objective.with_penalty(penalty_in_units(model, prepared.problem))
         if result is None:
             W0 = prepared.start(model._start(prepared.rows))
-            result = model._solve(objective, W0, workspace=workspace)
+            solve = partial(model._solve, objective, W0, workspace=workspace)
         else:
-            result = model._follow(objective, result, workspace)
-        finished = finish(model, replace(prepared, objective=objective), result)
-        yield Step(prepared.problem, objective, finished, prepared.solution(finished))
+            solve = partial(model._follow, objective, result, workspace)
+        result, finished, solution = solved(model, replace(prepared, objective=objective), solve)
+        yield Step(prepared.problem, objective, finished, solution)
 
 
 def fit_each(

@@ -17,6 +17,7 @@ from .._centring import sample_shares
 from .._docs import document
 from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
+from .._limits import within_floats
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
 from .._units import Units, scaled, shifted, targets_into_units
@@ -29,6 +30,7 @@ from ..objective import Certificate
 from ..penalties import Penalty
 from ..solvers import (
     DualSystem,
+    History,
     KernelMatrix,
     LinearKernel,
     Result,
@@ -210,6 +212,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         )[0]
         return PreparedFunctions(rows, system, offset, scale, units)
 
+    @within_floats
     def _fit_functions(self, prepared: PreparedFunctions) -> tuple[Result, Solution]:
         """Solve for these strengths and set what a fit sets."""
         rows, system, scale, units = prepared.rows, prepared.system, prepared.scale, prepared.units
@@ -236,9 +239,8 @@ class SeparableKernelRegressor(MultiTaskRegressor):
             found = system.solve(task_kernel)
             value = found.loss + 0.5 * found.energy
             certificate = Certificate(value, found.gap, found.intercepts)
-            result = Result(
-                np.empty((0, rows.n_tasks)), certificate, [value], 1, found.gap <= self.tol * scale
-            )
+            history, converged = History([(1, value)]), found.gap <= self.tol * scale
+            result = Result(np.empty((0, rows.n_tasks)), certificate, history, converged)
             A, theta = task_kernel, found.theta
         solution = Solution(
             shifted(theta, units.y + units.weight),
@@ -246,8 +248,8 @@ class SeparableKernelRegressor(MultiTaskRegressor):
             shifted(prepared.offset + result.intercepts, units.y),
             scaled(result.gap, units.objective),
             result.gap / scale if scale > 0.0 else result.gap,
-            shifted(np.array(result.history), units.objective),
-            rounded=False,
+            shifted(np.array(result.history.objective), units.objective),
+            far=np.empty(0, object),
         )
         solution.check()
         self._set_fitted(rows, result, solution)

@@ -77,6 +77,8 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
         Sorted task labels.
     objective_ : ndarray
         Objective after each sweep of the best start; it never rises.
+    objective_iterations_ : ndarray of the same length
+        Numbers of these sweeps, from 1 to `n_iter_`.
     n_iter_ : int
         Number of sweeps of that start.
     n_features_in_ : int
@@ -213,6 +215,7 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
         self.subspace_, self.shared_centers_ = best.W, best.M
         self.cluster_centers_ = np.stack(best.Ms)
         self.objective_, self.n_iter_ = np.array(best.history), len(best.history)
+        self.objective_iterations_ = np.arange(1, self.n_iter_ + 1)
         return self
 
     def _descend(

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._typing import FloatArray
+from .._typing import FloatArray, IntArray
 from ._draw import COLOURS, SMALL, Display, final_model
 
 
@@ -19,6 +19,8 @@ class ConvergenceDisplay(Display):
     ----------
     objective : ndarray of shape (n_certificates,)
         Objective at each certificate, as `objective_`.
+    iterations : ndarray of shape (n_certificates,), default=None
+        Number of steps after which these were, as `objective_iterations_`. None: one each.
     gap : float, default=None
         Duality gap at the last one, as `dual_gap_`: ``objective[-1] - gap`` is a lower bound of the
         minimum. None, for models without one: the picture shows the objective above its last value.
@@ -45,18 +47,20 @@ class ConvergenceDisplay(Display):
     >>> model = TraceNormRegressor(lambda1=0.5).fit(exam.data, exam.target, tasks=exam.tasks)
     >>> display = ConvergenceDisplay.from_estimator(model)
     >>> display.ax_.get_xlabel()
-    'certificate'
+    'iteration'
     """
 
     def __init__(
         self,
         objective: FloatArray,
         *,
+        iterations: IntArray | None = None,
         gap: float | None = None,
         allowed: float | None = None,
         title: str | None = None,
     ) -> None:
         self.objective = objective
+        self.iterations = iterations
         self.gap = gap
         self.allowed = allowed
         self.title = title
@@ -81,12 +85,14 @@ class ConvergenceDisplay(Display):
         """
         model = final_model(estimator, needs="objective_")
         gap = getattr(model, "dual_gap_", None)
-        steps = f"{model.n_iter_} step{'s' if model.n_iter_ != 1 else ''}"
-        allowed, title = None, f"{type(model).__name__}, {steps}"
+        effort = f"{model.n_iter_} step{'s' if model.n_iter_ != 1 else ''}"
+        allowed, title = None, f"{type(model).__name__}, {effort}"
         if gap is not None and model.relative_gap_ != 0.0:
             # The relative gap is the gap over the objective at W = 0, if that is not 0.
             allowed = model.tol * gap / model.relative_gap_
-        display = cls(model.objective_, gap=gap, allowed=allowed, title=title)
+        # (Models pickled by earlier versions do not have them.)
+        steps = getattr(model, "objective_iterations_", None)
+        display = cls(model.objective_, iterations=steps, gap=gap, allowed=allowed, title=title)
         return display.plot(ax=ax, **line_options)
 
     def plot(self, *, ax: Any = None, **line_options: Any) -> Self:
@@ -108,7 +114,9 @@ class ConvergenceDisplay(Display):
 
         # What rounding leaves of the objective cannot be shown on a logarithmic axis as less.
         smallest = max(np.finfo(np.float64).eps * np.abs(history).max(initial=0.0), 1e-300)
-        steps = np.arange(1, len(history) + 1)
+        counted = self.iterations is not None
+        steps = np.asarray(self.iterations) if counted else np.arange(1, len(history) + 1)
+        ends = (steps[0], steps[-1]) if len(steps) else (1, 1)
         if self.gap is None:
             height, steps = history[:-1] - history[-1], steps[:-1]
             ax.set_ylabel("objective above its last value")
@@ -127,8 +135,9 @@ class ConvergenceDisplay(Display):
         if self.gap is not None:
             ax.legend(fontsize=SMALL)
         ax.set_yscale("log")
-        ax.set_xlabel("certificate")
-        ax.set_xlim(0.5, len(history) + 0.5)
+        ax.set_xlabel("iteration")
+        margin = max(0.5, 0.02 * (ends[1] - ends[0]))
+        ax.set_xlim(ends[0] - margin, ends[1] + margin)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if self.title:
             ax.set_title(self.title, fontsize=10)

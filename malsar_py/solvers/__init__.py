@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._choice import iterative_solver, solve
 from ._residuals import noise_levels
-from ._result import Result
+from ._result import History, Result
 from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
@@ -19,6 +19,7 @@ from .square_root import solve_square_root
 
 __all__ = [
     "DualSystem",
+    "History",
     "KernelMatrix",
     "LinearKernel",
     "Result",

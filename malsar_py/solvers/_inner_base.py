@@ -26,6 +26,9 @@ class Inner(ABC):
     share = 0.2
     last_share = 0.05
     epochs = INNER_EPOCHS
+    # Steps of a slow solver, in the last problem and at most in the next.
+    slow_steps = 0
+    slow_steps_left = INNER_EPOCHS
     # Whether coefficients without a penalty are on their way to infinity.
     endless = False
 

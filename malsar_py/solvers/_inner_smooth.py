@@ -89,7 +89,7 @@ class Newton(FeatureInner):
         # Where descent on the model gains little, the step after it is Newton's on the support.
         on_support = False
         idle, poor, stale = 0, 0, False
-        self.endless = False
+        self.endless, self.slow_steps = False, 0
         for _ in range(_NEWTON_STEPS):
             if best.gap <= goal:
                 return best.W, True
@@ -127,7 +127,11 @@ class Newton(FeatureInner):
         if goal <= 0.0 or best.certificate.gap == np.inf:
             return point.W, True
         # Newton steps are at the end of their digits, or the model is a poor one.
-        result = solve_accelerated(self.objective, best.W, tol=goal / scale, max_iter=INNER_EPOCHS)
+        steps = min(INNER_EPOCHS, self.slow_steps_left)
+        if steps == 0:
+            return best.W, True
+        result = solve_accelerated(self.objective, best.W, tol=goal / scale, max_iter=steps)
+        self.slow_steps = result.n_iter
         if result.gap < best.gap:
             return result.W, result.converged
         return best.W, True

@@ -21,7 +21,7 @@ import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, cg
 
 from .. import _kernels
-from .._linalg import solve_psd, sum_solver
+from .._linalg import is_uneven, psd_solver, solve_psd, sum_solver
 from .._typing import FloatArray, IntArray
 from ..design import Ragged, Shared
 from ..objective import Objective, Quadratic, QuadraticObjective
@@ -70,6 +70,9 @@ def factorize(
     if isinstance(objective, RotatedObjective):
         return _diagonal(objective, quadratic)
     if type(objective.design) is Shared and np.isfinite(direct_size(objective)):
+        unpenalised = not quadratic.coupled and quadratic.ridge == 0.0
+        if unpenalised and objective.design.prefers_gram() and is_uneven(objective.gram()[0]):
+            return psd_solver(objective.gram()[0])
         if workspace.rotated is None:
             workspace.rotated = RotatedObjective(objective)
         rotated = workspace.rotated

@@ -17,7 +17,7 @@ from .._typing import FloatArray
 from ..design import Shared
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
-from ._result import Result
+from ._result import History, Result
 from ._workspace import Workspace
 
 _GROW = 1.5
@@ -74,10 +74,10 @@ def _iterate(
     if structure is not None and code is not None:
         threshold = structure.row_thresholds(W0.shape[0])
     target = tol * objective.scale
-    history: list[float] = []
+    history = History()
 
     def certified(certificate: Certificate, n_iter: int) -> bool:
-        history.append(certificate.objective)
+        history.add(n_iter, certificate.objective)
         if verbose:
             print(
                 f"iteration {n_iter}: objective {certificate.objective:.9g}, "
@@ -90,7 +90,7 @@ def _iterate(
     if certified(objective.certificate(W, lifted), 0):
         final = objective.final_certificate(W)
         if final.gap <= target:
-            return Result(W, final, [final.objective], 1, True)
+            return Result(W, final, history.ending(final.objective), True)
 
     length = 1.0 / max(lipschitz + quadratic.largest, np.finfo(float).tiny)
     V, lifted_V = W.copy(), lifted.copy()
@@ -138,12 +138,12 @@ def _iterate(
             at_rest = moved <= max(_REST * tol, _REST_FLOOR) ** 2 * float(np.vdot(W, W))
             if certified(certificate, n_iter) and at_rest:
                 final = objective.final_certificate(W)
-                history[-1] = final.objective
+                history.add(n_iter, final.objective)
                 if final.gap <= target:
-                    return Result(W, final, history, n_iter, True)
+                    return Result(W, final, history, True)
     final = objective.final_certificate(W)
-    history[-1] = final.objective
-    return Result(W, final, history, n_iter, final.gap <= target)
+    history.add(n_iter, final.objective)
+    return Result(W, final, history, final.gap <= target)
 
 
 def _worth_rotating(objective: Objective) -> bool:

@@ -21,7 +21,7 @@ from ..objective import Objective, Pass, duality_gap
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner, kernel_terms
 from ._lines import foresee
-from ._result import Result
+from ._result import History, Result
 from ._workspace import Known, Workspace
 from .semismooth import semismooth_fits, solve_semismooth
 
@@ -51,12 +51,13 @@ def solve_active_set(
     n_features, n_tasks = objective.shape
     threshold = structure.row_thresholds(n_features)
     target = tol * objective.scale
+    slow_steps_left = max_iter
     max_iter = min(max_iter, _MOST_ROUNDS)
     following = workspace is not None  # on a path
     workspace = Workspace() if workspace is None else workspace
     workspace.open(objective)
     W = np.array(W0, dtype=np.float64, order="C")
-    history: list[float] = []
+    history = History()
     everything = whole_gram(objective)
     survey = Survey(objective, threshold)
     known = workspace.known
@@ -71,7 +72,7 @@ def solve_active_set(
     working = np.arange(n_features) if everything else np.flatnonzero(W.any(axis=1) | free)
     size = max(_FIRST_SET, int(np.sqrt(n_features * n_tasks) / 3))
     inner: Inner | None = None
-    patience, last_gap, reached = 1.0, np.inf, False
+    patience, last_primal, last_gap, reached = 1.0, np.inf, np.inf, False
     idle = n_iter = wasted = 0
     given_up = False
     rough = not everything
@@ -92,7 +93,7 @@ def solve_active_set(
             if not exact:
                 seen, exact = objective.pass_at(_predict(objective, inner, W, Wk, True)), True
             primal, gap = survey.measure(seen, working, Wk)
-        history.append(primal)
+        history.add(n_iter, primal)
         if verbose:
             print(f"round {n_iter}: {working.size} features, objective {primal:.9g}, gap {gap:.3g}")
         if gap <= target or n_iter >= max_iter or (inner is not None and inner.endless):
@@ -102,7 +103,7 @@ def solve_active_set(
             given_up, left = True, max_iter - n_iter
             rest = solve_semismooth(objective, W, tol=tol, max_iter=left, verbose=verbose)
             if rest.converged:
-                return replace(rest, history=history + rest.history, n_iter=n_iter + rest.n_iter)
+                return replace(rest, history=history.then(rest.history))
         violators, complete = 0, True
         if not everything:
             active = Wk.any(axis=1) | free[working]
@@ -132,11 +133,11 @@ def solve_active_set(
         if not violators and reached and gap > 0.3 * last_gap:
             # The inner problem was solved and the gap did not follow: solve it better.
             patience *= 0.1
-        fell = n_iter == 1 or history[-2] - history[-1] > 1e-15 * history[-1]
+        fell = primal < last_primal * (1.0 - 1e-15)
         idle = 0 if fell or gap <= 0.9 * last_gap else idle + 1
         if patience < _STALLED or idle == _MOST_IDLE:
             break  # rounding allows no more
-        last_gap = gap
+        last_primal, last_gap = primal, gap
         sizes = survey.sizes if following or inner is not None else None
         inner = inner_solver(objective, working, inner or workspace.inner, gap, sizes)
         if everything:
@@ -146,12 +147,13 @@ def solve_active_set(
             share = inner.last_share if complete else inner.share
             goal = max(share * patience * min(gap, primal), 0.3 * target)
             rough = goal > _ROUGH * target
+        inner.slow_steps_left = slow_steps_left
         W[working], reached = inner.solve(W[working], seen.G[:, working], threshold[working], goal)
+        slow_steps_left -= inner.slow_steps
         wasted += 0 if reached else inner.epochs
     if not exact:
         seen = objective.pass_at(_predict(objective, inner, W, W[working], True))
     certificate = objective.certificate_of(W, seen)
-    history[-1] = certificate.objective
     if certificate.gap <= target and tol <= _TIGHT and (inner is not None or foreseen):
         # The gap is quadratic in the error of W: at tight tolerances let W come to rest, too.
         inner = inner or inner_solver(objective, working, workspace.inner, 0.0)
@@ -163,10 +165,10 @@ def solve_active_set(
         better = objective.certificate_of(polished, found)
         if better.gap <= target:
             W, certificate, seen = polished, better, found
-            history.append(certificate.objective)
+    history.add(n_iter, certificate.objective)
     workspace.before, workspace.known = workspace.known, Known(W, seen, threshold)
     workspace.inner = inner or workspace.inner
-    return Result(W, certificate, history, n_iter, certificate.gap <= target)
+    return Result(W, certificate, history, certificate.gap <= target)
 
 
 def _look(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..objective import QuadraticObjective
-from ._result import Result
+from ._result import History, Result
 from ._systems import direct_size, factorize
 from ._workspace import Workspace
 
@@ -28,8 +28,7 @@ def solve_closed_form(
     target = tol * objective.scale
     W = np.ascontiguousarray(solve(objective.rhs))
     best = objective.final_certificate(W)
-    history = [best.objective]
-    n_iter = 1
+    history, n_iter = History([(1, best.objective)]), 1
     while best.gap > target and n_iter <= _REFINEMENTS:
         residual = objective.rhs - objective.lift(W) - objective.quadratic.apply(W)
         refined = np.ascontiguousarray(W + solve(residual))
@@ -38,5 +37,5 @@ def solve_closed_form(
         if not certificate.gap < best.gap:
             break
         W, best = refined, certificate
-        history.append(best.objective)
-    return Result(W, best, history, n_iter, best.gap <= target)
+        history.add(n_iter, best.objective)
+    return Result(W, best, history, best.gap <= target)

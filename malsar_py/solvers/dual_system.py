@@ -24,7 +24,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from .._typing import AnyArray, FloatArray, IntArray
 from ..design import Design
 from ..objective import Certificate, duality_gap
-from ._result import Result
+from ._result import History, Result
 
 _DENSE_SAMPLES = 4000
 _CG_TOL = 1e-13
@@ -269,7 +269,8 @@ def learn_task_kernel(
     kernel, y = system.kernel, system.y
     u = np.zeros_like(y)
     gram = np.zeros((kernel.n_tasks, kernel.n_tasks))
-    history: list[float] = []
+    history = History()
+    lowest = np.inf
     best: LearnedSolution | None = None
     for n_iter in range(1, max_iter + 1):
         s, Q = _singular(gram)
@@ -280,16 +281,17 @@ def learn_task_kernel(
         loss, b, _ = system.primal(values)
         value = loss + omega
         bound = float(y @ (system.root * u) - 0.5 * (u @ u) - 0.5 * (s @ p))
-        if best is None or value < history[-1]:
+        if best is None or value < lowest:
             kept = (system.root * u, A, p, Q, b)
-        history.append(min([value, *history[-1:]]))
-        gap = duality_gap(history[-1], bound)
+        lowest = min(value, lowest)
+        history.add(n_iter, lowest)
+        gap = duality_gap(lowest, bound)
         if verbose:
-            print(f"step {n_iter}: objective {history[-1]:.9g}, gap {gap:.3g}")
+            print(f"step {n_iter}: objective {lowest:.9g}, gap {gap:.3g}")
         converged = gap <= tol * scale
-        certificate = Certificate(history[-1], gap, kept[4])
+        certificate = Certificate(lowest, gap, kept[4])
         W = np.empty((0, kernel.n_tasks))
-        best = LearnedSolution(*kept[:4], Result(W, certificate, history, n_iter, converged))
+        best = LearnedSolution(*kept[:4], Result(W, certificate, history, converged))
         if converged:
             break
         # At theta = 0 nothing is mixed yet: all tasks alike.

@@ -18,7 +18,7 @@ from .._typing import AnyArray, FloatArray
 from ..design import Design, Masked, Ragged, Shared
 from ..losses import Squared
 from ..objective import Objective, QuadraticObjective
-from ._result import Result
+from ._result import History, Result
 
 # A shared X that every task weighs in its own way is copied up to so many numbers.
 _COPIES = 2e7
@@ -85,7 +85,7 @@ def solve_around_free_rows(
         W[free, t] = target - other @ W[kept, t]
     certificate = objective.final_certificate(W)
     converged = certificate.gap <= tol * objective.scale
-    return Result(W, certificate, [certificate.objective], n_iter, converged)
+    return Result(W, certificate, History([(n_iter, certificate.objective)]), converged)
 
 
 def _equations(objective: Objective) -> Iterator[tuple[FloatArray, FloatArray]]:

@@ -16,7 +16,7 @@ import numpy as np
 from .._typing import FloatArray
 from ..objective import GeneralObjective, Objective, QuadraticObjective
 from ..parts import PartsObjective, whole_of
-from ._result import Result
+from ._result import History, Result
 from ._systems import direct_size
 from ._workspace import Workspace
 from .accelerated import solve_accelerated
@@ -56,7 +56,7 @@ def solve_newton(
     W = np.array(W0, dtype=np.float64, order="C")
     z = objective.lift(W)
     certificate = objective.certificate(W, z)
-    history = [certificate.objective]
+    history = History([(0, certificate.objective)])
     moved, lost = np.inf, False
     # Rounds without a finite gap to go by, as happens where a part of W is free: each model is
     # solved more accurately than the last, or W itself would do as its solution.
@@ -71,8 +71,7 @@ def solve_newton(
         if certificate.gap <= target and (n_iter == 0 or at_rest):
             final = objective.final_certificate(W)
             if final.gap <= target:
-                history[-1] = final.objective
-                return Result(W, final, history, max(n_iter, 1), True)
+                return Result(W, final, history.ending(final.objective), True)
         # Loss and penalty vanish together: W is on its way to infinity.
         lost = certificate.objective < _VANISHED * min(target, _VANISHED * objective.scale)
         if lost or n_iter == min(max_iter, _MOST_ROUNDS) or spent > _MOST_SPENT * max_iter:
@@ -92,11 +91,12 @@ def solve_newton(
         D = found.W - W
         Dz = objective.lift(D)
         promised = model.value_at(W, z) - found.certificate.objective
-        slack = _ROUNDING * history[-1]
+        here = certificate.objective
+        slack = _ROUNDING * here
         length = 1.0
         # (In this form a NaN is no success.)
         while not objective.value_at(W + length * D, z + length * Dz) <= (
-            history[-1] - _SUFFICIENT * length * promised + slack
+            here - _SUFFICIENT * length * promised + slack
         ):
             length *= 0.5
             if length < _SHORTEST:
@@ -107,16 +107,16 @@ def solve_newton(
         z = z + length * Dz
         moved = length * float(np.linalg.norm(D))
         certificate = objective.certificate(W, z)
-        history.append(certificate.objective)
+        history.add(n_iter + 1, certificate.objective)
     final = objective.final_certificate(W)
-    history[-1] = final.objective
+    history = history.ending(final.objective)
     left = max_iter - n_iter
     if final.gap <= target or lost or not np.isfinite(final.gap) or left <= 0:
-        return Result(W, final, history, max(n_iter, 1), final.gap <= target)
+        return Result(W, final, history, final.gap <= target)
     rest = solve_accelerated(
         objective, W, tol=tol, max_iter=left, verbose=verbose, workspace=workspace
     )
-    return replace(rest, history=history + rest.history, n_iter=n_iter + rest.n_iter)
+    return replace(rest, history=history.then(rest.history))
 
 
 def newton_fits(objective: Objective) -> bool:

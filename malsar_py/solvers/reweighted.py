@@ -17,7 +17,7 @@ import numpy as np
 
 from .._typing import FloatArray, IntArray
 from ..objective import Objective, Penalty
-from ._result import Result
+from ._result import History, Result
 from .separation import separates
 
 # Accuracy of a stage, as shares of tol: the first that does not make the objective rise.
@@ -63,7 +63,7 @@ def solve_reweighted(
     """
     W, n_stages, n_iter, solved = W0, 0, 0, True
     target = tol * objective.scale
-    history: list[float] = []
+    history, lowest = History(), np.inf
     if not W.any():
         first = solve(objective, W, _STAGE_TOL[0] * tol)
         W, n_stages, n_iter, solved = first.W, 1, first.n_iter, first.converged
@@ -75,12 +75,13 @@ def solve_reweighted(
         loss = certificate.objective - majorant.value(W)
         value = loss + concave.value(W)
         highest = value + _ROUNDING * abs(value)
-        history.append(min([value, *history[-1:]]))
+        before, lowest = lowest, min(value, lowest)
+        history.add(n_iter, lowest)
         if verbose:
             print(f"stage {n_stages}: objective {value:.9g}, gap {certificate.gap:.3g}")
         converged = certificate.gap <= target
         # A stage that ran out of steps is good enough while the objective falls.
-        stuck = not solved and len(history) > 1 and not value < history[-2] - target
+        stuck = not solved and not value < before - target
         separated = separates(stage, W) if not solved else _NONE
         if converged or stuck or separated.size or n_stages >= max_stages:
             break
@@ -96,4 +97,5 @@ def solve_reweighted(
             break
         W = found.W
         n_stages += 1
-    return StagedResult(W, certificate, history, max(n_iter, 1), converged, n_stages, separated)
+    history.iterations[-1] = n_iter  # of a stage that was no better, too
+    return StagedResult(W, certificate, history, converged, n_stages, separated)

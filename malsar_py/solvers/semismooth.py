@@ -35,7 +35,7 @@ from ..design import Shared
 from ..objective import Objective, QuadraticObjective
 from ._equations import Equations
 from ._residuals import residual, task_norms, task_radii
-from ._result import Result
+from ._result import History, Result
 
 _MOST_SETS = 100
 _FIRST_SET, _SPARE = 10, 10
@@ -105,7 +105,7 @@ def solve_semismooth(
     working = np.flatnonzero(W.any(axis=1)) if sparse else np.arange(n_features)
     size = max(_FIRST_SET, int(np.diff(objective.design.offsets).max()))
     share = _SHARE
-    history: list[float] = []
+    history = History()
     best: Result | None = None
     steps: _Steps | None = None
     n_iter = idle = 0
@@ -114,10 +114,10 @@ def solve_semismooth(
             found, G = objective.full_pass(W)
         else:
             found, G = _certify(objective, W, root * u)
-        history.append(found.objective)
+        history.add(n_iter, found.objective)
         idle = 0 if best is None or found.gap < 0.5 * best.gap else idle + 1
         if best is None or found.gap < best.gap:
-            best = Result(W, found, history, n_iter, found.gap <= target)
+            best = Result(W, found, history, found.gap <= target)
         if verbose:
             print(
                 f"proximal point {n_iter}: {working.size} features, objective "
@@ -140,9 +140,8 @@ def solve_semismooth(
         z, u = part.leave(z), part.leave(u)
         n_iter += n_points
     assert best is not None
-    if history[-1] != best.certificate.objective:
-        history.append(best.certificate.objective)
-    return replace(best, n_iter=max(n_iter, 1))
+    history.add(n_iter, best.certificate.objective)
+    return best
 
 
 def _certify(objective: Objective, W: FloatArray, theta: FloatArray) -> tuple[Any, FloatArray]:

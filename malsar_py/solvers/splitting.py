@@ -21,7 +21,7 @@ from ..design import Shared
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..parts import PartsObjective, whole_of
 from ..rotated import RotatedObjective
-from ._result import Result
+from ._result import History, Result
 from ._systems import direct_size, factorize
 from ._workspace import Factorized, Workspace
 from .accelerated import solve_accelerated
@@ -75,7 +75,7 @@ def solve_splitting(
     rest = solve_accelerated(
         objective, found.W, tol=tol, max_iter=left, verbose=verbose, workspace=workspace
     )
-    return replace(rest, history=found.history + rest.history, n_iter=found.n_iter + rest.n_iter)
+    return replace(rest, history=found.history.then(rest.history))
 
 
 def _resolvent(
@@ -124,13 +124,13 @@ def _iterate(
     Z = np.array(W0, dtype=np.float64, order="C")
     lifted = objective.lift(Z)
     certificate = objective.certificate(Z, lifted)
-    history = [certificate.objective]
+    history = History([(0, certificate.objective)])
     if verbose:
         _report(0, certificate)
     if certificate.gap <= target:
         final = objective.final_certificate(Z)
         if final.gap <= target:
-            return Result(Z, final, [final.objective], 1, True)
+            return Result(Z, final, history.ending(final.objective), True)
     # The dual variable is rho U, at the solution a subgradient of the penalty.
     pull = -objective.gradient(Z, lifted) - quadratic.apply(Z)
     rho = _ratio(pull, Z) or whole.mean_curvature() or 1.0
@@ -149,15 +149,15 @@ def _iterate(
         Z = new
         if n_iter % _CHECK_EVERY == 0 or n_iter == max_iter:
             certificate = objective.certificate(Z, objective.lift(Z))
-            history.append(certificate.objective)
+            history.add(n_iter, certificate.objective)
             if verbose:
                 _report(n_iter, certificate)
             at_rest = moved <= max(_REST * tol, _REST_FLOOR) * float(np.linalg.norm(Z))
             if certificate.gap <= target and at_rest:
                 final = objective.final_certificate(Z)
-                history[-1] = final.objective
+                history.add(n_iter, final.objective)
                 if final.gap <= target:
-                    return Result(Z, final, history, n_iter, True)
+                    return Result(Z, final, history, True)
             idle = 0 if certificate.gap < 0.5 * best else idle + 1
             best = min(best, certificate.gap)
             if idle == _PATIENCE:
@@ -169,8 +169,7 @@ def _iterate(
                 rho = matched
                 nearest = _resolvent(objective, rho, workspace)
     final = objective.final_certificate(Z)
-    history[-1] = final.objective
-    return Result(Z, final, history, n_iter, final.gap <= target)
+    return Result(Z, final, history.ending(final.objective), final.gap <= target)
 
 
 def _differ(one: float, other: float) -> bool:

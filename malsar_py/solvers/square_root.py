@@ -20,7 +20,7 @@ from ..design import Design, Masked, Ragged, Shared
 from ..losses import Squared
 from ..objective import Objective, QuadraticObjective
 from ._residuals import residual, spread, task_norms, task_radii
-from ._result import Result
+from ._result import History, Result
 from .semismooth import solve_semismooth
 
 # Proximal points take over when a residual is below this share of that at W = 0, or after so many
@@ -61,7 +61,7 @@ def solve_square_root(
     at_zero = np.where(at_zero > 0.0, at_zero, typical)
     # Without a penalty the tasks' least squares are the solution, whatever their levels.
     penalised = objective.penalty.structure is not None or objective.quadratic.ridge > 0.0
-    history: list[float] = []
+    history = History()
     best: Result | None = None
     patience, last_gap = 1.0, np.inf
     for n_iter in range(1, max_iter + 1):
@@ -70,8 +70,8 @@ def solve_square_root(
         own = task_norms(objective, objective.y - z - spread(objective, seen.intercepts))
         found = objective.certificate_of(W, seen)
         if best is None or found.gap < best.gap:
-            best = Result(W, found, history, n_iter, found.gap <= target)
-        history.append(found.objective)
+            best = Result(W, found, history, found.gap <= target)
+        history.add(n_iter, found.objective)
         if verbose:
             print(f"round {n_iter}: objective {found.objective:.9g}, gap {found.gap:.3g}")
         if best.converged or n_iter == max_iter:
@@ -90,10 +90,9 @@ def solve_square_root(
     if penalised and not best.converged and n_iter < max_iter:
         left = max_iter - n_iter
         rest = solve_semismooth(objective, best.W, tol=tol, max_iter=left, verbose=verbose)
-        return replace(rest, history=history + rest.history, n_iter=n_iter + rest.n_iter)
-    if history[-1] != best.certificate.objective:
-        history.append(best.certificate.objective)
-    return replace(best, n_iter=n_iter)
+        return replace(rest, history=history.then(rest.history))
+    history.add(n_iter, best.certificate.objective)
+    return best
 
 
 class _Levels:
