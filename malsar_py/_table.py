@@ -105,6 +105,7 @@ def read_table(
         raise CompareError(f"--task {task}: there is one task only, so nothing to compare")
     if table.n_tasks == len(table.y):
         raise CompareError(f"--task {task}: every row has a label of its own; are these the tasks?")
+    _note_constant(table)
     return table
 
 
@@ -335,6 +336,19 @@ def _without_one_class_tasks(table: Table) -> Table:
         codes=(np.cumsum(~alone) - 1)[table.codes[rows]],
         labels=table.labels[~alone],
     )
+
+
+def _note_constant(table: Table) -> None:
+    order = np.argsort(table.codes, kind="stable")
+    X, starts = table.X[order], np.flatnonzero(np.diff(table.codes[order], prepend=-1))
+    varies = np.any(np.maximum.reduceat(X, starts) != np.minimum.reduceat(X, starts), axis=0)
+    constant = np.flatnonzero(~varies & (np.ptp(X, axis=0) > 0.0))
+    if len(constant):
+        names = [table.feature_names[j] for j in constant]
+        note(
+            f"constant within every {table.task}: {_some(names, 5)}; what they do is inside the "
+            "intercepts of all models but the pooled ridge"
+        )
 
 
 def _label_text(label: Any) -> str:

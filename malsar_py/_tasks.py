@@ -9,7 +9,6 @@ offsets[t + 1]). Everything that is refused about X, y, labels and sample weight
 from __future__ import annotations
 
 import numbers
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +28,7 @@ from sklearn.utils.validation import (
     check_non_negative,
 )
 
-from ._family import refuse_moved
+from ._family import refuse_moved, warn_once
 from ._features import feature_names, features, take_rows
 from ._given import (
     as_numbers,
@@ -165,7 +164,7 @@ def resolve_fit(
         door = "none" if labels is None else "keyword" if column is None else "column"
         ordered = label_order(tasks if column is None else column, source)
         order, y, weights, offsets, task_labels = _stacked_blocks(
-            values, weights, keep, labels, source, ordered
+            estimator, values, weights, keep, labels, source, ordered
         )
     if classes is not None and getattr(estimator, "fit_intercept", True):
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
@@ -403,6 +402,7 @@ def _refuse_one_class_tasks(
 
 
 def _stacked_blocks(
+    estimator: Any,
     y: AnyArray,
     weights: AnyArray,
     keep: AnyArray,
@@ -422,10 +422,10 @@ def _stacked_blocks(
             how_many = f"equals the number of rows ({len(rows)})"
             if len(tasks) < len(rows):
                 how_many = f"is {len(tasks)}, of {len(rows)} rows, with labels as {tasks[0]}"
-            warnings.warn(
+            warn_once(
+                estimator,
                 f"The number of tasks {how_many}: is {source} really a column of task labels? "
                 "Check `task_column` or `tasks`.",
-                UserWarning,
                 stacklevel=4,
             )
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

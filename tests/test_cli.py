@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -146,6 +147,7 @@ def test_the_main_job(root, tmp_path):
     assert best[0] in MODELS[3:]
     # Progress is on standard error.
     assert re.search(r"11/11 TaskRelationship: \d+ settings x 5 folds \.\.\. [\d.]+ s", done.stderr)
+    assert "Warning" not in done.stderr
 
 
 def test_compare_without_a_file_is_exam(monkeypatch):
@@ -267,7 +269,13 @@ def test_a_column_constant_within_tasks_is_kept(tmp_path, capsys, quick):
     rows = [f"{row},{3 + int(row[1])}" for row in make_rows()]
     path = write_csv(tmp_path / "t.csv", rows, "task,y,size,colour,level")
     assert "level" in read_table(path, task="task", target="y").feature_names
-    assert run("compare", path, "--task", "task", "--target", "y") == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is said once, of the column in the file
+        assert run("compare", path, "--task", "task", "--target", "y") == 0
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(";")[0] for line in told if "constant" in line] == [
+        "constant within every task: level"
+    ] * 2
 
 
 @pytest.mark.parametrize("what", ["constant target", "features constant within tasks"])

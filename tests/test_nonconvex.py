@@ -415,7 +415,7 @@ def test_a_stage_whose_free_features_separate_the_classes_ends_the_fit():
 
 
 def test_newton_stages_on_one_x():
-    """A 2-D y: features past the threshold are free, and the certificate asks for their pull."""
+    """A 2-D y: features past the threshold cost nothing, the certificate needs their pull."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 5))
     Y = X[:, :1] + X[:, 1:2] * [[0.5, -0.5]] + rng.standard_normal((80, 2)) > 0.0

@@ -1,5 +1,7 @@
 """The folds of a search: by default, by groups, and without the rows that do not count."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -385,3 +387,15 @@ def test_score_of_a_search_on_rows_that_count(scoring):
     )
     got, expected = (search.score(np.c_[tasks, X], y) for X, y, tasks, _ in (more, few))
     assert got == pytest.approx(expected, 1e-12)
+
+
+def test_a_part_of_small_tasks_is_no_mistake_in_labels():
+    """A training part with one row of each task is not taken for a column that holds no labels."""
+    X, y, tasks = sample([2] * 12)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        MultiTaskSearchCV(LassoRegressor(), n_lambdas=3).fit(X, y, tasks=tasks)
+    assert not [w for w in said if "number of tasks" in str(w.message)]
+    said = pytest.warns(UserWarning, match=r"number of tasks equals the number of rows \(12\)")
+    with said, pytest.raises(ValueError, match="no folds by default"):
+        MultiTaskSearchCV(LassoRegressor(), n_lambdas=3).fit(X[::2], y[::2], tasks=range(12))

@@ -224,6 +224,8 @@ def test_which_parameters_have_edges():
     # Four tasks: no more clusters than that.
     with pytest.warns(UserWarning, match="n_clusters=9 must be"):
         assert edges(clusters, {2: 0.0, 3: 1.0, 4: 2.0, 9: 3.0}, "n_clusters") == {}
+    with pytest.warns(UserWarning, match="ask for more"):  # two values are no grid
+        assert edges(clusters, {2: 2.0, 3: 1.0, 9: 3.0}, "n_clusters") == {}
     assert edges(GraphRegressor(), {0.0: 2.0, 0.1: 1.0, 1.0: 0.0}, "lambda3") == {}
     assert edges(GraphRegressor(lambda2=0.1), {0.0: 0.0, 0.1: 1.0, 1.0: 2.0}, "lambda3") == {
         "lambda3": "largest"

@@ -95,6 +95,8 @@ def compare(table: Table, seed: int) -> Comparison:
         # Such features are in the intercepts; leaving them out of the table is for its owner.
         warnings.filterwarnings("ignore", "Constant within every task")
         warnings.filterwarnings("ignore", ".* is zero whatever the data")  # a corner of a grid
+        warnings.filterwarnings("ignore", "Constant within every task")  # noted of the table
+        warnings.filterwarnings("ignore", "All coefficients are zero")  # the errors tell
         todo = candidates(train, classify=classify, seed=seed)
         _warm_up(todo, train)
         outcomes = [

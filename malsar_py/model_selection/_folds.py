@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -76,7 +77,9 @@ def run_fold(
 ) -> Scores:
     """Fit on the training part and score on the test part, for every setting and lambda1."""
     out = Scores.empty(len(settings), len(lambda1))
-    with one_blas_thread():
+    with one_blas_thread(), warnings.catch_warnings():
+        # Of all rows, not of a part of tasks that have two or three each.
+        warnings.filterwarnings("ignore", "The number of tasks", UserWarning)
         for group in template.groups(settings):
             own = [settings[i] for i in group]
             joined = template.joined(*template.parts(own[0]))

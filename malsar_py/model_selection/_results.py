@@ -186,8 +186,8 @@ def find_edges(
 ) -> dict[str, str]:
     """Parameters of this row that are the smallest or the largest of their grid.
 
-    With all others as they are, at least three values were tried, the score is not flat there, and
-    the parameter could go further.
+    With all others as they are, at least three values have a score, it is not flat there, and the
+    parameter could go further.
     """
     edges = {}
     for name, value in params[row].items():
@@ -196,11 +196,12 @@ def find_edges(
             continue
         line = _line(params, row, name)
         line.sort(key=lambda i: params[i][name])
-        if len({params[i][name] for i in line}) < _A_GRID or row not in (line[0], line[-1]):
+        tried = {params[i][name] for i in line if np.isfinite(mean[i])}
+        if len(tried) < _A_GRID or row not in (line[0], line[-1]):
             continue
         edge, line = ("smallest", line) if row == line[0] else ("largest", line[::-1])
         known = mean[line][np.isfinite(mean[line])]
-        flat = len(known) < 2 or abs(known[0] - known[1]) <= _FLAT * np.ptp(known)
+        flat = abs(known[0] - known[1]) <= _FLAT * np.ptp(known)
         if not flat and not _is_bound(model, own, value):
             edges[name] = edge
     return edges

@@ -147,10 +147,16 @@ class TaskGroupKFold(Folds):
         fixed = (size == 0) | (holds[:, alone].sum(axis=1) > 0)
         free = np.flatnonzero(~fixed)
         if len(free) < self.n_splits:
+            remedy = "Lower n_splits, or set stratify=False."
+            if len(free) < 2:
+                remedy = (
+                    "If groups are tasks, test on new ones by LeaveOneTaskOut, with a model that "
+                    'has unseen="mean".'
+                )
             raise TooManyFolds(
                 f"Cannot have number of splits n_splits={self.n_splits} greater than the number of "
                 f"groups: {len(free)} of {n_groups} can be tested (not those that hold all rows of "
-                "a task, or of a class in it). Lower n_splits, or set stratify=False."
+                f"a task, or of a class in it). {remedy}"
             )
         if self.shuffle:
             free = check_random_state(self.random_state).permutation(free)
