@@ -100,7 +100,9 @@ class Prepared:
         """
         moved = result.intercepts.astype(np.longdouble)
         if self.means is not None:
-            moved = moved - np.einsum("tj,jt->t", self.means.astype(np.longdouble), W)
+            used = np.flatnonzero(W.any(axis=1))
+            means = self.means[:, used].astype(np.longdouble)
+            moved = moved - np.einsum("tj,jt->t", means, W[used])
         exact = self.offset + moved
         intercept = exact.astype(np.float64)
         if not self.objective.fit_intercept:

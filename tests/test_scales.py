@@ -311,7 +311,9 @@ def test_small_spread_beside_a_large_mean_is_fitted(door):
 def test_the_gap_is_no_less_than_the_intercept_s_rounding():
     X, _, y = timestamps()
     model = MeanRegularizedRegressor(lambda1=0, lambda2=0)
-    with pytest.warns(ConvergenceWarning, match="Subtract these from X"):
+    with pytest.warns(
+        ConvergenceWarning, match="the mean of 'x0' is large beside its spread. Subtract it from X"
+    ):
         model.fit(X, y)
     tasks = np.zeros(len(y), int)
     best = MeanRegularizedRegressor(lambda1=0, lambda2=0).fit(X - 1.7e9, y)

@@ -63,7 +63,7 @@ def solve_square_root(
     penalised = objective.penalty.structure is not None or objective.quadratic.ridge > 0.0
     history = History()
     best: Result | None = None
-    patience, last_gap = 1.0, np.inf
+    patience, last_gap, spent = 1.0, np.inf, 0
     for n_iter in range(1, max_iter + 1):
         z = objective.design.predict(W)
         seen = objective.pass_at(z)
@@ -77,7 +77,7 @@ def solve_square_root(
         if best.converged or n_iter == max_iter:
             break
         small = bool((own < _SMALL * at_zero).any())
-        if n_iter > _MOST_ROUNDS or (small and penalised):
+        if n_iter > _MOST_ROUNDS or spent > max_iter or (small and penalised):
             break
         # Where the gap does not follow, the last problem was not solved well enough.
         patience = min(2.0 * patience, 1.0) if found.gap < 0.5 * last_gap else 0.2 * patience
@@ -85,7 +85,8 @@ def solve_square_root(
         sigma = levels.next(np.where(own > 0.0, own, at_zero), found.gap)
         problem = weighted.problem(sigma)
         goal = _SHARE * patience * found.gap / problem.scale
-        W = solve(problem, W, min(max(goal, _FINE), _ROUGH)).W
+        solution = solve(problem, W, min(max(goal, _FINE), _ROUGH))
+        W, spent = solution.W, spent + solution.n_iter
     assert best is not None
     if penalised and not best.converged and n_iter < max_iter:
         left = max_iter - n_iter
