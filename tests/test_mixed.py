@@ -475,3 +475,27 @@ def test_time_is_linear_in_the_tasks():
     seconds(10)
     small, large = min(seconds(500) for _ in range(3)), min(seconds(5000) for _ in range(2))
     assert large < 25.0 * small + 0.1
+
+
+@pytest.mark.parametrize("x", [1e-300, 1e-155, 1.0, 1e155, 1e300])
+@pytest.mark.parametrize("y", [1e-300, 1e-160, 1.0, 1e160, 1e300])
+def test_a_fit_or_an_error_at_any_scale(x, y):
+    """No NaN, and no error but a clear one."""
+    rng = np.random.default_rng(0)
+    X, tasks = rng.standard_normal((60, 2)), np.repeat(range(6), 10)
+    target = X @ [1.0, -1.0] + tasks + rng.standard_normal(60)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = MixedEffectsRegressor().fit(X * x, target * y, tasks=tasks)
+    except ValueError as error:
+        assert "too large or too small to be represented" in str(error)
+        return
+    assert np.isfinite(model.coef_).all() and np.isfinite(model.random_variance_).all()
+    assert np.corrcoef(model.predict(X * x, tasks=tasks) / y, target)[0, 1] > 0.8
+
+
+def test_weights_that_overflow_are_refused():
+    X, tasks = np.random.default_rng(0).standard_normal((60, 2)), np.repeat(range(6), 10)
+    with pytest.raises(ValueError, match="sample_weight is too large"):
+        MixedEffectsRegressor().fit(X, X[:, 0], tasks=tasks, sample_weight=np.full(60, 1e307))

@@ -208,12 +208,15 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     # --- fit -------------------------------------------------------------------------------------
 
     def _fit_rows(self, rows: TaskRows) -> None:
-        frame = make_frame(rows, self.fit_intercept)
-        statistics = task_statistics(rows, frame, self.weights == "precision")
-        found = self._maximise(statistics, rows.feature_names)
-        self._set_variances(found)
-        self._set_tasks(rows)
-        self._set_effects(Effects.of(found))
+        if not np.isfinite(rows.sample_weight.sum()):
+            raise ValueError("sample_weight is too large: the sum of the weights is no float.")
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # see _set_variances
+            frame = make_frame(rows, self.fit_intercept)
+            statistics = task_statistics(rows, frame, self.weights == "precision")
+            found = self._maximise(statistics, rows.feature_names)
+            self._set_variances(found)
+            self._set_tasks(rows)
+            self._set_effects(Effects.of(found))
 
     def _maximise(self, statistics: TaskStatistics, feature_names: AnyArray) -> Estimate:
         """The variances from sums of products alone: no row is looked at."""
@@ -263,9 +266,10 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             self.sigma2_ = float(sigma2 * np.square(np.float64(frame.y_unit)))
             self.random_variance_ = sigma2 * K @ D @ K.T
-            back = np.linalg.inv(K)
+            usual = np.isfinite(K).all() and np.diag(K).all()
+            back = np.linalg.inv(K) if usual else np.full_like(K, np.nan)
             self.gradient_ = back.T @ gradient @ back / at.sigma2
-        numbers = np.append(self.random_variance_, self.sigma2_)
+        numbers = np.append(self.random_variance_, [self.sigma2_, back.sum()])
         lost = (np.diag(D) > 0.0) & (np.diag(self.random_variance_) == 0.0)
         if not np.isfinite(numbers).all() or (sigma2 > 0.0) & (lost.any() or self.sigma2_ == 0.0):
             raise ValueError(
