@@ -33,9 +33,10 @@ def warn_of_unknown(graph: Any, tasks: AnyArray, parameter: str) -> None:
     """Warn of edges that name no task: who wrote them meant one."""
     unknown = unknown_labels(graph, tasks)
     if unknown:
+        what = "is no fitted task" if len(unknown) == 1 else "are no fitted tasks"
         warnings.warn(
-            f"{parameter} has edges that name {show_labels(object_array(unknown))}, which is no "
-            f"fitted task: they are left out. The fitted tasks are {show_labels(tasks)}; labels "
+            f"{parameter} has edges that name {show_labels(object_array(unknown))}, which {what}: "
+            f"they are left out. The fitted tasks are {show_labels(tasks)}; labels "
             "are compared by value, so 1 is not '1'.",
             UserWarning,
             stacklevel=4,

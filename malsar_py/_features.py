@@ -27,6 +27,8 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
     table = as_table(X, estimator)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if hasattr(estimator, "_split_patterns"):  # what a row lacks is its label
+        if is_frame(table):
+            refuse_sparse(table)
         refuse_dates(table, "X")
         parts, patterns = estimator._split_patterns(table, reset=reset)
         return parts, patterns, _made_here(parts, X)

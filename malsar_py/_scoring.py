@@ -32,6 +32,11 @@ def own_prediction(estimator: Any, scored: ScoreRows, X: Any, tasks: Any) -> Any
     if tasks is not None and _takes(estimator.predict, "tasks"):  # else it finds its own
         labels["tasks"] = _safe_indexing(native(tasks), rows)
     found = np.asarray(estimator.predict(_safe_indexing(native(X), rows), **labels))
+    if found.shape[:1] != rows.shape:
+        raise ValueError(
+            f"{type(estimator).__name__}.predict returned an array of shape {found.shape} for "
+            f"{len(rows)} rows."
+        )
     prediction = np.empty((len(counts), *found.shape[1:]), found.dtype)
     prediction[rows] = found
     return prediction

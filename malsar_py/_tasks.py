@@ -343,6 +343,11 @@ def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArra
     refuse_mask(sample_weight, "sample_weight")
     sample_weight = np.asarray(sample_weight)
     refuse_dates(sample_weight, "sample_weight")
+    if sample_weight.dtype.kind in "OSU":
+        try:
+            sample_weight = sample_weight.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"sample_weight must hold numbers: {error}.") from error
     if len(shape) == 2 and sample_weight.ndim == 2:
         weights = check_array(sample_weight, dtype=np.float64, input_name="sample_weight")
         if weights.shape != shape:

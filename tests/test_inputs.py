@@ -372,11 +372,20 @@ def test_sparse_frames_are_refused():
         lambda: regressor(task_column="t").fit(dense, Y).predict(table),
         lambda: MultiTaskSearchCV(regressor(task_column="t")).fit(table, Y),
         lambda: SharedSubspaceClustering(n_clusters=2, task_column="t").fit(table),
+        lambda: IncompleteMultiSourceRegressor(sources=[0, 1]).fit(table[["a", "b"]], Y),
     ):
         with pytest.raises(ValueError, match=match):
             use()
     labels = dense.assign(t=dense["t"].astype(pd.SparseDtype(int)))
     same_fit(regressor(task_column="t").fit(labels, Y), regressor(task_column="t").fit(dense, Y))
+
+
+@pytest.mark.parametrize("weight", ["heavy", pd.NA, (1.0, 2.0)], ids=str)
+def test_weights_that_are_no_numbers_are_named(weight):
+    weights = np.array([1.0] * len(Y), dtype=object)
+    weights[3] = weight
+    with pytest.raises(ValueError, match="sample_weight must hold numbers"):
+        regressor().fit(X, Y, tasks=T, sample_weight=weights)
 
 
 PARTS, TARGETS = [X[:20], X[20:50], X[50:]], [Y[:20], Y[20:50], Y[50:]]

@@ -241,3 +241,13 @@ def test_a_warm_start_without_parts():
     expected = model.objective_[-1]
     setattr(model, model._part_names[0], None)
     assert model.fit(X, Y, tasks=T).objective_[-1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_too_few_predictions_are_told():
+    class Short(LassoRegressor):
+        def predict(self, X, *, tasks=None):
+            return np.zeros(3)
+
+    X, y, tasks = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20.0), np.arange(20) % 2
+    with pytest.raises(ValueError, match=r"Short.predict returned .* shape \(3,\) for 20 rows"):
+        Short().fit(X, y, tasks=tasks).score(X, y, tasks=tasks)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -318,3 +319,21 @@ def test_the_scale_of_functions(fit_intercept, n_features):
     assert_allclose(lambda1_max(K, X, y, **labels), linear)
     grid = lambda_grid(model, X, y, n_lambdas=3, **labels)
     assert_allclose(grid, [1000.0 * linear, linear, linear / 1000.0])
+
+
+def test_gaps_of_a_ridge_that_was_not_asked_for_are_not_told():
+    """lambda2="auto" tries 0, where separable classes have no minimiser; the final fit has one."""
+    rng = np.random.default_rng(0)
+    X, tasks = rng.normal(size=(60, 5)), np.repeat([0, 1, 2], 20)
+    y = X[:, 0] > 0
+    model = MeanRegularizedClassifier()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        search = MultiTaskSearchCV(model, n_lambdas=3, cv=3).fit(X, y, tasks=tasks)
+        constant = np.ones((60, 2))  # no curvature, so no ridge but 0
+        MultiTaskSearchCV(model, lambda1=[1.0], cv=3).fit(constant, y, tasks=tasks)
+    assert search.best_params_["lambda2"] > 0.0
+    for lambda2 in ([0.0, 0.1], None):
+        match = r"the largest relative duality gap is inf.* There may be no finite minimiser: set"
+        with pytest.warns(ConvergenceWarning, match=match):
+            search.set_params(lambda2=lambda2).fit(X, y, tasks=tasks)

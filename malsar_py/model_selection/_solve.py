@@ -136,11 +136,16 @@ def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: i
     if len(missed):
         limits = "max_stages, max_iter" if hasattr(model, "max_stages") else "max_iter"
         worst = missed[np.argmax(np.where(np.isnan(gaps[missed]), np.inf, gaps[missed]))]
+        remedy = (
+            f"Increase {limits} or tol, standardise the features, or end the grid at a larger "
+            "lambda1."
+        )
+        if model._classifier and not np.isfinite(gaps[worst]):
+            remedy = "There may be no finite minimiser: set lambda2 > 0."
         warnings.warn(
             f"{type(model).__name__} did not reach tol={model.tol:g} at {len(missed)} of "
             f"{len(gaps)} values of lambda1: the largest relative {model._measure} is "
-            f"{gaps[worst]:.3g}, at lambda1={lambda1[worst]:.6g}. Increase {limits} or tol, "
-            "standardise the features, or end the grid at a larger lambda1.",
+            f"{gaps[worst]:.3g}, at lambda1={lambda1[worst]:.6g}. {remedy}",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
