@@ -158,7 +158,8 @@ def test_searches_judge_new_tasks_by_the_same_model(scoring):
         given = {}
     else:
         given = {"tasks": tasks}
-    search = MultiTaskSearchCV(model, lambda1=values, cv=splits, scoring=scoring).fit(X, y, **given)
+    search = MultiTaskSearchCV(model, lambda1=values, lambda2=None, cv=splits, scoring=scoring)
+    search.fit(X, y, **given)
     for i, value in enumerate(search.cv_results_["param_lambda1"]):
         for k, (train, test) in enumerate(splits):
             of = {name: labels[train] for name, labels in given.items()}
