@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from ._solution import Prepared, Problem, Solution
 from ._typing import FloatArray
 from ._units import PLAIN
+from .objective import Objective
 from .penalties import Penalty
 from .solvers import Result
 
@@ -56,11 +57,13 @@ def within_floats(compute: Callable[P, R]) -> Callable[P, R]:
 
 @within_floats
 def solved(
-    model: Any, prepared: Prepared, solve: Callable[[], Result]
+    model: Any, prepared: Prepared, objective: Objective, solve: Callable[[], Result]
 ) -> tuple[Result, Result, Solution]:
     """What the solver found, the same at limits of strengths, and what that is for the data."""
     found = solve()
-    result = finish(model, prepared, _no_worse_than_zero(prepared, found))
+    # (What does not depend on the penalty is kept with `prepared`.)
+    own = replace(prepared, objective=objective)
+    result = finish(model, own, _no_worse_than_zero(own, found))
     return found, result, prepared.solution(result)
 
 

@@ -6,7 +6,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -170,7 +170,9 @@ class MultiTaskEstimator(BaseEstimator, ABC):
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
         W0 = prepared.start(self._start(rows))
-        _, result, solution = solved(self, prepared, lambda: self._solve(prepared.objective, W0))
+        objective = prepared.objective
+        solve = partial(self._solve, objective, W0)
+        _, result, solution = solved(self, prepared, objective, solve)
         self._set_solution(rows, result, solution, prepared.problem)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution, self._separated(result, prepared.objective))

@@ -60,7 +60,7 @@ MAY_IMPORT = {
     "solvers": _SMOOTH - {"solvers"},
     "_solution": {"_centring", "_labels", "_mean_model", "_tasks", "_units"}
     | {"objective", "solvers"},
-    "_limits": {"_solution", "_units", "penalties", "solvers"},
+    "_limits": {"_solution", "_units", "objective", "penalties", "solvers"},
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -109,7 +109,7 @@ def solve_path(
             solve = partial(model._solve, objective, W0, workspace=workspace)
         else:
             solve = partial(model._follow, objective, result, workspace)
-        result, finished, solution = solved(model, replace(prepared, objective=objective), solve)
+        result, finished, solution = solved(model, prepared, objective, solve)
         yield Step(prepared.problem, objective, finished, solution)
 
 
