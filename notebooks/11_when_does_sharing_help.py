@@ -236,10 +236,10 @@ for name, (_, sizes) in SETS.items():
 
 
 # %%
-def sure(name, size, label, over=("single-task",)):
-    """Whether the mean gain is more than three standard errors above 0, over each of `over`."""
+def sure(name, size, label, over=("single-task",), times=3.0):
+    """Whether the mean gain is more than so many standard errors above 0, over each of `over`."""
     pairs = [summary(gain(name, size, label, other)) for other in over]
-    return all(mean > 3.0 * se for mean, se in pairs)
+    return all(mean > times * se for mean, se in pairs)
 
 
 def clear_losers(name, size, label):
@@ -250,7 +250,8 @@ def clear_losers(name, size, label):
 
 both = ("single-task", "pooled")
 if title["Landmine"] == "Landmine":
-    assert all(sure("Landmine", size, "mean-regularised", both) for size in (40, 80))
+    assert sure("Landmine", 40, "mean-regularised")
+    assert all(sure("Landmine", size, "mean-regularised", both, times=2.0) for size in (40, 80))
     assert all(sure("Landmine", size, "task relationship", both) for size in (80, 160))
     assert clear_losers("Landmine", 160, "mean-regularised") > 0.1
 if title["Exam"] == "Exam":
@@ -278,9 +279,10 @@ if title["Parkinsons"] == "Parkinsons":
 #   dimensions only, and gains at 5 and 20 rows.
 # * **Landmine: no single winner.** At each size a multi-task classifier is above both the
 #   single-task and the pooled one, but not the same at all. At 40 rows (one to four mines a field)
-#   it is the mean-regularised; the task relationship gains nothing over single tasks there. At 80
-#   rows both are above. At 160 rows it is the task relationship; the mean-regularised gains nothing
-#   over single tasks there.
+#   it is the mean-regularised (over the pooled one by little more than two standard errors); the
+#   task relationship gains nothing over single tasks there. At 80 rows both are above, the task
+#   relationship by more than three standard errors, the mean-regularised by more than two. At 160
+#   rows it is the task relationship; the mean-regularised gains nothing over single tasks there.
 # * **Some tasks lose.** Persons of Computer survey gain 0.27 to 0.42 on average, but 17 to 21 % of
 #   them lose, and 5 to 11 % clearly. A common mean makes about a third of the patients of
 #   Parkinsons clearly worse with 5 rows, and about a fifth of the fields of Landmine with 160. On
