@@ -25,6 +25,8 @@
 # One that cannot be had is replaced by simulated tasks, and every title says so.
 
 # %%
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -45,6 +47,9 @@ from malsar_py.metrics import task_scores
 from malsar_py.model_selection import MultiTaskSearchCV, TaskKFold
 
 plt.style.use("seaborn-v0_8-colorblind")
+# Columns that are constant within schools and persons stay in, and the grids are fixed: said once.
+warnings.filterwarnings("ignore", "Constant within every task")
+warnings.filterwarnings("ignore", "The best score is at the edge of a grid")
 SEEDS = range(100, 110)
 # A whole number is that of a task's training rows, a fraction its share of the task's rows.
 SETS = {
