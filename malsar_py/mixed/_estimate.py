@@ -195,9 +195,8 @@ class _Search:
                 break
             phi = full.split(found.theta)[1]
             more = self._minimize(full, full.theta(L, phi))
-            found = replace(
-                more, history=found.history + more.history, n_iter=found.n_iter + more.n_iter
-            )
+            steps = found.n_iter + 1 + more.n_iter  # the escape is one, too
+            found = replace(more, history=found.history + more.history, n_iter=steps)
         return self._estimate(full, replace(found, gain=max(gain, found.gain)))
 
     def _rise(self, full: Full, theta: FloatArray) -> tuple[float, FloatArray]:

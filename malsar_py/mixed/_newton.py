@@ -70,8 +70,8 @@ def minimize(problem: Problem, theta: FloatArray, *, tol: float, max_iter: int) 
             if value < history[-1]:
                 break
             share /= 2.0
-        else:
-            return Minimum(theta, history, gain, n_iter, False)
+        else:  # not a step
+            return Minimum(theta, history, gain, n_iter - 1, False)
         theta = new
         history.append(value)
 

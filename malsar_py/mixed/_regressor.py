@@ -37,7 +37,7 @@ _LEVEL = Interval(Real, 0, 1, closed="neither")
     without=(
         *_HIDDEN,
         *("fit_intercept", "unseen", "tol", "max_iter"),
-        *("dual_gap_", "relative_gap_", "objective_", "n_iter_"),
+        *("dual_gap_", "relative_gap_", "objective_", "objective_iterations_", "n_iter_"),
     ),
 )
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -122,7 +122,10 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         negative where one is 0 (for "iso": of their sum; for "full": a positive semidefinite
         matrix whose product with `random_variance_` is 0).
     objective_ : ndarray
-        Minus twice the log-likelihood, plus the prior's part, after each step; it never rises.
+        Minus twice the log-likelihood, plus the prior's part, at the start and after each step; it
+        never rises.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which these were.
     n_iter_ : int
         Number of steps.
     coef_cov_ : ndarray of shape (n_tasks, n_features + 1, n_features + 1)
@@ -281,6 +284,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         constant = likelihood.total == 0.0
         self.log_likelihood_ = np.inf if constant else likelihood.log_likelihood(at)
         self.objective_ = found.history - (at.value + 2.0 * likelihood.log_likelihood(at))
+        self.objective_iterations_ = np.arange(len(found.history))
         self.optimality_ = float(found.gain)
         self.n_iter_ = found.n_iter
         self._estimate = replace(found, at=at.lean())
