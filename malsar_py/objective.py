@@ -205,6 +205,8 @@ class Objective(ABC):
         return other
 
     def _certify(self, W: FloatArray, lifted: FloatArray | None, point: DualPoint) -> Certificate:
+        if not (np.isfinite(W).all() and np.isfinite(point.G).all()):
+            return Certificate(np.inf, np.inf)  # norms of NaN are no numbers, some are errors
         primal = point.loss + self.penalty.value(W)
         free = self.penalty.free_part(self.shape[1])
         if free is not None:

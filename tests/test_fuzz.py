@@ -21,10 +21,10 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from sklearn.base import is_classifier
 
+from malsar_py import SharedSubspaceClassifier
+
 from .hostile import CONVEX, MODELS, classes, data, fitted_or_refused, make, objective_of
 from .test_common import takes_labels
-
-pytestmark = pytest.mark.slow
 
 _AMOUNT = os.environ.get("MALSAR_PY_FUZZ", "300")
 _SECONDS = float(_AMOUNT[:-1]) if _AMOUNT.endswith("s") else None
@@ -220,6 +220,7 @@ def _no_better_one_is_known(model, p, X, y, fit, tasks):
     )
 
 
+@pytest.mark.slow
 def test_fuzz(tmp_path):
     end = None if _SECONDS is None else time.monotonic() + _SECONDS
     batch = _BATCH_SEED
@@ -233,3 +234,30 @@ def test_fuzz(tmp_path):
                     break
         finally:
             _Run.log = None
+
+
+# Examples that failed once.
+FOUND = [
+    {
+        "cls": SharedSubspaceClassifier,
+        "seed": 14,
+        "shape": (36, 3, 3),
+        "door": "tasks",
+        "dtype": "float32",
+        "x": 80,
+        "y": -320,
+        "column": -200,
+        "mean": 1.7e9,
+        "weight": "mixed",
+        "lambda1": 1e-20,
+        "lambda2": 1e6,
+        "solver": "auto",
+        "fit_intercept": True,
+        "task_weight": "size",
+    },
+]
+
+
+@pytest.mark.parametrize("p", FOUND, ids=lambda p: p["cls"].__name__)
+def test_what_the_fuzz_found(p):
+    run_one(p)
