@@ -39,7 +39,7 @@ PNG = b"\x89PNG"
 
 
 @pytest.fixture(autouse=True)
-def no_pyplot_state():
+def no_screen():
     """Figures are drawn for no screen."""
     from matplotlib import pyplot
 

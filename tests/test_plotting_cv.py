@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from malsar_py.plotting import CVCurveDisplay
-from tests.test_plotting import drawn, legend, no_pyplot_state, ticks  # noqa: F401
+from tests.test_plotting import drawn, legend, no_screen, ticks  # noqa: F401
 
 
 def results_of(grid, scores):

@@ -16,7 +16,7 @@ from malsar_py import (
 from malsar_py.model_selection import MultiTaskSearchCV
 from malsar_py.plotting import CoefficientMapDisplay, PathDisplay, TaskSimilarityDisplay
 from malsar_py.plotting._draw import short_names
-from tests.test_plotting import legend, no_pyplot_state, ticks  # noqa: F401
+from tests.test_plotting import legend, no_screen, ticks  # noqa: F401
 
 pytest.importorskip("matplotlib")
 

@@ -92,8 +92,6 @@ def compare(table: Table, seed: int) -> Comparison:
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")
         warnings.filterwarnings("ignore", "The best score is at the edge")  # marked in the table
-        # Such features are in the intercepts; leaving them out of the table is for its owner.
-        warnings.filterwarnings("ignore", "Constant within every task")
         warnings.filterwarnings("ignore", ".* is zero whatever the data")  # a corner of a grid
         warnings.filterwarnings("ignore", "Constant within every task")  # noted of the table
         warnings.filterwarnings("ignore", "All coefficients are zero")  # the errors tell

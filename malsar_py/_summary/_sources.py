@@ -24,17 +24,18 @@ class Columns:
     sample_weight: str | None
     max_memory: int
 
-    def summary(self, batch: Any, number: int | None = None) -> Summary:
-        """The summary of one batch; errors name it."""
+    def summary(self, batch: Any, number: int) -> Summary:
+        """The summary of one batch."""
+        return self.add_to(Summary(max_memory=self.max_memory), batch, number)
+
+    def add_to(self, summary: Summary, batch: Any, number: int) -> Summary:
+        """Take in a batch: a table, or (X, y), (X, y, tasks), (X, y, tasks, sample_weight)."""
         try:
-            return self.add_to(Summary(max_memory=self.max_memory), batch)
+            return self._take(summary, batch)
         except (ValueError, TypeError) as error:
-            if number is None:
-                raise
             raise type(error)(f"batch {number}: {error}") from error
 
-    def add_to(self, summary: Summary, batch: Any) -> Summary:
-        """Take in a batch: a table, or (X, y), (X, y, tasks), (X, y, tasks, sample_weight)."""
+    def _take(self, summary: Summary, batch: Any) -> Summary:
         if isinstance(batch, tuple):
             X, y, tasks, weight = (*batch, None, None)[:4]
             folds = None if self.folds is None else _hashed(_numbers(X, y), self._n_folds())
@@ -148,10 +149,7 @@ def summarize(
         return _added_in_pairs(columns, parts)
     total = Summary(max_memory=max_memory)
     for number, batch in enumerate(_batches(batches)):
-        try:
-            columns.add_to(total, batch)
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"batch {number}: {error}") from error
+        columns.add_to(total, batch, number)
     return total
 
 
@@ -206,17 +204,10 @@ def _table(batch: Any) -> tuple[Callable[[str], AnyArray], list[str], int]:
     """How to read a column, the names of all, and the number of rows."""
     if hasattr(batch, "to_pydict") and hasattr(batch, "schema"):  # Arrow: table or record batch
 
-        def arrow(name: str) -> AnyArray:
+        def column(name: str) -> AnyArray:
             return np.asarray(batch.column(name).to_numpy(zero_copy_only=False))
 
-        read = arrow
-        if hasattr(batch, "combine_chunks"):
-
-            def chunked(name: str) -> AnyArray:
-                return np.asarray(batch.column(name).to_numpy())
-
-            read = chunked
-        return read, list(batch.schema.names), batch.num_rows
+        return column, list(batch.schema.names), batch.num_rows
     names = frame_columns(batch)
     if names is None:
         raise TypeError(
