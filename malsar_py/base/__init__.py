@@ -1,0 +1,11 @@
+"""The templates of estimators: fit, predict and score for any task labels."""
+
+from .._solution import Prepared as Prepared
+from .._solution import Problem as Problem
+from .._solution import Solution as Solution
+from ._estimator import TaskEstimator as TaskEstimator
+from ._penalized import NONNEGATIVE as NONNEGATIVE
+from ._penalized import BeyondData as BeyondData
+from ._penalized import MultiTaskEstimator as MultiTaskEstimator
+from ._targets import MultiTaskClassifier as MultiTaskClassifier
+from ._targets import MultiTaskRegressor as MultiTaskRegressor

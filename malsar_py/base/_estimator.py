@@ -1,0 +1,184 @@
+"""What every estimator of many tasks does: read the labels, predict, score."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import StrOptions
+
+from .._family import Family
+from .._given import label_like
+from .._scoring import is_own, own_prediction, score_rows
+from .._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
+from .._threads import one_blas_thread
+from .._typing import AnyArray, FloatArray
+
+
+# Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
+# finds it.
+@dataclass(kw_only=True, eq=False, repr=False)
+class TaskEstimator(BaseEstimator, ABC):
+    """Template: resolve the tasks, fit their rows, predict linearly, score task by task."""
+
+    fit_intercept: bool = True
+    task_column: int | str | None = None
+    unseen: str = "error"
+    verbose: int = 0
+
+    _classifier: ClassVar[bool] = False
+    _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
+
+    # Task labels are requested wherever they can be used (sklearn's metadata routing).
+    __metadata_request__fit: ClassVar = {"tasks": True}
+    __metadata_request__predict: ClassVar = {"tasks": True}
+    __metadata_request__predict_proba: ClassVar = {"tasks": True}
+    __metadata_request__decision_function: ClassVar = {"tasks": True}
+    __metadata_request__score: ClassVar = {"tasks": True}
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "fit_intercept": ["boolean"],
+        "task_column": [Integral, str, None],
+        "unseen": [StrOptions({"error", "mean"})],
+        "verbose": ["verbose"],
+    }
+
+    @abstractmethod
+    def _fit_rows(self, rows: TaskRows) -> None:
+        """Fit to rows sorted by task, and set the fitted attributes."""
+
+    def __sklearn_clone__(self) -> Self:
+        copy = super().__sklearn_clone__()
+        self._clones: Family = getattr(self, "_clones", None) or Family()
+        copy._siblings = self._clones
+        return copy
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Having been cloned changes nothing that is kept, or hashed.
+        return {name: v for name, v in super().__getstate__().items() if name != "_clones"}
+
+    def _advise(self, rows: TaskRows) -> None:
+        """Warn of what a fit of the user's own (not of a fold) shows to be a mistake."""
+
+    def fit(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> Self:
+        """Fit the tasks together.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Features, with the task labels in `task_column` if that is set.
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+            Targets. Two-dimensional: one column per task on a shared X. NaN, None, NaT and masked
+            entries are not observed.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, when the labels are neither in X nor the columns of y.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
+            Nonnegative weights. Rows of weight 0 are dropped before tasks are formed.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If X, y, the labels, the weights or a parameter cannot be used; the message names which.
+        """
+        self._validate_params()
+        rows = resolve_fit(
+            self, X, y, tasks=tasks, sample_weight=sample_weight, classifier=self._classifier
+        )
+        if self._couples and rows.one_task_plain:
+            self._warn_of_forgotten_labels(rows)
+        with one_blas_thread():
+            self._fit_rows(rows)
+        if not hasattr(self, "_siblings"):
+            self._advise(rows)
+        return self
+
+    def _warn_of_forgotten_labels(self, rows: TaskRows) -> None:
+        j = label_like(rows.X)
+        if j is not None:
+            warnings.warn(
+                f"{type(self).__name__} couples tasks, but was fitted without task labels, as one "
+                f"task. If the values of column {rows.feature_names[j]!r} are labels, pass its "
+                "name or position as task_column; labels kept apart from X are passed as `tasks`.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _set_tasks(self, rows: TaskRows) -> None:
+        self._door = rows.door
+        self.tasks_ = rows.tasks
+        self.n_tasks_ = rows.n_tasks
+        self.coef_feature_names_ = rows.feature_names
+        if rows.classes is not None:
+            self.classes_ = rows.classes
+
+    def _linear_prediction(self, X: Any, tasks: Any) -> FloatArray:
+        """``x . w_t + b_t``: (n,), or (n, n_tasks) after a fit on a 2-D y without labels."""
+        rows = resolve_predict(self, X, tasks=tasks)
+        return self._predict_rows(rows.X, rows.index)
+
+    def _predict_rows(self, X: FloatArray, index: AnyArray | None) -> FloatArray:
+        coef = self.coef_.reshape(self.n_tasks_, -1)
+        intercept = np.atleast_1d(self.intercept_)
+        if index is None:
+            return X @ coef.T + intercept
+        z = np.empty(X.shape[0])
+        order = np.argsort(index, kind="stable")
+        for own in np.split(order, np.flatnonzero(np.diff(index[order])) + 1):
+            t = index[own[0]]
+            w, b = self._mean_of_tasks() if t < 0 else (coef[t], intercept[t])
+            z[own] = X[own] @ w + b
+        return z
+
+    def _mean_of_tasks(self) -> tuple[FloatArray, float]:
+        if hasattr(self, "_mean_coef"):
+            return self._mean_coef, self._mean_intercept
+        # Pickled by a version that did not keep it.
+        return self.coef_.reshape(self.n_tasks_, -1).mean(axis=0), float(np.mean(self.intercept_))
+
+    def score(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> float:
+        """Mean over tasks of the task's R2 (regressors) or accuracy (classifiers).
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Test rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+            True targets; NaN entries are skipped.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, as in `fit`. A row that does not count, without a target or
+            with weight 0, may have a label that was not fitted.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights within the tasks; rows of weight 0 are skipped.
+
+        Returns
+        -------
+        score : float
+            Tasks with fewer than two test rows or a constant target are pooled as one. With one
+            task this is scikit-learn's own score.
+        """
+        scored = resolve_score(self, X, y, tasks=tasks, sample_weight=sample_weight)
+        if is_own(self, "predict"):
+            prediction = self._label(self._predict_rows(scored.rows.X, scored.rows.index))
+        else:
+            prediction = own_prediction(self, scored, X, tasks)
+        return score_rows(scored, prediction, classifier=self._classifier)
+
+    def _label(self, z: FloatArray) -> AnyArray:
+        """What predict returns for linear predictions."""
+        return z
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = self.task_column is None
+        return tags

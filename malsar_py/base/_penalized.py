@@ -1,0 +1,239 @@
+"""The template of estimators that minimise a penalised loss."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from .._centring import make_design, sample_shares
+from .._family import warn_once
+from .._labels import show_label, show_labels
+from .._limits import moderate, penalty_in_units, solved, within_floats
+from .._mean_model import constant_within_tasks
+from .._solution import Prepared, Problem, Solution
+from .._tasks import TaskRows
+from .._typing import FloatArray, IntArray
+from .._units import PLAIN, into_units
+from .._weights import task_weights
+from ..losses import Loss
+from ..objective import Objective, make_objective
+from ..parts import by_parts
+from ..penalties import Penalty
+from ..solvers import Result, Workspace, separates, solve
+from ._estimator import TaskEstimator
+
+# In sklearn's parameter validation: a strength.
+NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
+
+
+class BeyondData(ValueError):
+    """A parameter asks for more than there is in the data: a search goes on without it."""
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MultiTaskEstimator(TaskEstimator):
+    """Template: build the objective, solve, attach the certificate.
+
+    A model says only what its penalty is (``_penalty``) and, if it likes, what else to read off the
+    solution (``_describe``).
+    """
+
+    lambda1: float = 0.1
+    lambda2: float = 0.0
+    task_weight: str | Mapping[Any, float] = "equal"
+    solver: str = "auto"
+    tol: float = 1e-6
+    max_iter: int = 10_000
+    warm_start: bool = False
+
+    _loss: ClassVar[Loss]
+    # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
+    _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
+    _sizes: ClassVar[tuple[str, ...]] = ()
+    # What strengths are of: a "norm", a "ridge", a "coupling", or another quadratic "size".
+    _terms: ClassVar[Mapping[str, str]] = {"lambda1": "norm", "lambda2": "ridge"}
+    _free_features: ClassVar[str] = "features without a penalty"
+    _against_separation: ClassVar[str] = "Set lambda2 > 0."
+    _usual_remedy: ClassVar[str] = (
+        "Increase max_iter or tol, standardise the features, or strengthen the penalty."
+    )
+    _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
+    # What only the penalty reads: it may change on data that are prepared. For all other parameters
+    # a search prepares anew.
+    _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda1", "lambda2")
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **TaskEstimator._parameter_constraints,
+        "lambda1": NONNEGATIVE,
+        "lambda2": NONNEGATIVE,
+        "task_weight": [StrOptions({"equal", "size"}), Mapping],
+        "solver": [StrOptions({"auto", "apg", "active-set", "closed-form"})],
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+    }
+
+    @abstractmethod
+    def _penalty(self, problem: Problem) -> Penalty:
+        """The penalty Omega of this model."""
+
+    def _quadratic(self) -> bool:
+        """Whether the penalty is quadratic, with lambda2 as its ridge."""
+        return False
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
+
+    def _fit_rows(self, rows: TaskRows) -> None:
+        prepared = self._prepare(rows)
+        W0 = prepared.start(self._start(rows))
+        objective = prepared.objective
+        solve = partial(self._solve, objective, W0)
+        _, result, solution = solved(self, prepared, objective, solve)
+        self._set_solution(rows, result, solution, prepared.problem)
+        if not solution.relative_gap <= self.tol:
+            self._warn_gap(result, solution, self._separated(result, prepared.objective))
+        self._warn_constant(prepared)
+
+    def _set_solution(
+        self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
+    ) -> None:
+        self._set_fitted(rows, result, solution)
+        self._set_coefficients(rows, solution.coefficients)
+        # What unseen="mean" predicts with; coefficients changed by hand leave it alone.
+        assert solution.mean is not None
+        self._mean_coef, self._mean_intercept = solution.mean
+        self._describe(solution.W, problem)
+
+    @within_floats
+    def _prepare(self, rows: TaskRows) -> Prepared:
+        """Weigh and centre the data and put the objective together."""
+        omega = task_weights(rows, self.task_weight)
+        rows, omega, units = into_units(rows, omega, self._loss.degree)
+        problem = Problem(rows.tasks, rows.X.shape[1], units)
+        penalty = penalty_in_units(self, problem)
+        c = sample_shares(rows, omega)
+        design, means = make_design(rows, c, self.fit_intercept)
+        y, offset = rows.y, np.zeros(rows.n_tasks)
+        if self.fit_intercept:
+            y, offset = self._loss.centered(y, c, rows.offsets)
+        objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
+        at_zero = np.zeros(objective.shape)
+        problem = replace(
+            problem,
+            curvature=cache(objective.mean_curvature),
+            slope=cache(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
+        )
+        if problem.units != PLAIN or not moderate(self):
+            objective = objective.with_penalty(penalty_in_units(self, problem))
+        return Prepared(rows, problem, objective, offset, means)
+
+    def _lambda1_max(self, prepared: Prepared) -> float | None:
+        """The smallest lambda1 at which W = 0, None for a model without one.
+
+        Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
+        """
+        problem = replace(prepared.problem, slope=None)  # no strength is too weak
+        _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
+        found = penalty_in_units(self, problem).lambda1_max(G0)
+        power = self._strengths["lambda1"]
+        return None if found is None else problem.units.given(found, power)
+
+    def _solve(
+        self,
+        objective: Objective,
+        W0: FloatArray,
+        tol: float | None = None,
+        workspace: Workspace | None = None,
+    ) -> Result:
+        return solve(
+            objective,
+            W0,
+            solver=self.solver,
+            name=type(self).__name__,
+            tol=self.tol if tol is None else tol,
+            max_iter=self.max_iter,
+            verbose=int(self.verbose),
+            workspace=workspace,
+        )
+
+    def _follow(self, objective: Objective, last: Result, workspace: Workspace) -> Result:
+        """Solve for the next `lambda1` of a path, from the solution for the last."""
+        return self._solve(objective, last.W, workspace=workspace)
+
+    def _start(self, rows: TaskRows) -> FloatArray:
+        shape = (rows.n_tasks, rows.X.shape[1])
+        if self.warm_start and getattr(self, "coef_", None) is not None:
+            coef = np.asarray(self.coef_, dtype=np.float64)
+            same = coef.size == rows.n_tasks * shape[1] and np.array_equal(self.tasks_, rows.tasks)
+            if same and np.array_equal(self.coef_feature_names_, rows.feature_names):
+                return np.ascontiguousarray(coef.reshape(shape).T)
+        return np.zeros(shape[::-1])
+
+    def _separated(self, result: Result, objective: Objective) -> IntArray:
+        """Positions of tasks whose classes are separated by what costs nothing."""
+        return separates(objective, result.W)
+
+    def _warn_gap(
+        self, result: Result, solution: Solution, separated: IntArray | None = None
+    ) -> None:
+        remedy = self._usual_remedy
+        if solution.far.size:
+            remedy = solution.centring_remedy()
+        elif separated is not None and separated.size:
+            remedy = (
+                f"There is no finite minimiser: {self._free_features} separate the classes of task "
+                f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
+            )
+        elif self._classifier and not np.isfinite(solution.relative_gap):
+            remedy = "There may be no finite minimiser: set lambda2 > 0."
+        warnings.warn(
+            f"{type(self).__name__} did not reach tol={self.tol:g} in {self._effort(result)}: "
+            f"the relative {self._measure} is {solution.relative_gap:.3g}. {remedy}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+    def _effort(self, result: Result) -> str:
+        return f"{result.n_iter} iterations"
+
+    def _set_fitted(self, rows: TaskRows, result: Result, solution: Solution) -> None:
+        self._set_tasks(rows)
+        intercept = solution.intercept
+        self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
+        self.n_iter_ = result.n_iter
+        self.objective_ = solution.history
+        self.objective_iterations_ = result.history.steps
+        self._set_certificate(result, solution)
+
+    def _set_certificate(self, result: Result, solution: Solution) -> None:
+        self.dual_gap_ = float(solution.gap)
+        self.relative_gap_ = float(solution.relative_gap)
+
+    def _set_coefficients(self, rows: TaskRows, W: FloatArray) -> None:
+        self.coef_: Any = np.ascontiguousarray(W.T)
+        if rows.one_task_plain:
+            self.coef_ = self.coef_[0]
+
+    def _warn_constant(self, prepared: Prepared) -> None:
+        if prepared.means is None or prepared.problem.n_tasks in (1, len(prepared.rows.X)):
+            return
+        constant = constant_within_tasks(prepared.squares, prepared.means)
+        if constant.any():
+            names = prepared.rows.feature_names[constant]
+            warn_once(
+                self,
+                f"Constant within every task: {show_labels(names)}. What such a feature does is "
+                "inside the tasks' intercepts, and it tells nothing about new tasks. Leave it out, "
+                "or fit with fit_intercept=False and a column of ones.",
+                stacklevel=4,
+            )

@@ -1,0 +1,118 @@
+"""Regressors and classifiers: what they predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import expit
+from sklearn.base import ClassifierMixin, RegressorMixin
+
+from .._typing import AnyArray, FloatArray
+from ..losses import Logistic, Loss, Squared
+from ._penalized import MultiTaskEstimator
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
+    """Squared loss."""
+
+    _loss: ClassVar[Loss] = Squared()
+
+    score = MultiTaskEstimator.score  # ahead of the mixin's
+
+    def predict(self, X: Any, *, tasks: Any = None) -> FloatArray:
+        """Predict the targets.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows to predict, with the label column if there was one at fit.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, when the model was fitted with `tasks`. After a fit on a 2-D y:
+            predict each row for this task alone.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
+            Predictions; two-dimensional after a fit on a 2-D y, unless `tasks` is given.
+
+        Raises
+        ------
+        ValueError
+            If labels are missing, or unknown with ``unseen="error"``.
+        """
+        return self._linear_prediction(X, tasks)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
+    """Binary logistic loss."""
+
+    _loss: ClassVar[Loss] = Logistic()
+    _classifier: ClassVar[bool] = True
+
+    score = MultiTaskEstimator.score  # ahead of the mixin's
+
+    def decision_function(self, X: Any, *, tasks: Any = None) -> FloatArray:
+        """Log odds of ``classes_[1]``.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows to predict, with the label column if there was one at fit.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, as for `predict`.
+
+        Returns
+        -------
+        z : ndarray of shape (n_samples,) or (n_samples, n_tasks)
+            ``x . w_t + b_t``.
+        """
+        return self._linear_prediction(X, tasks)
+
+    def predict(self, X: Any, *, tasks: Any = None) -> AnyArray:
+        """Predict class labels.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows to predict, with the label column if there was one at fit.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, when the model was fitted with `tasks`. After a fit on a 2-D y:
+            predict each row for this task alone.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
+            Class labels.
+        """
+        return self._label(self._linear_prediction(X, tasks))
+
+    def predict_proba(self, X: Any, *, tasks: Any = None) -> FloatArray:
+        """Class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows to predict, with the label column if there was one at fit.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, as for `predict`.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples, 2) or (n_samples, n_tasks)
+            Probability of each class; after a fit on a 2-D y without `tasks`, of ``classes_[1]``
+            for each task.
+        """
+        p = expit(self._linear_prediction(X, tasks))
+        return p if p.ndim == 2 else np.column_stack([1.0 - p, p])
+
+    def _label(self, z: FloatArray) -> AnyArray:
+        return self.classes_[(z > 0.0).astype(np.intp)]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
