@@ -80,9 +80,12 @@ class Penalty(ABC):
 
 
 class Structure(Penalty):
-    """A penalty with a prox; row-separable ones also name a code of ``_kernels.separable``."""
+    """A penalty with a prox; row-separable ones also name the norm of their rows.
 
-    row_code: ClassVar[int | None] = None
+    ``row_norm`` is "L1" or "L2", as kernels know them (``_kernels.row_norms``).
+    """
+
+    row_norm: ClassVar[str | None] = None
     # A function of the singular values alone.
     rotation_invariant: ClassVar[bool] = False
     # W is a sum of so many parts, stacked in the solver's variable.

@@ -15,7 +15,7 @@ from ._base import FreePart, Norm
 class L1(Norm):
     """``lambda1 sum_jt |w_jt|``."""
 
-    row_code: ClassVar[int | None] = 1
+    row_norm: ClassVar[str | None] = "L1"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.abs(W).sum())
@@ -33,7 +33,7 @@ class L1(Norm):
 class RowL2(Norm):
     """``lambda1 sum_j ||w^j||_2`` (L2,1): one feature across tasks is a group."""
 
-    row_code: ClassVar[int | None] = 2
+    row_norm: ClassVar[str | None] = "L2"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->j", W, W)).sum())
@@ -54,7 +54,7 @@ class WeightedL1(Norm):
 
     weights: FloatArray
 
-    row_code: ClassVar[int | None] = 1
+    row_norm: ClassVar[str | None] = "L1"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(self.weights @ np.abs(W).sum(axis=1))
