@@ -159,6 +159,7 @@ class BootstrapResult:
             The display, drawn.
         """
         from ..plotting import CoefficientMapDisplay, IntervalDisplay
+        from ..plotting._draw import with_grey
 
         if kind not in ("interval", "selection"):
             raise ValueError(f'kind must be "interval" or "selection", got {kind!r}.')
@@ -167,9 +168,9 @@ class BootstrapResult:
                 self.selection_frequency,
                 tasks=self.tasks,
                 feature_names=self.feature_names,
-                unit="share of the resamples with a coefficient that is not 0",
+                unit="selection frequency",
             )
-            options = {"cmap": "Blues", "vmin": 0.0, "vmax": 1.0} | options
+            options = {"cmap": with_grey("Blues"), "vmin": 0.0, "vmax": 1.0} | options
             return shares.plot(order="given", max_features=max_features, ax=ax, **options)
         if task is None and len(self.tasks) > 1:
             estimate, ends, of = self.mean_coef, self.mean_interval(level), "mean model"
