@@ -219,15 +219,12 @@ def survey(code, G, threshold, inside, sizes):
 
 @jit
 def _solve_row(code, q, a, tau, length, out):
-    """``argmin_w sum_t (a_t/2 w_t^2 - q_t w_t) + tau N(w)``; tasks with a_t <= 0 stay out.
+    """``argmin_w sum_t (a_t/2 w_t^2 - q_t w_t) + tau N(w)`` with a_t > 0.
 
-    ``length``: a guess of the 2-norm of the solution.
+    (A task without curvature stays out with q_t = 0 and any a_t.) ``length``: a guess of the 2-norm
+    of the solution.
     """
     n = q.shape[0]
-    for t in range(n):
-        if a[t] <= 0.0:
-            a[t] = 1.0
-            q[t] = 0.0
     if code == L1:
         for t in range(n):
             size = abs(q[t]) - tau
@@ -286,6 +283,9 @@ def gram_epoch(code, H, threshold, ridge, W, G, q, a, new):
             a[t] = h + ridge
             q[t] = h * W[t, j] + G[t, j]
             square += W[t, j] * W[t, j]
+            if a[t] <= 0.0:
+                a[t] = 1.0
+                q[t] = 0.0
         _solve_row(code, q, a, threshold[j], np.sqrt(square), new)
         for t in range(n_tasks):
             delta = new[t] - W[t, j]
@@ -313,6 +313,10 @@ def row_epoch(code, H, threshold, ridge, W, G, q, a, new):
             square += w[t] * w[t]
             a[t] = h[t] + ridge
             q[t] = h[t] * w[t] + g[t]
+        for t in range(n_tasks):
+            if a[t] <= 0.0:
+                a[t] = 1.0
+                q[t] = 0.0
         _solve_row(code, q, a, threshold[j], np.sqrt(square), new)
         moved = False
         for t in range(n_tasks):
@@ -466,6 +470,9 @@ def residual_epoch(code, A, starts, offsets, rows, n_rows, h, threshold, ridge, 
             square += W[t, j] * W[t, j]
             a[t] = h[t, j] + ridge
             q[t] = h[t, j] * W[t, j] + total
+            if a[t] <= 0.0:
+                a[t] = 1.0
+                q[t] = 0.0
         _solve_row(code, q, a, threshold[j], np.sqrt(square), new)
         for t in range(n_tasks):
             delta = new[t] - W[t, j]
@@ -636,6 +643,9 @@ def own_block_epoch(code, H, threshold, ridge, W, G, change):
         for t in range(n_tasks):
             a[t] = h[t] + ridge
             q[t] += h[t] * w[t]
+            if a[t] <= 0.0:
+                a[t] = 1.0
+                q[t] = 0.0
         _solve_row(code, q, a, threshold[j], 0.0, d)
         moved = 0.0
         for t in range(n_tasks):
@@ -724,6 +734,9 @@ def newton_descent(
                         s += column[i] * u[i]
                 a[t] = h[j, t] + ridge
                 q[t] = h[j, t] * W[t, j] + s
+                if a[t] <= 0.0:
+                    a[t] = 1.0
+                    q[t] = 0.0
             _solve_row(code, q, a, threshold[j], 0.0, new)
             for t in range(n_tasks):
                 delta = new[t] - W[t, j]
