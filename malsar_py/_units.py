@@ -23,7 +23,7 @@ _ORDINARY = 40
 # A feature this much smaller than the largest one has no squares beside it.
 _VANISHING = -330
 # In so many rows a dense feature shows its size.
-_FIRST_ROWS = 100
+_FIRST_ROWS = 16
 # Strengths in units of computation, with room for sums and quotients: beyond, a penalty is at its
 # limit.
 _LEAST, _MOST = 1e-300, 1e300
