@@ -110,6 +110,7 @@ __all__ = [
 _MODULES = (
     "datasets",
     "graphs",
+    "inspection",
     "losses",
     "metrics",
     "model_selection",

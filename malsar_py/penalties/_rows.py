@@ -31,8 +31,8 @@ class L1(Norm):
     --------
     >>> import numpy as np
     >>> from malsar_py.penalties import L1
-    >>> L1().prox(np.array([[3.0, -0.5]]), 1.0)
-    array([[ 2., -0.]])
+    >>> L1().prox(np.array([[3.0, 0.5]]), 1.0)
+    array([[2., 0.]])
     """
 
     row_code: ClassVar[int | None] = 1
