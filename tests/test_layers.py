@@ -48,7 +48,7 @@ MAY_IMPORT = {
     # arrays -> proximal operators -> penalties
     "_kernels": set(),
     "prox": {"_kernels"},
-    "penalties": {"_kernels", "prox"},
+    "penalties": {"_kernels", "prox", "graphs"},
     # loss, design and task graph -> objective -> solvers
     "losses": {"_kernels", "_linalg"},
     "design": {"_kernels", "_linalg", "_threads"},
