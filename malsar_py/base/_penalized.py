@@ -86,6 +86,9 @@ class MultiTaskEstimator(TaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
         """The penalty Omega of this model."""
 
+    def _needs_rows(self) -> str:
+        return "" if self._loss.of_moments else "its loss is not quadratic"
+
     def _quadratic(self) -> bool:
         """Whether the penalty is quadratic, with lambda2 as its ridge."""
         return False
@@ -118,6 +121,8 @@ class MultiTaskEstimator(TaskEstimator):
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
+        if not self.fit_intercept:
+            rows = rows.with_means()
         rows, omega, units = into_units(rows, omega, self._loss.degree)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
         penalty = penalty_in_units(self, problem)
@@ -126,6 +131,8 @@ class MultiTaskEstimator(TaskEstimator):
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
+        if means is not None and rows.stands_for is not None:
+            means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
         objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
         at_zero = np.zeros(objective.shape)
         problem = replace(
