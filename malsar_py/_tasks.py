@@ -76,6 +76,7 @@ class TaskRows(Deviations):
     feature_names: AnyArray  # (d,)
     own: bool  # X was made for this fit; otherwise it may be the caller's: never write to it
     rows: IntArray  # (n,) positions of X's rows in the X given
+    bound: float = np.inf  # no value of X is larger, as far as was looked at
     # Of rows that stand for many: X and y are deviations from the means that are kept here.
     stands_for: StandsFor | None = None
 
@@ -131,7 +132,7 @@ def resolve_fit(
         refuse_beside(y=y, tasks=tasks, sample_weight=sample_weight)
         rows: TaskRows = X.task_rows(estimator)
         return rows
-    X, column, own = features(estimator, X, reset=True)
+    X, column, own, bound = features(estimator, X, reset=True)
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, "
@@ -182,7 +183,9 @@ def resolve_fit(
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
     columns = feature_names(estimator, column)
-    return TaskRows(X, y, weights, offsets, task_labels, door, classes, columns, own, positions)
+    return TaskRows(
+        X, y, weights, offsets, task_labels, door, classes, columns, own, positions, bound
+    )
 
 
 def check_features(estimator: Any, X: Any) -> None:
@@ -270,7 +273,7 @@ def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:
 def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None, str]:
     """Rows to predict with their positions in `tasks_`, their labels, and where these came from."""
     check_is_fitted(estimator, "tasks_")
-    X, column, _ = features(estimator, X, reset=False)
+    X, column, *_ = features(estimator, X, reset=False)
     X = np.ascontiguousarray(X)
     labels, source = row_labels(estimator, column, tasks, len(X))
     fitted = estimator.tasks_

@@ -54,7 +54,7 @@ def task_rows(summary: Summary, estimator: Any) -> TaskRows:
         feature_names(estimator, column),
         True,
         np.arange(len(Z)),
-        known,
+        stands_for=known,
     )
 
 

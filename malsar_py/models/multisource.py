@@ -48,10 +48,10 @@ class _IncompleteMultiSource(MultiTaskEstimator):
     def _needs_rows(self) -> str:
         return "the sources that a row lacks are its task"
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         # Absent blocks are zero columns: their coefficients have no gradient and stay zero, outside
         # of the groups.
-        return RowL2(self.lambda1) + Ridge(self.lambda2)
+        return RowL2(lambda1) + Ridge(lambda2)
 
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)
