@@ -109,7 +109,10 @@ def into_units(
         X = np.where(tiny, 0.0, X)
         own = True
         _tell_of_tiny(rows.feature_names[tiny])
-    return replace(rows, X=X, own=own), omega, units
+    means = rows.stands_for
+    if means is not None:
+        means = replace(means, X=shifted(means.X, -units.x), y=shifted(means.y, -units.y))
+    return replace(rows, X=X, own=own, stands_for=means), omega, units
 
 
 def _is_ordinary(rows: TaskRows) -> bool:
