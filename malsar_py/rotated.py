@@ -23,7 +23,7 @@ class RotatedObjective(QuadraticObjective):
             original.penalty,
             original.quadratic,
         )
-        self.scale, self.b = original.scale, original.b
+        self.scale, self._near = original.scale, original._near
         X = original.design.X
         n_samples, n_features = X.shape
         self._rows: FloatArray | None = None

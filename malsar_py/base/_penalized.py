@@ -55,7 +55,6 @@ class MultiTaskEstimator(TaskEstimator):
     max_iter: int = 10_000
     warm_start: bool = False
 
-    _loss: ClassVar[Loss]
     # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
     _sizes: ClassVar[tuple[str, ...]] = ()
@@ -81,6 +80,10 @@ class MultiTaskEstimator(TaskEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
     }
+
+    @abstractmethod
+    def _loss(self, rows: TaskRows) -> Loss:
+        """The loss of these rows."""
 
     @abstractmethod
     def _penalty(self, problem: Problem) -> Penalty:
@@ -114,19 +117,31 @@ class MultiTaskEstimator(TaskEstimator):
         self._mean_coef, self._mean_intercept = solution.mean
         self._describe(solution.W, problem)
 
+    def _targets(self, rows: TaskRows) -> tuple[TaskRows, Loss]:
+        """The rows with the targets as the loss takes them, and the loss."""
+        loss = self._loss(rows)
+        if rows.classes is not None:
+            return rows, loss
+        y = loss.check_targets(
+            rows.y, rows.sample_weight, rows.offsets, rows.tasks, self.fit_intercept
+        )
+        return replace(rows, y=y), loss
+
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
-        rows, omega, units = into_units(rows, omega, self._loss.degree)
+        rows, loss = self._targets(rows)
+        rows, omega, units = into_units(rows, omega, loss.degree)
+        loss = loss.in_units(units.y)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
         penalty = penalty_in_units(self, problem)
         c = sample_shares(rows, omega)
         design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            y, offset = self._loss.centered(y, c, rows.offsets)
-        objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
+            y, offset = loss.centered(y, c, rows.offsets)
+        objective = by_parts(make_objective(design, loss, y, c, penalty, self.fit_intercept))
         at_zero = np.zeros(objective.shape)
         problem = replace(
             problem,
