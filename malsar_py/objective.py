@@ -27,7 +27,7 @@ from ._protocols import Quadratic as Quadratic
 from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
-from .design import Design, Masked, Shared
+from .design import Design
 from .losses import Evaluation, Loss, Squared, centre
 
 _POWER_STEPS = 20
@@ -258,8 +258,7 @@ class Objective(ABC):
     def mean_curvature(self) -> float:
         """Mean eigenvalue of the tasks' largest Hessians, the intercepts minimised out."""
         design = self.design
-        squares = np.einsum("ij,ij->i", design.X, design.X)
-        weights = self.weights
+        weights, squares = self.weights, design.row_squares()
         rows = weights.reshape(-1, squares.shape[0]).sum(axis=0)
         trace = float(rows @ squares)
         if self.fit_intercept:
@@ -467,11 +466,13 @@ class GeneralObjective(Objective):
         weight = self.loss.model_curvature(self.y, theta, self.c)
         response = z + np.repeat(b, np.diff(self.design.offsets))
         response += np.divide(theta, weight, out=np.zeros_like(theta), where=weight > 0.0)
-        design = self.design
-        if type(design) is Shared:
-            design = Masked(design.X, design.n_tasks)
         return QuadraticObjective(
-            design, Squared(), response, weight, self.penalty, self.fit_intercept
+            self.design.any_weights(),
+            Squared(),
+            response,
+            weight,
+            self.penalty,
+            self.fit_intercept,
         )
 
 
