@@ -6,10 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from ._sparse import is_sparse
 from ._tasks import TaskRows
 from ._threads import spread
 from ._typing import FloatArray, IntArray
-from .design import Design, Masked, Ragged, Shared
+from .design import Design, one_x, own_rows
 
 # A first row this near to the mean, as a share of it: the column may be constant, or the mean's
 # rounding may matter beside its spread.
@@ -80,10 +81,11 @@ def make_design(
     """The design, centred when there are intercepts, and the means (n_tasks, n_features) taken out.
 
     Centring changes nothing but the intercepts; it keeps digits when a column's offset is large.
+    Sparse X stays as it is.
     """
     X, n_tasks = rows.X, rows.n_tasks
     means = None
-    if fit_intercept:
+    if fit_intercept and not is_sparse(X):
         target = X if rows.own else np.empty_like(X)
         if rows.shared:
             total = c.reshape(n_tasks, -1).sum(axis=0)
@@ -95,7 +97,6 @@ def make_design(
             means = _centre(X, c, rows.offsets, target)
             X = target
     if not rows.shared or n_tasks == 1:  # a column of targets is as good as a vector
-        return Ragged(X, rows.offsets), means
+        return own_rows(X, rows.offsets), means
     shares = c.reshape(n_tasks, -1)
-    same = bool((shares == shares[0]).all())
-    return (Shared if same else Masked)(X, n_tasks), means
+    return one_x(X, n_tasks, bool((shares == shares[0]).all())), means

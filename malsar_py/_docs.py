@@ -54,10 +54,12 @@ loss : str or instance of :mod:`malsar_py.losses`, default="squared"
 """
 
 _CONVEX = """\
-solver : "auto", "apg", "active-set" or "closed-form", default="auto"
-    Accelerated proximal gradient (any model); working sets around block coordinate descent, and
-    semismooth Newton steps where that crawls (penalties that separate over the features); a direct
-    solution (squared loss with quadratic penalties). "auto" takes the fastest that applies.
+solver : str, default="auto"
+    "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around block
+    coordinate descent, and "semismooth" Newton steps where that crawls (penalties that separate
+    over the features); "closed-form", a direct solution (squared loss, quadratic penalties);
+    "splitting" and "newton" (other penalties; squared and other smooth losses) where their systems
+    are cheap; "square-root" (such losses). "auto" takes the fastest that fits; see `solver_`.
 tol : float, default=1e-6
     The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the best
     intercepts.
@@ -85,6 +87,8 @@ n_tasks_ : int
     Number of tasks.
 {own_attributes}{certificate}n_iter_ : int
     Number of steps{all_stages}.
+solver_ : str
+    The solver that ran{last_stage}, "a -> b" if a handed over to b.
 n_features_in_ : int
     Number of columns of X seen during fit, the label column included.
 feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -171,6 +175,7 @@ def document(
                 own_attributes=(_CLASSES if kind == "classifier" else "") + attributes,
                 certificate=_STATIONARITY.format(smoothed=smoothed) if stages else _GAP,
                 all_stages=" of all stages" if stages else "",
+                last_stage=" in the last stage" if stages else "",
             ),
         }
         text = inspect.cleandoc(cls.__doc__)

@@ -61,7 +61,7 @@ class Family:
 
     def see(self, position: int, labels: AnyArray, X: FloatArray, y: AnyArray | None) -> bool:
         """Take note of a fit; whether its label column was a feature before, or the other way."""
-        if not len(X) or X.shape[1] > _MOST_FEATURES:
+        if not X.shape[0] or X.shape[1] > _MOST_FEATURES:
             return False
         new = _read(labels, X, y)
         seen = self.fits.setdefault(int(position), deque(maxlen=_FITS))
@@ -99,7 +99,8 @@ def _read(labels: AnyArray, X: FloatArray, y: AnyArray | None) -> _Fit:
     if labels.dtype.kind not in "biuf":  # equal to no feature
         labels = np.unique(labels.astype(str), return_inverse=True)[1].reshape(-1) + 0.5
     labels = labels.astype(np.float64)
-    places = np.unique(np.linspace(0, len(X) - 1, _ROWS).astype(np.intp))
+    n_rows = X.shape[0]
+    places = np.unique(np.linspace(0, n_rows - 1, _ROWS).astype(np.intp))
     by_target = places[:0]
     keys: AnyArray = np.empty(0)
     if y is not None:
@@ -108,10 +109,15 @@ def _read(labels: AnyArray, X: FloatArray, y: AnyArray | None) -> _Fit:
         some = np.argsort(np.modf(np.abs(keys) * 1e4 * np.e)[0])[:_ROWS]
         keys, by_target = keys[some], first[some]
     return _Fit(
-        len(X),
-        _Rows(places, labels[places], X[places]),
-        _Rows(keys, labels[by_target], X[by_target]),
+        n_rows,
+        _Rows(places, labels[places], _array(X[places])),
+        _Rows(keys, labels[by_target], _array(X[by_target])),
     )
+
+
+def _array(rows: Any) -> FloatArray:
+    """A few rows, be they sparse."""
+    return rows if isinstance(rows, np.ndarray) else rows.toarray()
 
 
 def _same_rows(old: _Fit, new: _Fit) -> Iterator[tuple[_Rows, _Rows]]:

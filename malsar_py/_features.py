@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from ._given import is_frame, native, refuse_dates, refuse_sparse
 from ._labels import as_table, column_position, split_column
+from ._sparse import dense_frame, is_sparse, sparse_features, sparse_frame
 from ._typing import AnyArray, FloatArray, IntArray
 
 # Numbers that are converted or moved at a time, where a table has more.
@@ -33,7 +34,7 @@ def features(estimator: Any, X: Any, *, reset: bool) -> Features:
     Sets `n_features_in_` and `feature_names_in_` if ``reset``, compares with them if not.
     """
     X = native(X)
-    table = as_table(X, estimator)
+    table = as_table(X, estimator, accept_sparse=True)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     if hasattr(estimator, "_split_patterns"):  # what a row lacks is its label
         if is_frame(table):
@@ -49,10 +50,12 @@ def features(estimator: Any, X: Any, *, reset: bool) -> Features:
                 f"X has n_features=1, the labels of task_column={estimator.task_column!r}: "
                 "no feature is left to fit."
             )
-    if is_frame(table):
-        refuse_sparse(table, skip=position)
     refuse_dates(table, "X", skip=position)
     try:
+        if is_sparse(table) or sparse_frame(table, position):
+            values, column = sparse_features(estimator, table, position, fit=reset)
+            return Features(values, column, False)
+        table = dense_frame(table)
         if _in_pieces(table, position):
             column = None if position is None else _safe_indexing(table, position, axis=1)
             return Features(_converted(table, position, estimator), column, True)
@@ -97,6 +100,8 @@ def take_rows(X: AnyArray, order: IntArray | None, own: bool) -> tuple[FloatArra
 
     An array that is ours (``own``) is sorted in place: X counts once, not twice.
     """
+    if is_sparse(X):
+        return (X if order is None else X[order]), False
     if order is None:
         rows = np.ascontiguousarray(X)
         return rows, own or not np.may_share_memory(rows, X)
@@ -145,7 +150,7 @@ def _in_pieces(table: Any, position: int | None) -> bool:
     if isinstance(table, np.ndarray):
         return table.dtype != np.float64 or position not in (None, 0, n_columns - 1)
     if not is_frame(table):
-        return False  # sparse: scikit-learn has words for it
+        return False
     if position is None and hasattr(table, "iloc"):
         # A frame of one block gives numpy views of it: the same row twice is the same memory.
         row = np.asarray(table.iloc[:1])

@@ -56,12 +56,16 @@ def as_array(values: Any) -> AnyArray:
     return array
 
 
-def as_table(X: Any, estimator: Any = None) -> Any:
+def as_table(X: Any, estimator: Any = None, *, accept_sparse: bool = False) -> Any:
     """X as a DataFrame or a 2-D array with at least one row and column, of any type."""
     X = native(X)
     refuse_mask(X, "X")
     refuse_list_of_tables(X)
     table = X
+    if accept_sparse and sparse.issparse(X):
+        return check_array(
+            X, accept_sparse=True, dtype=None, ensure_all_finite=False, estimator=estimator
+        )
     if not is_frame(X) and not sparse.issparse(X) and not isinstance(X, np.matrix):
         table = as_array(X)
         if table.ndim == 2 and table.dtype.kind != "c" and 0 not in table.shape:
@@ -134,6 +138,9 @@ def split_column(table: Any, position: int) -> tuple[Any, Any]:
     if is_frame(table):
         rest = [j for j in range(n_columns) if j != position]
         return _safe_indexing(table, position, axis=1), _safe_indexing(table, rest, axis=1)
+    if sparse.issparse(table):
+        by_column, others = table.tocsc(), np.delete(np.arange(n_columns), position)
+        return by_column[:, [position]].toarray().ravel(), by_column[:, others]
     if position == 0:
         return table[:, 0], table[:, 1:]
     if position == n_columns - 1:

@@ -70,7 +70,18 @@ class Prepared:
         sizes = None
         if self.squares is not None:
             sizes = np.add.reduceat(self._weight, self.rows.offsets[:-1])
-        return make_mean_model(self.squares, self.means, sizes, self._omega)
+        return make_mean_model(self.squares, self.centres, sizes, self._omega)
+
+    @cached_property
+    def centres(self) -> FloatArray | None:
+        """Means of the tasks' features, taken out or not; None without intercepts."""
+        design, c = self.objective.design, self.objective.c
+        if self.means is not None or not self.objective.fit_intercept:
+            return self.means
+        means = design.means(c)
+        if design.one_x:
+            means = design.adjoint_rows(c).sum(axis=0)[None] / c.sum()
+        return np.broadcast_to(means, (design.n_tasks, design.n_features))
 
     def solution(self, result: Result) -> Solution:
         """The result for the data as given."""

@@ -66,7 +66,7 @@ _ONE_CLASS_HINT = (
 class TaskRows(Deviations):
     """What a fit needs: rows by task, targets and weights task-major."""
 
-    X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
+    X: AnyArray  # (n, d) float64, C-contiguous or CSR, finite, without the label column
     y: FloatArray  # (N,) float64; the target, or -1 / +1 for classifiers; 0 where missing
     sample_weight: FloatArray  # (N,) float64; 0 where missing (door "shared" only)
     offsets: IntArray  # (T + 1,) int64
@@ -100,7 +100,7 @@ class TaskRows(Deviations):
 class PredictRows:
     """Rows to predict, in the order given."""
 
-    X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
+    X: AnyArray  # (n, d) float64, C-contiguous or CSR, finite, without the label column
     index: IntArray | None  # (n,) positions in tasks_, -1 = unseen; None: all tasks for all
 
 
@@ -147,7 +147,7 @@ def resolve_fit(
     else:
         values, observed = _regression_targets(y, estimator)
     check_consistent_length(X, values)
-    labels, source = row_labels(estimator, column, tasks, len(X))
+    labels, source = row_labels(estimator, column, tasks, X.shape[0])
     if labels is not None and column is not None:
         refuse_moved(estimator, X, labels, None if classifier else values)
     if values.ndim == 2 and labels is not None:
@@ -170,7 +170,7 @@ def resolve_fit(
         door = "shared"
         task_labels = _column_labels(names, values.shape[1])
         order, y, weights = _shared_blocks(values, weights, keep, task_labels)
-        n_rows = len(X) if order is None else len(order)
+        n_rows = X.shape[0] if order is None else len(order)
         offsets = np.arange(len(task_labels) + 1, dtype=np.int64) * n_rows
     else:
         door = "none" if labels is None else "keyword" if column is None else "column"
@@ -180,7 +180,7 @@ def resolve_fit(
         )
     if classes is not None and getattr(estimator, "fit_intercept", True):
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
-    positions = np.arange(len(X)) if order is None else order
+    positions = np.arange(X.shape[0]) if order is None else order
     X, own = take_rows(X, order, own)
     columns = feature_names(estimator, column)
     return TaskRows(
@@ -274,8 +274,8 @@ def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyA
     """Rows to predict with their positions in `tasks_`, their labels, and where these came from."""
     check_is_fitted(estimator, "tasks_")
     X, column, *_ = features(estimator, X, reset=False)
-    X = np.ascontiguousarray(X)
-    labels, source = row_labels(estimator, column, tasks, len(X))
+    X, n_rows = take_rows(X, None, False)[0], X.shape[0]
+    labels, source = row_labels(estimator, column, tasks, n_rows)
     fitted = estimator.tasks_
     if labels is None:
         if estimator._door == "shared":
@@ -285,7 +285,7 @@ def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyA
                 f"The model was fitted on {len(fitted)} tasks, so every row needs a task label: "
                 "pass tasks=, or fit with task_column to keep the labels in X."
             )
-        return PredictRows(X, np.zeros(len(X), np.intp)), None, source
+        return PredictRows(X, np.zeros(n_rows, np.intp)), None, source
     if estimator._door == "none":
         raise ValueError(
             "`tasks` was given, but the model was fitted without task labels: fit with `tasks`, "
@@ -378,7 +378,7 @@ def read_weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> Any
     if sample_weight is None:
         return np.ones(shape)
     if isinstance(sample_weight, numbers.Number):
-        sample_weight = np.full(len(X), sample_weight)
+        sample_weight = np.full(X.shape[0], sample_weight)
     sample_weight = native(sample_weight)
     refuse_mask(sample_weight, "sample_weight")
     sample_weight = np.asarray(sample_weight)

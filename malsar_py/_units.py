@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from . import _kernels
+from ._sparse import is_sparse
 from ._tasks import TaskRows
 from ._typing import AnyArray, FloatArray
 
@@ -98,21 +100,41 @@ def into_units(
     """The data and the weights of the tasks in units that suit them, and these."""
     if _is_ordinary(rows):
         return targets_into_units(rows, omega, degree)
-    sizes = np.empty(rows.X.shape[1])
-    _kernels.blocks.column_sizes(rows.X, sizes)
+    sparse = is_sparse(rows.X)
+    if sparse:
+        sizes = abs(rows.X).max(axis=0).toarray().ravel()
+    else:
+        sizes = np.empty(rows.X.shape[1])
+        _kernels.blocks.column_sizes(rows.X, sizes)
     largest = float(sizes.max())
     rows, omega, units = targets_into_units(rows, omega, degree)
     units = replace(units, x=_even(largest))
-    X, own = shifted(rows.X, -units.x), rows.own or units.x != 0
+    X, own = rows.X, rows.own or units.x != 0
+    if units.x != 0:
+        X = _shifted_sparse(X, -units.x) if sparse else shifted(X, -units.x)
     tiny = (sizes > 0.0) & (sizes < scaled(largest, _VANISHING))
     if tiny.any():
-        X = np.where(tiny, 0.0, X)
+        X = _without(X, tiny) if sparse else np.where(tiny, 0.0, X)
         own = True
         _tell_of_tiny(rows.feature_names[tiny])
     means = rows.stands_for
     if means is not None:
         means = replace(means, X=shifted(means.X, -units.x), y=shifted(means.y, -units.y))
     return replace(rows, X=X, own=own, stands_for=means), omega, units
+
+
+def _shifted_sparse(X: Any, exponent: int) -> Any:
+    other = X.copy()
+    other.data = shifted(X.data, exponent)
+    return other
+
+
+def _without(X: Any, features: AnyArray) -> Any:
+    """Sparse X with zeros in some features."""
+    other = X.copy()
+    other.data[features[X.indices]] = 0.0
+    other.eliminate_zeros()
+    return other
 
 
 def _is_ordinary(rows: TaskRows) -> bool:

@@ -78,7 +78,11 @@ FIT = {
         "could not convert string to float",
     ),
     "X-complex": (lambda: fit(X + 1j), ValueError, "Complex data not supported"),
-    "X-sparse": (lambda: fit(sparse.csr_array(X)), TypeError, "Sparse data was passed for X"),
+    "X-sparse-nan": (
+        lambda: fit(sparse.csr_array(with_value(X, (0, 0), np.nan))),
+        ValueError,
+        "Input X contains NaN",
+    ),
     # y
     "y-missing": (lambda: fit(y=None), ValueError, "requires y to be passed"),
     "y-length": (lambda: fit(y=Y[:-1]), ValueError, "inconsistent numbers of samples"),
@@ -364,7 +368,7 @@ FIT = {
         lambda: fit(solver="closed-form"),
         ValueError,
         "solver='closed-form' is for the squared loss with quadratic penalties only, which "
-        "JointFeatureRegressor with these parameters is not: use 'auto' or 'apg'",
+        "JointFeatureRegressor with these parameters is not: use 'auto', 'active-set', 'apg'",
     ),
     "solver-closed-form-logistic": (
         lambda: fit(y=CLASSES, model=MeanRegularizedClassifier, solver="closed-form"),
@@ -489,9 +493,9 @@ PREDICT = {
         "Input X contains NaN",
     ),
     "X-sparse": (
-        lambda: BY_KEYWORD.predict(sparse.csr_array(X), tasks=TASKS),
-        TypeError,
-        "Sparse data was passed for X",
+        lambda: BY_KEYWORD.predict(sparse.csr_array(X)[:, 1:], tasks=TASKS),
+        ValueError,
+        "features, but JointFeatureRegressor is expecting",
     ),
     "score-columns": (
         lambda: BY_Y.score(X, Y2[:, :2]),

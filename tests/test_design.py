@@ -7,8 +7,18 @@ from functools import cached_property
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
 
-from malsar_py.design import Design, FeatureRows, Masked, Ragged, Shared, from_rows
+from malsar_py.design import (
+    Design,
+    FeatureRows,
+    Masked,
+    Ragged,
+    Shared,
+    from_rows,
+    one_x,
+    own_rows,
+)
 
 D, N, T = 5, 12, 3
 OFFSETS = np.array([0, 4, 9, 12])
@@ -48,13 +58,22 @@ class Plain(Design):
         return Plain(self.X[:, features], self.offsets, self.one_x, self.same_weights)
 
 
+def numbers(rng):
+    return (rng.standard_normal((N, D)) + 1.0) * (rng.random((N, D)) < 0.8)
+
+
 def kinds():
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((N, D)) + 1.0
+    X = numbers(rng)
     one = np.arange(T + 1) * N
     alike, apart = np.tile(rng.random(N), T), rng.random(T * N)
     apart[[1, 17]] = 0.0
+    S = sparse.csr_array(X)
     return {
+        "sparse, shared": (one_x(S, T, True), alike),
+        "sparse, masked": (one_x(S, T, False), apart),
+        "sparse, masked alike": (one_x(S.tocsc(), T, False), alike),
+        "sparse, own": (own_rows(S, OFFSETS), rng.random(N)),
         "shared": (Shared(X, T), alike),
         "masked": (Masked(X, T), apart),
         "masked, alike": (Masked(X, T), alike),
@@ -79,7 +98,7 @@ def found(request):
     """A design, weights of its samples, and the rows of each task."""
     design, c = KINDS[request.param]
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((N, D)) + 1.0
+    X = numbers(rng)
     one = design.offsets[-1] == T * N
     return design, c, [X] * T if one else np.split(X, OFFSETS[1:-1]), X
 
@@ -91,7 +110,7 @@ def by_task(design, values):
 def test_shape(found):
     design, _, blocks, X = found
     assert (design.n_rows, design.n_features, design.n_tasks) == (N, D, T)
-    assert design.size == X.size
+    assert design.size == (X.size if design.rows_are_arrays else np.count_nonzero(X))
     assert design.one_x == (design.offsets[-1] == T * N)
     assert design.one_x or not design.same_weights
     assert len(design.segments) == (1 if design.one_x else T)
@@ -121,6 +140,15 @@ def test_products(found):
     assert_allclose(design.row_squares(), np.square(X).sum(axis=1))
 
 
+def agree(Z, rows):
+    """The array, or what is multiplied like it."""
+    rng = np.random.default_rng(5)
+    W, U = rng.standard_normal((D, 2)), rng.standard_normal((len(rows), 2))
+    assert_allclose(Z @ W, rows @ W, atol=1e-13)
+    assert_allclose(Z.T @ U, rows.T @ U, atol=1e-13)
+    assert_allclose(Z @ Z.T, rows @ rows.T, atol=1e-12)
+
+
 @pytest.mark.parametrize("centered", [False, True])
 def test_second_moments(found, centered):
     design, c, blocks, _ = found
@@ -143,7 +171,11 @@ def test_second_moments(found, centered):
     assert_allclose(design.energies(c), energies, atol=1e-13)
     scaled = [np.sqrt(w)[:, None] * r for w, r in zip(shares, spread, strict=True)]
     scaled = scaled[:1] if design.same_weights else scaled
-    assert_allclose(design.scaled_rows(c, centered), np.concatenate(scaled), atol=1e-13)
+    if design.rows_are_arrays or design.same_weights:
+        agree(design.scaled_rows(c, centered), np.concatenate(scaled))
+    if design.rows_are_arrays or not design.one_x:
+        for t, (rows, w) in enumerate(zip(spread, shares, strict=True)):
+            agree(design.scaled_task(t, c, centered), np.sqrt(w)[:, None] * rows)
     weights = design.any_weights()
     assert not weights.same_weights
     assert_allclose(np.broadcast_to(weights.gram(c, centered), H.shape), H, atol=1e-12)

@@ -195,10 +195,10 @@ def test_what_is_refused_in_pieces(monkeypatch):
         JointFeatureRegressor().fit(bad, y, tasks=tasks)
 
 
-def test_sparse_columns_are_refused_in_pieces(monkeypatch):
+def test_columns_of_both_kinds_are_made_dense_in_pieces(monkeypatch):
     monkeypatch.setattr(_features, "_PIECE", 200)
     X, tasks = data()
     model, y, table = JointFeatureRegressor(task_column="task"), np.ones(N), frame(X, tasks)
+    dense = resolve_fit(model, table, y, classifier=False).X
     table["x4"] = table["x4"].astype(pd.SparseDtype(float))
-    with pytest.raises(ValueError, match="sparse columns, such as 'x4'"):
-        resolve_fit(model, table, y, classifier=False)
+    np.testing.assert_array_equal(resolve_fit(model, table, y, classifier=False).X, dense)

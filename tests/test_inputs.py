@@ -363,14 +363,16 @@ def test_classes_that_floats_merge_are_refused():
 # --- sparse frames, MALSAR's lists, pyarrow ------------------------------------------------------
 
 
-def test_sparse_frames_are_refused():
+def test_sparse_frames():
     dense = _frame(T)
     table = dense.assign(b=dense["b"].astype(pd.SparseDtype(float)))
     match = r"sparse columns, such as 'b'.*make them dense"
+    one = regressor(task_column="t").fit(dense, Y)
+    same_fit(regressor(task_column="t").fit(table, Y), one)
+    assert_array_equal(one.predict(table), one.predict(dense))
+    search = MultiTaskSearchCV(regressor(task_column="t"))
+    assert search.fit(table, Y).best_score_ == search.fit(dense, Y).best_score_
     for use in (
-        lambda: regressor(task_column="t").fit(table, Y),
-        lambda: regressor(task_column="t").fit(dense, Y).predict(table),
-        lambda: MultiTaskSearchCV(regressor(task_column="t")).fit(table, Y),
         lambda: SharedSubspaceClustering(n_clusters=2, task_column="t").fit(table),
         lambda: IncompleteMultiSourceRegressor(sources=[0, 1]).fit(table[["a", "b"]], Y),
     ):

@@ -23,7 +23,7 @@ _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"_protocols", "objective", "rotated", "parts", "solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
-_CORE |= {"_standins", "_weights"}
+_CORE |= {"_sparse", "_standins", "_weights"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -33,15 +33,16 @@ MAY_IMPORT = {
     "_given": set(),
     "_labels": {"_given"},
     "_stack": {"_given", "_labels"},
-    "_features": {"_given", "_labels"},
+    "_features": {"_given", "_labels", "_sparse"},
+    "_sparse": {"_given", "_labels"},
     "_standins": set(),
-    "_tasks": {"_family", "_features", "_given", "_labels", "_standins"},
+    "_tasks": {"_family", "_features", "_given", "_labels", "_sparse", "_standins"},
     "_counted": {"_given", "_tasks"},
     "_summary": {"_features", "_labels", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
-    "_centring": {"_tasks", "_threads", "design"},
+    "_centring": {"_sparse", "_tasks", "_threads", "design"},
     "_weights": {"_labels", "_tasks"},
-    "_units": {"_kernels", "_tasks"},
+    "_units": {"_kernels", "_sparse", "_tasks"},
     "_keep_tasks": {"_labels"},
     "_pipelines": set(),
     "_linalg": set(),

@@ -457,7 +457,6 @@ REFUSED = [
     ({"task_column": 0}, {"tasks": TASKS}, ValueError, "given twice"),
     ({"task_column": 1}, {}, ValueError, "task_column=1 is out of range"),
     ({"task_column": "a"}, {}, ValueError, "task_column='a' is a column name"),
-    ({"task_column": 0}, {"X": sparse.csr_array(X12)}, TypeError, "Sparse"),
     ({"task_column": "a"}, {"X": pd.DataFrame(Y2, columns=["a", "a"])}, ValueError, "names 2"),
     ({"n_splits": 7}, {"tasks": TASKS}, ValueError, "n_splits=7 cannot be greater"),
     ({"n_splits": 13}, {"y": Y2}, ValueError, "n_splits=13 cannot be greater .* column of y"),
@@ -472,6 +471,13 @@ def test_refused_at_split(params, args, error, match):
     args = {"X": X12, **args}
     with pytest.raises(error, match=match):
         list(TaskKFold(**{"n_splits": 3, **params}).split(**args))
+
+
+def test_sparse_X():
+    labelled = np.column_stack([TASKS, X12])
+    folds = [TaskKFold(3, task_column=0).split(X) for X in (labelled, sparse.csr_array(labelled))]
+    for one, other in zip(*folds, strict=True):
+        assert one[1].tolist() == other[1].tolist()
 
 
 def test_sparse_X_needs_no_column():

@@ -159,7 +159,7 @@ def test_squared_loss(kind, norm, fit_intercept, ridge):
         c[rng.integers(0, T * n, 10)] = 0.0
     y = rng.standard_normal(T * n)
     objective = make_objective(design, Squared(), y, c, norm + Ridge(ridge), fit_intercept)
-    assert semismooth.semismooth_fits(objective, d)
+    assert semismooth.semismooth_pays(objective, d)
     start = np.zeros(objective.shape)
     found = semismooth.solve_semismooth(objective, start, tol=1e-11, max_iter=100)
     assert found.converged
@@ -228,7 +228,7 @@ def test_which_problems_it_is_for():
     def fits(penalty, loss=None, n_active=100):
         loss = Squared() if loss is None else loss
         objective = make_objective(Ragged(X, offsets), loss, np.sign(y), c, penalty, True)
-        return semismooth.semismooth_fits(objective, n_active)
+        return semismooth.semismooth_pays(objective, n_active)
 
     assert fits(L1(0.1))
     assert fits(RowL2(0.1) + Ridge(0.1))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         momentum,
         newton,
         row_norms,
+        sparse,
         spectral,
     )
 
@@ -31,6 +32,7 @@ __all__ = [
     "momentum",
     "newton",
     "row_norms",
+    "sparse",
     "spectral",
 ]
 

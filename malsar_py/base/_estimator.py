@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import StrOptions
 from .._family import Family
 from .._given import label_like
 from .._scoring import is_own, own_prediction, score_rows
+from .._sparse import is_sparse
 from .._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
@@ -33,6 +34,9 @@ class TaskEstimator(BaseEstimator, ABC):
     verbose: int = 0
 
     _classifier: ClassVar[bool] = False
+    # Whether fits take sparse X as it is, and predictions; else it is made dense.
+    _takes_sparse: ClassVar[bool] = False
+    _linear: ClassVar[bool] = True
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
@@ -109,7 +113,7 @@ class TaskEstimator(BaseEstimator, ABC):
         return self
 
     def _warn_of_forgotten_labels(self, rows: TaskRows) -> None:
-        j = label_like(rows.X)
+        j = None if is_sparse(rows.X) else label_like(rows.X)
         if j is not None:
             warnings.warn(
                 f"{type(self).__name__} couples tasks, but was fitted without task labels, as one "
@@ -195,5 +199,6 @@ class TaskEstimator(BaseEstimator, ABC):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
+        tags.input_tags.sparse = True
         tags.target_tags.multi_output = self.task_column is None
         return tags

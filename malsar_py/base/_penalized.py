@@ -28,7 +28,7 @@ from ..losses import Loss
 from ..objective import Objective, make_objective
 from ..parts import by_parts
 from ..penalties import Penalty
-from ..solvers import Result, Workspace, separates, solve
+from ..solvers import SOLVERS, Result, Workspace, separates, solve
 from ._estimator import TaskEstimator
 
 # In sklearn's parameter validation: a strength.
@@ -75,7 +75,7 @@ class MultiTaskEstimator(TaskEstimator):
         "lambda1": NONNEGATIVE,
         "lambda2": NONNEGATIVE,
         "task_weight": [StrOptions({"equal", "size"}), Mapping],
-        "solver": [StrOptions({"auto", "apg", "active-set", "closed-form"})],
+        "solver": [StrOptions(SOLVERS)],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -118,6 +118,7 @@ class MultiTaskEstimator(TaskEstimator):
         self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
     ) -> None:
         self._set_fitted(rows, result, solution)
+        self.solver_ = result.solver
         self._set_coefficients(rows, solution.coefficients)
         # What unseen="mean" predicts with; coefficients changed by hand leave it alone.
         assert solution.mean is not None
@@ -250,9 +251,10 @@ class MultiTaskEstimator(TaskEstimator):
             self.coef_ = self.coef_[0]
 
     def _warn_constant(self, prepared: Prepared) -> None:
-        if prepared.means is None or prepared.problem.n_tasks in (1, len(prepared.rows.X)):
+        centres, n_rows = prepared.centres, prepared.rows.X.shape[0]
+        if centres is None or prepared.problem.n_tasks in (1, n_rows):
             return
-        constant = constant_within_tasks(prepared.squares, prepared.means)
+        constant = constant_within_tasks(prepared.squares, centres)
         if constant.any():
             names = prepared.rows.feature_names[constant]
             warn_once(

@@ -6,6 +6,8 @@ Solvers and objectives ask a :class:`Design` for products and for what tasks hav
 
 from ._base import Design as Design
 from ._by_feature import FeatureRows as FeatureRows
+from ._make import one_x as one_x
+from ._make import own_rows as own_rows
 from ._one_x import Masked as Masked
 from ._one_x import Shared as Shared
 from ._ragged import Ragged as Ragged

@@ -11,6 +11,7 @@ import copy
 from abc import ABC, abstractmethod
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class Design(ABC):
     # Gram matrix is that of all tasks.
     one_x: bool = False
     same_weights: bool = False
+    # Whether all rows may be had as an array: it is no larger than X.
+    rows_are_arrays: bool = True
     # Whether products in single precision are to be had, and faster.
     has_rough: bool = False
 
@@ -161,7 +164,7 @@ class Design(ABC):
         rows = [self.task_rows(t) for t in tasks]
         return np.concatenate([np.einsum("ij,ij->i", X, X) for X in rows])
 
-    def scaled_rows(self, c: FloatArray, centered: bool) -> FloatArray:
+    def scaled_rows(self, c: FloatArray, centered: bool) -> Any:
         """``sqrt(c) (x - mean)`` of all samples (N, d), or (n_rows, d) if the same for all."""
         tasks = range(1 if self.same_weights else self.n_tasks)
         X = np.concatenate([self.task_rows(t) for t in tasks])
@@ -170,6 +173,13 @@ class Design(ABC):
             return root * X
         means, sizes = self.means(c), np.diff(self.offsets)[: len(tasks)]
         return root * (X - np.repeat(means, sizes, axis=0))
+
+    def scaled_task(self, t: int, c: FloatArray, centered: bool) -> Any:
+        """The same of task t: an array, or what can be multiplied like one, turned or not."""
+        X, own = self.task_rows(t), c[self.offsets[t] : self.offsets[t + 1]]
+        if centered:
+            X = X - own @ X / own.sum()
+        return np.sqrt(own)[:, None] * X
 
     def any_weights(self) -> Design:
         """The same where samples may weigh differently in each task."""

@@ -70,6 +70,8 @@ class Loss(ABC):
         It depends on the rows of a task through their second moments alone.
     smooth : bool
         Whether there is a derivative everywhere.
+    of_norms : bool
+        A task's loss is the norm of its residuals, times ``sqrt(omega_t)``.
     link : Link
         What `predict` returns is ``link.inverse`` of the linear prediction.
     unit_score : UnitScore
@@ -81,6 +83,7 @@ class Loss(ABC):
     affine: ClassVar[bool] = False
     of_moments: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
+    of_norms: ClassVar[bool] = False
     link: ClassVar[Link] = IDENTITY
 
     @abstractmethod

@@ -92,6 +92,7 @@ class SquareRoot(Squared):
     degree: ClassVar[int] = 1
     affine: ClassVar[bool] = False
     smooth: ClassVar[bool] = False
+    of_norms: ClassVar[bool] = True
 
     def evaluate(
         self,

@@ -229,7 +229,7 @@ class TaskScorer(_MetadataRequester):
                 )
             return as_labels(tasks, "`tasks`")
         if column is not None:
-            table = as_table(X)
+            table = as_table(X, accept_sparse=True)
             labels = split_column(table, column_position(table, column))[0]
             return as_labels(labels, f"task_column={column!r}")
         if hasattr(reader, "_label_source"):  # the rows themselves say which task they are of

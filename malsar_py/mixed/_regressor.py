@@ -191,6 +191,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     warm_start: bool = field(default=False, init=False)
     verbose: int = field(default=0, init=False)
 
+    _linear: ClassVar[bool] = False
     _measure: ClassVar[str] = "gain in log-likelihood"
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {

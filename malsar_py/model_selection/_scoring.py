@@ -24,7 +24,7 @@ from .._summary import Summary
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskEstimator
-from ..design import Design, Ragged, Shared
+from ..design import Design, one_x, own_rows
 from ..metrics import SCORERS, TaskScore, get_task_scorer, make_task_scorer
 from ..models.kernel import SeparableKernelRegressor
 from ._data import Data
@@ -104,8 +104,8 @@ class TestRows:
         self._place: AnyArray | None = None
         place: AnyArray
         if index is None:
-            self._design = Shared(X, n_tasks)
-            place = np.arange(n_tasks * len(X)).reshape(n_tasks, len(X)).T
+            self._design = one_x(X, n_tasks, True)
+            place = np.arange(n_tasks * X.shape[0]).reshape(n_tasks, -1).T
             if observed is None:
                 return
         else:
@@ -114,9 +114,9 @@ class TestRows:
             task = np.where(index < 0, n_tasks, index)
             order = np.argsort(task, kind="stable")
             sizes = np.bincount(task, minlength=n_tasks + self._unseen)
-            self._design = Ragged(X[order], np.append(0, np.cumsum(sizes)).astype(np.int64))
-            place = np.empty(len(X), np.intp)
-            place[order] = np.arange(len(X))
+            self._design = own_rows(X[order], np.append(0, np.cumsum(sizes)).astype(np.int64))
+            place = np.empty(X.shape[0], np.intp)
+            place[order] = np.arange(X.shape[0])
         self._place = place if observed is None else place[observed]
 
     def predict(self, step: Step) -> FloatArray:

@@ -128,7 +128,7 @@ class TaskSplitter(BaseCrossValidator):
             source = f"task_column={self.task_column!r}"
             if tasks is not None:
                 raise ValueError(f"Task labels were given twice, by {source} and by `tasks`.")
-            table = as_table(X)
+            table = as_table(X, accept_sparse=True)
             tasks, _ = split_column(table, column_position(table, self.task_column))
         if tasks is None:
             return None, "", None

@@ -153,6 +153,8 @@ class RegularizationPath:
         `relative_gap_` (`optimality_` of models fitted in stages) is after a fit.
     n_iter : ndarray of shape (n_lambdas,)
         Steps of the solver.
+    solver : ndarray of shape (n_lambdas,)
+        Which it was, as `solver_` of a fitted estimator.
     df : ndarray of shape (n_lambdas,)
         Size of the model: the rank of the coefficients for penalties on singular values (trace
         norm, clustered), else the number of features with a nonzero coefficient in some task.
@@ -168,6 +170,7 @@ class RegularizationPath:
     dual_gap: FloatArray
     relative_gap: FloatArray
     n_iter: IntArray
+    solver: AnyArray
     df: IntArray
     tasks: AnyArray
     feature_names: AnyArray
@@ -252,6 +255,7 @@ def regularization_path(
         np.array([step.solution.gap for step in steps]),
         np.array([step.gap for step in steps]),
         np.array([step.result.n_iter for step in steps]),
+        np.array([step.result.solver for step in steps], object),
         np.array([degrees(step.W, step.objective) for step in steps]),
         prepared.rows.tasks,
         prepared.rows.feature_names,

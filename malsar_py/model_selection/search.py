@@ -338,7 +338,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         if column is None:
             return data.tasks
         steps, _ = template.parts({})
-        table = as_table(transform(steps, data)[0].X)
+        table = as_table(transform(steps, data)[0].X, accept_sparse=True)
         labels, _ = split_column(table, column_position(table, column))
         as_labels(labels, f"task_column={column!r}")  # what is wrong is said of the column
         return labels  # as they are: categories may have an order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .._docs import document
 from .._tasks import TaskRows
@@ -99,14 +100,11 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
         tol: float | None = None,
         workspace: Workspace | None = None,
     ) -> Result:
-        result = solve_square_root(
-            objective,
-            W0,
-            super()._solve,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            verbose=int(self.verbose),
-        )
+        limits: Any = {"max_iter": self.max_iter, "verbose": int(self.verbose)}
+        if self.solver in ("auto", "square-root", "semismooth"):
+            result = super()._solve(objective, W0, workspace=workspace)
+        else:  # that of the least-squares problems
+            result = solve_square_root(objective, W0, super()._solve, tol=self.tol, **limits)
         self.noise_levels_ = noise_levels(objective, result.W)  # in units of the computation
         return result
 

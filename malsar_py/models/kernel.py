@@ -90,7 +90,7 @@ class PreparedFunctions:
     own_parameters=_OWN_PARAMETERS,
     own_attributes=_OWN_ATTRIBUTES,
     lambda2="0.1",
-    without=("loss", "solver", "warm_start", "coef_", "coef_feature_names_"),
+    without=("loss", "solver", "solver_", "warm_start", "coef_", "coef_feature_names_"),
 )
 @dataclass(kw_only=True, eq=False, repr=False)
 class SeparableKernelRegressor(MultiTaskRegressor):
@@ -167,6 +167,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     loss: str = field(default="squared", init=False)
     solver: str = field(default="auto", init=False)
     warm_start: bool = field(default=False, init=False)
+    _linear: ClassVar[bool] = False
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint

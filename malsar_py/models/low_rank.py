@@ -32,6 +32,7 @@ _OWN_ATTRIBUTES = """\
 @dataclass(kw_only=True, eq=False, repr=False)
 class _TraceNorm(MultiTaskEstimator):
     _couples = True
+    _takes_sparse: ClassVar[bool] = True
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         return TraceNorm(lambda1) + Ridge(lambda2)

@@ -121,6 +121,7 @@ class _IncompleteMultiSource(MultiTaskEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = False
         tags.input_tags.allow_nan = self.sources is not None
+        tags.input_tags.sparse = False
         return tags
 
 

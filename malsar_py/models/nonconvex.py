@@ -23,15 +23,13 @@ from ..solvers import (
     Workspace,
     active_set_fits,
     free_rows_fit,
-    iterative_solver,
-    solve_accelerated,
-    solve_active_set,
+    solve,
     solve_around_free_rows,
     solve_reweighted,
 )
 from .temporal import ORDER_PARAMETER, OrderedTasks
 
-_POSITIVE = [Interval(Real, 0, None, closed="neither")]
+_POSITIVE, _SETS = [Interval(Real, 0, None, closed="neither")], ("active-set", "closed-form")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -85,18 +83,20 @@ class _Staged(MultiTaskEstimator):
         if self.solver != "apg" and structure is not None and active_set_fits(objective):
             free = structure.row_thresholds(W0.shape[0]) == 0.0
             if not free.any() or not objective.affine:
-                return self._by_working_sets(objective, W0, tol)
+                return self._by("active-set", objective, W0, tol)
             # Working sets rank rows by gradient over threshold: none may be zero.
             if free_rows_fit(objective):
-                found = solve_around_free_rows(objective, W0, free, self._by_working_sets, tol=tol)
+                by_sets = partial(self._by, "active-set")
+                found = solve_around_free_rows(objective, W0, free, by_sets, tol=tol)
                 if found.converged:
                     return found
                 W0 = found.W
-        solve = solve_accelerated if self.solver == "apg" else iterative_solver(objective)
-        return solve(objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace)
+        by = "apg" if self.solver == "apg" else "auto"
+        return self._by(by, objective, W0, tol, without=_SETS, workspace=workspace)
 
-    def _by_working_sets(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
-        return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
+    def _by(self, by: str, objective: Objective, W0: FloatArray, tol: float, **o: Any) -> Result:
+        o |= {"tol": tol, "max_iter": self.max_iter, "name": type(self).__name__}
+        return solve(objective, W0, solver=by, **o)
 
     def _set_certificate(self, result: Result, solution: Solution) -> None:
         assert isinstance(result, StagedResult)

@@ -28,6 +28,7 @@ from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTrace
 @dataclass(kw_only=True, eq=False, repr=False)
 class _MeanRegularized(MultiTaskEstimator):
     _couples = True
+    _takes_sparse: ClassVar[bool] = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
@@ -142,6 +143,7 @@ _GRAPH_PARAMETERS = """\
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Graph(MultiTaskEstimator):
     _couples = True
+    _takes_sparse: ClassVar[bool] = True
 
     graph: Any = "complete"
     lambda3: float = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .._docs import document
 from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
@@ -11,6 +12,8 @@ from ..penalties import L1, Penalty, Ridge, RowL2
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Lasso(MultiTaskEstimator):
+    _takes_sparse: ClassVar[bool] = True
+
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         return L1(lambda1) + Ridge(lambda2)
 
@@ -99,6 +102,8 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _JointFeature(MultiTaskEstimator):
+    _takes_sparse: ClassVar[bool] = True
+
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         return RowL2(lambda1) + Ridge(lambda2)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._choice import iterative_solver, solve
+from . import _entries as _entries
+from ._choice import SOLVERS, Solver, hand_over, register, solve
 from ._residuals import noise_levels
 from ._result import History, Result
 from ._workspace import Workspace
@@ -18,21 +19,24 @@ from .splitting import solve_splitting, splitting_fits
 from .square_root import solve_square_root
 
 __all__ = [
+    "SOLVERS",
     "DualSystem",
     "History",
     "KernelMatrix",
     "LinearKernel",
     "Result",
     "RowKernel",
+    "Solver",
     "StagedResult",
     "Workspace",
     "active_set_fits",
     "closed_form_fits",
     "free_rows_fit",
-    "iterative_solver",
+    "hand_over",
     "learn_task_kernel",
     "newton_fits",
     "noise_levels",
+    "register",
     "separates",
     "solve",
     "solve_accelerated",

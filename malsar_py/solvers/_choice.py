@@ -1,18 +1,61 @@
-"""Which solver an objective gets."""
+"""The register of solvers: which suits an objective, by name or the fastest.
+
+A solver is one entry here. Others look solvers up by their names: one that is at its end hands its
+last point over to another by :func:`hand_over`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from .._typing import FloatArray
-from ..objective import Objective, QuadraticObjective
-from ._result import Result
+from ..objective import Objective
+from ._result import History, Result
 from ._workspace import Workspace
-from .accelerated import solve_accelerated
-from .active_set import active_set_fits, solve_active_set
-from .closed_form import closed_form_fits, solve_closed_form
-from .newton import newton_fits, solve_newton
-from .splitting import solve_splitting, splitting_fits
+
+
+def _always(objective: Objective) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Solver:
+    """An algorithm, what it is for, and whether it is worth its while.
+
+    ``minimise(objective, W0, *, tol, max_iter, verbose, workspace)`` returns a ``Result``. ``fits``
+    says whether it can solve a problem, ``pays`` whether "auto" should take it where it fits:
+    that takes the first of the register for which both hold. ``purpose`` is for errors. ``then`` is
+    who goes on under "auto" where it did not reach ``tol``.
+    """
+
+    name: str
+    minimise: Callable[..., Result]
+    fits: Callable[[Objective], bool]
+    purpose: str
+    pays: Callable[[Objective], bool] = _always
+    then: str | None = None
+
+
+_REGISTER: dict[str, Solver] = {}
+# What the parameter `solver` may be; it grows with the register.
+SOLVERS = {"auto"}
+
+
+def register(solver: Solver) -> Solver:
+    """Add a solver, behind those that are there: "auto" takes the first that fits and pays."""
+    if solver.name in SOLVERS:
+        raise ValueError(f"There is a solver {solver.name!r} already.")
+    _REGISTER[solver.name] = solver
+    SOLVERS.add(solver.name)
+    return solver
+
+
+def fitting(objective: Objective) -> list[str]:
+    """Names of the solvers that fit, the one first that "auto" takes."""
+    found = [solver for solver in _REGISTER.values() if solver.fits(objective)]
+    return [s.name for s in sorted(found, key=lambda s: not s.pays(objective))]
 
 
 def solve(
@@ -23,44 +66,52 @@ def solve(
     name: str,
     tol: float,
     max_iter: int,
-    verbose: int,
-    workspace: Workspace | None,
+    verbose: int = 0,
+    workspace: Workspace | None = None,
+    without: tuple[str, ...] = (),
 ) -> Result:
-    """Minimise by the solver asked for; ``name`` is the model's, for errors."""
-    direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
-    sparse = active_set_fits(objective)
-    if not objective.loss.smooth:
+    """Minimise by the solver asked for, or the fastest; ``name`` is the model's, for errors.
+
+    ``without``: solvers that are not to be taken.
+    """
+    names = [other for other in fitting(objective) if other not in without]
+    if not names:
         raise ValueError(
             f"{name} with {objective.loss!r}: no solver takes this loss, which is not smooth, with "
             "this penalty."
         )
-    if solver == "closed-form" and not direct:
+    if solver != "auto" and solver not in names:
+        *others, last = (repr(other) for other in ("auto", *sorted(names)))
         raise ValueError(
-            "solver='closed-form' is for the squared loss with quadratic penalties only, which "
-            f"{name} with these parameters is not: use 'auto' or 'apg'."
+            f"solver={solver!r} is for {_REGISTER[solver].purpose}, which {name} with these "
+            f"parameters is not: use {', '.join(others)} or {last}."
         )
-    if solver == "active-set" and not sparse:
-        raise ValueError(
-            "solver='active-set' is for penalties that separate over the features (L1, L2,1), "
-            f"which that of {name} with these parameters does not: use 'auto' or 'apg'."
-        )
-    if direct and solver in ("auto", "closed-form"):
-        assert isinstance(objective, QuadraticObjective)
-        if solver == "closed-form" or closed_form_fits(objective):
-            result = solve_closed_form(objective, tol=tol, workspace=workspace)
-            if result.converged or solver == "closed-form":
-                return result
-            W0 = result.W
-    minimise: Callable[..., Result] = solve_accelerated
-    if sparse and solver != "apg":
-        minimise = solve_active_set
-    elif solver == "auto":
-        minimise = iterative_solver(objective)
-    return minimise(objective, W0, tol=tol, max_iter=max_iter, verbose=verbose, workspace=workspace)
+    entry = _REGISTER[names[0] if solver == "auto" else solver]
+    limits: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "verbose": verbose}
+    result = entry.minimise(objective, W0, workspace=workspace, **limits)
+    if solver == "auto" and entry.then is not None and not result.converged:
+        start, history = result.W, result.history
+        return hand_over(entry.name, entry.then, objective, start, history, workspace, **limits)
+    return result if result.solver else replace(result, solver=entry.name)
 
 
-def iterative_solver(objective: Objective) -> Callable[..., Result]:
-    """The fastest solver for an objective without working sets or closed form."""
-    if splitting_fits(objective):
-        return solve_splitting
-    return solve_newton if newton_fits(objective) else solve_accelerated
+def hand_over(
+    source: str,
+    target: str,
+    objective: Objective,
+    W: FloatArray,
+    history: History,
+    workspace: Workspace | None = None,
+    *,
+    tol: float,
+    max_iter: int,
+    verbose: int = 0,
+) -> Result:
+    """Go on from W by another solver; the result names both, and its history is that of both."""
+    if verbose:
+        print(f"{source} hands over to {target}")
+    rest = _REGISTER[target].minimise(
+        objective, W, tol=tol, max_iter=max_iter, verbose=verbose, workspace=workspace
+    )
+    solver = f"{source} -> {rest.solver or target}"
+    return replace(rest, history=history.then(rest.history), solver=solver)

@@ -61,6 +61,8 @@ class Result:
     certificate: Certificate
     history: History
     converged: bool
+    # Which solver it is of, as the register names it; "a -> b" where a handed over to b.
+    solver: str = ""
 
     @property
     def n_iter(self) -> int:

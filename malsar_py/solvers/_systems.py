@@ -92,7 +92,7 @@ def factorize(
     Q = quadratic.dense(n_tasks)
     if n_features * n_tasks <= _DENSE_SIZE:
         return _dense(_grams(objective), Q)
-    few = objective.design.offsets[-1] <= _KERNEL_SIZE
+    few = objective.design.rows_are_arrays and objective.design.offsets[-1] <= _KERNEL_SIZE
     if few and _few_samples(objective) and quadratic.null_basis(n_tasks) is None:
         return _kernel(objective, Q)
     return _conjugate_gradients(objective, quadratic, Q) if iterate else None
@@ -223,6 +223,46 @@ class _KernelFactors:
         return lambda r: _cg(lambda s: rest * s + share * (V.T @ (V @ s)), r)
 
 
+class _ProductFactors:
+    """The same by products with X alone, which is sparse: ``V_t`` would be dense.
+
+    With ``B_t = Z_t' ((K_t + shift_t I) / scale)^-1 Z_t`` the inverses are ``(I - B_t / scale) /
+    shift_t``.
+    """
+
+    def __init__(self, objective: QuadraticObjective, shifts: FloatArray):
+        design, c, centered = objective.design, objective.c, objective.fit_intercept
+        self.shifts = shifts
+        self.rows = [design.scaled_task(t, c, centered) for t in range(design.n_tasks)]
+        kernels = [Z @ Z.T for Z in self.rows]
+        largest = max(float(K.diagonal().max(initial=0.0)) for K in kernels)
+        self.scale = _scale(largest, shifts)
+        pairs = zip(kernels, shifts.tolist(), strict=True)
+        self.solves = [psd_solver((K + s * np.eye(len(K))) / self.scale) for K, s in pairs]
+
+    def _within(self, t: int, r: FloatArray) -> FloatArray:
+        Z = self.rows[t]
+        return (Z.T @ self.solves[t](Z @ r[:, None]))[:, 0]
+
+    def scaled(self, R: FloatArray) -> FloatArray:
+        """``scale (H_t + shift_t I)^-1 r_t``."""
+        pulled = np.stack([self._within(t, r) for t, r in enumerate(R.T)], axis=1)
+        return (R - pulled / self.scale) / (self.shifts / self.scale)
+
+    def solve(self, R: FloatArray) -> FloatArray:
+        return self.scaled(R / self.scale)
+
+    def common(self, coupling: float, rest: float) -> Solve:
+        """Solutions s of ``(rest I + coupling mean_t scale (H_t + shift_t I)^-1 H_t) s = r``."""
+        n_tasks = self.shifts.shape[0]
+
+        def operate(s: FloatArray) -> FloatArray:
+            within = sum(self._within(t, s) for t in range(n_tasks))
+            return rest * s + (coupling / n_tasks) * within
+
+        return lambda r: _cg(operate, r)
+
+
 def _scale(largest: float, shifts: FloatArray) -> float:
     """A unit in which neither the curvature nor the shifts leave the range of floats."""
     return max(largest, float(shifts.max(initial=0.0)), np.finfo(float).tiny)
@@ -249,8 +289,10 @@ def _whiten(Z: FloatArray, offsets: IntArray, shifts: FloatArray, scale: float) 
 
 def _own_factors(
     objective: QuadraticObjective, shifts: FloatArray
-) -> _GramFactors | _KernelFactors:
+) -> _GramFactors | _KernelFactors | _ProductFactors:
     if _few_samples(objective) and (shifts > 0.0).all():
+        if not objective.design.rows_are_arrays:
+            return _ProductFactors(objective, shifts)
         return _KernelFactors(objective, shifts)
     return _GramFactors(objective, shifts)
 

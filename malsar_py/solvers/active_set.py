@@ -11,20 +11,19 @@ dual extrapolation".
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..objective import Objective, Pass, duality_gap
+from ._choice import hand_over
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner
 from ._lines import foresee
 from ._norms import kernel_terms
 from ._result import History, Result
 from ._workspace import Known, Workspace
-from .semismooth import semismooth_fits, solve_semismooth
+from .semismooth import semismooth_pays
 
 _MOST_ROUNDS = 1000
 _FIRST_SET = 10
@@ -100,11 +99,20 @@ def solve_active_set(
         if gap <= target or n_iter >= max_iter or (inner is not None and inner.endless):
             break
         crawls = not given_up and (n_iter >= _SLOW or wasted >= _WASTED)
-        if crawls and semismooth_fits(objective, int(Wk.any(axis=1).sum())):
+        if crawls and semismooth_pays(objective, int(Wk.any(axis=1).sum())):
             given_up, left = True, max_iter - n_iter
-            rest = solve_semismooth(objective, W, tol=tol, max_iter=left, verbose=verbose)
+            rest = hand_over(
+                "active-set",
+                "semismooth",
+                objective,
+                W,
+                history,
+                tol=tol,
+                max_iter=left,
+                verbose=verbose,
+            )
             if rest.converged:
-                return replace(rest, history=history.then(rest.history))
+                return rest
         violators, complete = 0, True
         if not everything:
             active = Wk.any(axis=1) | free[working]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..objective import QuadraticObjective
+from .._typing import FloatArray
+from ..objective import Objective, QuadraticObjective
 from ._result import History, Result
 from ._systems import direct_size, factorize
 from ._workspace import Workspace
@@ -12,15 +13,30 @@ from ._workspace import Workspace
 _REFINEMENTS = 3
 
 
-def closed_form_fits(objective: QuadraticObjective) -> bool:
+def closed_form_fits(objective: Objective) -> bool:
+    """Whether loss and penalty are quadratic."""
+    return isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
+
+
+def closed_form_pays(objective: Objective) -> bool:
     """Whether a direct solution is cheaper than accelerated gradient steps."""
     return bool(np.isfinite(direct_size(objective)))
 
 
 def solve_closed_form(
-    objective: QuadraticObjective, *, tol: float, workspace: Workspace | None = None
+    objective: Objective,
+    W0: FloatArray | None = None,
+    *,
+    tol: float,
+    max_iter: int = 0,
+    verbose: int = 0,
+    workspace: Workspace | None = None,
 ) -> Result:
-    """Solve the normal equations, refining while the certificate misses ``tol`` and it helps."""
+    """Solve the normal equations, refining while the certificate misses ``tol`` and it helps.
+
+    (A direct solution starts nowhere, and has no steps to be bounded.)
+    """
+    assert isinstance(objective, QuadraticObjective)
     workspace = Workspace() if workspace is None else workspace
     workspace.open(objective)
     solve = factorize(objective, objective.quadratic, workspace)
@@ -38,4 +54,6 @@ def solve_closed_form(
             break
         W, best = refined, certificate
         history.add(n_iter, best.objective)
+    if verbose:
+        print(f"direct solution: objective {best.objective:.9g}, gap {best.gap:.3g}")
     return Result(W, best, history, best.gap <= target)

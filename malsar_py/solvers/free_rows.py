@@ -76,15 +76,15 @@ def solve_around_free_rows(
     penalty = objective.penalty.restrict(np.flatnonzero(kept))
     reduced = QuadraticObjective(design, Squared(), y, np.ones_like(y), penalty, False)
     W = np.zeros_like(W0)
-    n_iter = 1
+    n_iter, solver = 1, "closed-form"
     if n_kept and reduced.scale > 0.0:
         found = solve(reduced, W0[kept], _ROOM * tol * objective.scale / reduced.scale)
-        W[kept], n_iter = found.W, found.n_iter
+        W[kept], n_iter, solver = found.W, found.n_iter, found.solver
     for t, (other, target) in enumerate(zip(by_others, by_targets, strict=True)):
         W[free, t] = target - other @ W[kept, t]
     certificate = objective.final_certificate(W)
     converged = certificate.gap <= tol * objective.scale
-    return Result(W, certificate, History([(n_iter, certificate.objective)]), converged)
+    return Result(W, certificate, History([(n_iter, certificate.objective)]), converged, solver)
 
 
 def _equations(objective: Objective) -> Iterator[tuple[FloatArray, FloatArray]]:

@@ -9,17 +9,15 @@ functions".
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from .._typing import FloatArray
 from ..objective import GeneralObjective, Objective, QuadraticObjective
 from ..parts import PartsObjective, whole_of
+from ._choice import hand_over
 from ._result import History, Result
 from ._systems import direct_size
 from ._workspace import Workspace
-from .accelerated import solve_accelerated
 from .closed_form import solve_closed_form
 from .splitting import solve_splitting
 
@@ -113,10 +111,17 @@ def solve_newton(
     left = max_iter - n_iter
     if final.gap <= target or lost or not np.isfinite(final.gap) or left <= 0:
         return Result(W, final, history, final.gap <= target)
-    rest = solve_accelerated(
-        objective, W, tol=tol, max_iter=left, verbose=verbose, workspace=workspace
+    return hand_over(
+        "newton",
+        "apg",
+        objective,
+        W,
+        history,
+        workspace,
+        tol=tol,
+        max_iter=left,
+        verbose=verbose,
     )
-    return replace(rest, history=history.then(rest.history))
 
 
 def newton_fits(objective: Objective) -> bool:

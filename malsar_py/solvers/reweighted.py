@@ -10,7 +10,7 @@ stage that would follow measures stationarity, and stops the loop.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 import numpy as np
@@ -41,9 +41,9 @@ class Concave(Protocol):
 class StagedResult(Result):
     """``certificate`` is of the stage that would follow, ``history`` has one value a stage."""
 
-    n_stages: int
+    n_stages: int = 0
     # Positions of tasks whose classes are separated by what the stage leaves free.
-    separated: IntArray
+    separated: IntArray = field(default_factory=lambda: _NONE)
 
 
 def solve_reweighted(
@@ -61,12 +61,13 @@ def solve_reweighted(
     ``objective`` has the penalty of the first stage, which is passed over if ``W0`` is not zero.
     ``solve(objective, start, tol)`` solves a stage.
     """
-    W, n_stages, n_iter, solved = W0, 0, 0, True
+    W, n_stages, n_iter, solved, solver = W0, 0, 0, True, ""
     target = tol * objective.scale
     history, lowest = History(), np.inf
     if not W.any():
         first = solve(objective, W, _STAGE_TOL[0] * tol)
         W, n_stages, n_iter, solved = first.W, 1, first.n_iter, first.converged
+        solver = first.solver
     concave = concave.smoothed(W)
     while True:
         majorant = concave.majorant(W)
@@ -95,7 +96,7 @@ def solve_reweighted(
                 break
         if not fine:
             break
-        W = found.W
+        W, solver = found.W, found.solver
         n_stages += 1
     history.iterations[-1] = n_iter  # of a stage that was no better, too
-    return StagedResult(W, certificate, history, converged, n_stages, separated)
+    return StagedResult(W, certificate, history, converged, solver, n_stages, separated)

@@ -35,6 +35,7 @@ from ._equations import Equations
 from ._norms import by_entries
 from ._residuals import residual, task_norms, task_radii
 from ._result import History, Result
+from ._workspace import Workspace
 
 _MOST_SETS = 100
 _FIRST_SET, _SPARE = 10, 10
@@ -63,11 +64,17 @@ _COPIES = 2e7
 _MOST_WORK = 1e9
 
 
-def semismooth_fits(objective: Objective, n_active: int) -> bool:
-    """Whether a squared loss with a norm of rows or entries is a problem for these points.
+def semismooth_fits(objective: Objective) -> bool:
+    """Whether it is a squared or square-root loss with a norm of rows or entries."""
+    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
+    if structure is None or structure.row_norm is None or quadratic.coupled:
+        return False
+    known = isinstance(objective, QuadraticObjective) or objective.loss.of_norms
+    return known and bool(structure.row_thresholds(objective.shape[0]).all())
 
-    With so many features active, their systems must not be large.
-    """
+
+def semismooth_pays(objective: Objective, n_active: int) -> bool:
+    """Whether, with so many features active, the systems of a squared loss's points are small."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     if not isinstance(objective, QuadraticObjective) or quadratic.coupled:
         return False
@@ -81,12 +88,19 @@ def semismooth_fits(objective: Objective, n_active: int) -> bool:
 
 
 def solve_semismooth(
-    objective: Objective, W0: FloatArray, *, tol: float, max_iter: int, verbose: int = 0
+    objective: Objective,
+    W0: FloatArray,
+    *,
+    tol: float,
+    max_iter: int,
+    verbose: int = 0,
+    workspace: Workspace | None = None,
 ) -> Result:
     """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``.
 
     The loss is a square root or squared, the penalty L2,1 or L1, a ridge, or both. ``max_iter``
-    bounds the proximal points, which are taken over working sets of features.
+    bounds the proximal points, which are taken over working sets of features. (Nothing is kept in
+    the workspace.)
     """
     structure = objective.penalty.structure
     n_features = objective.shape[0]

@@ -20,10 +20,10 @@ from .._typing import FloatArray
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..parts import PartsObjective, whole_of
 from ..rotated import RotatedObjective
+from ._choice import hand_over
 from ._result import History, Result
 from ._systems import direct_size, factorize
 from ._workspace import Factorized, Workspace
-from .accelerated import solve_accelerated
 
 _RELAXATION = 1.8
 _CHECK_EVERY = 5
@@ -71,10 +71,17 @@ def solve_splitting(
     left = max_iter - found.n_iter
     if found.converged or left <= 0:
         return found
-    rest = solve_accelerated(
-        objective, found.W, tol=tol, max_iter=left, verbose=verbose, workspace=workspace
+    return hand_over(
+        "splitting",
+        "apg",
+        objective,
+        found.W,
+        found.history,
+        workspace,
+        tol=tol,
+        max_iter=left,
+        verbose=verbose,
     )
-    return replace(rest, history=found.history.then(rest.history))
 
 
 def _resolvent(

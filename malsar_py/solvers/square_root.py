@@ -11,7 +11,6 @@ Extrapolation: D. G. Anderson (1965), "Iterative procedures for nonlinear integr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -19,9 +18,10 @@ from .._typing import AnyArray, FloatArray
 from ..design import Design, from_rows
 from ..losses import Squared
 from ..objective import Objective, QuadraticObjective
+from ._choice import hand_over, solve
 from ._residuals import residual, spread, task_norms, task_radii
 from ._result import History, Result
-from .semismooth import solve_semismooth
+from ._workspace import Workspace
 
 # Proximal points take over when a residual is below this share of that at W = 0, or after so many
 # rounds.
@@ -42,15 +42,17 @@ SolveWeighted = Callable[[QuadraticObjective, FloatArray, float], Result]
 def solve_square_root(
     objective: Objective,
     W0: FloatArray,
-    solve: SolveWeighted,
+    solve_weighted: SolveWeighted | None = None,
     *,
     tol: float,
     max_iter: int,
     verbose: int = 0,
+    workspace: Workspace | None = None,
 ) -> Result:
     """Minimise a square-root loss with its penalty from ``W0`` to a relative gap of ``tol``.
 
-    ``solve(problem, W0, tol)`` solves the weighted least-squares problems with the same penalty.
+    ``solve_weighted(problem, W0, tol)`` solves the weighted least-squares problems with the same
+    penalty, None: as "auto" does. (Nothing is kept in the workspace: their weights differ.)
     """
     weighted = _Weighted(objective)
     levels = _Levels()
@@ -85,15 +87,34 @@ def solve_square_root(
         sigma = levels.next(np.where(own > 0.0, own, at_zero), found.gap)
         problem = weighted.problem(sigma)
         goal = _SHARE * patience * found.gap / problem.scale
-        solution = solve(problem, W, min(max(goal, _FINE), _ROUGH))
+        accuracy = min(max(goal, _FINE), _ROUGH)
+        if solve_weighted is None:
+            solution = solve(problem, W, solver="auto", name="", tol=accuracy, max_iter=max_iter)
+        else:
+            solution = solve_weighted(problem, W, accuracy)
         W, spent = solution.W, spent + solution.n_iter
     assert best is not None
     if penalised and not best.converged and n_iter < max_iter:
         left = max_iter - n_iter
-        rest = solve_semismooth(objective, best.W, tol=tol, max_iter=left, verbose=verbose)
-        return replace(rest, history=history.then(rest.history))
+        return hand_over(
+            "square-root",
+            "semismooth",
+            objective,
+            best.W,
+            history,
+            tol=tol,
+            max_iter=left,
+            verbose=verbose,
+        )
     history.add(n_iter, best.certificate.objective)
     return best
+
+
+def square_root_fits(objective: Objective) -> bool:
+    """Whether it is a square-root loss with a norm that proximal points know, or a ridge."""
+    structure = objective.penalty.structure
+    known = structure is None or structure.row_norm is not None
+    return objective.loss.of_norms and known and not objective.penalty.quadratic.coupled
 
 
 class _Levels:
