@@ -30,6 +30,7 @@ from ..parts import by_parts
 from ..penalties import Penalty
 from ..solvers import Result, Workspace, separates, solve
 from ._estimator import TaskEstimator
+from ._shrinkage import shrinkage_of
 
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -49,6 +50,7 @@ class MultiTaskEstimator(TaskEstimator):
 
     lambda1: float = 0.1
     lambda2: float = 0.0
+    intercept_shrinkage: float | str = 0.0
     task_weight: str | Mapping[Any, float] = "equal"
     solver: str = "auto"
     tol: float = 1e-6
@@ -75,6 +77,7 @@ class MultiTaskEstimator(TaskEstimator):
         **TaskEstimator._parameter_constraints,
         "lambda1": NONNEGATIVE,
         "lambda2": NONNEGATIVE,
+        "intercept_shrinkage": [Interval(Real, 0, np.inf, closed="both"), StrOptions({"reml"})],
         "task_weight": [StrOptions({"equal", "size"}), Mapping],
         "solver": [StrOptions({"auto", "apg", "active-set", "closed-form"})],
         "tol": [Interval(Real, 0, None, closed="neither")],
@@ -100,6 +103,7 @@ class MultiTaskEstimator(TaskEstimator):
         solve = partial(self._solve, objective, W0)
         _, result, solution = solved(self, prepared, objective, solve)
         self._set_solution(rows, result, solution, prepared.problem)
+        self._set_shrinkage(prepared)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
         self._warn_constant(prepared)
@@ -114,19 +118,30 @@ class MultiTaskEstimator(TaskEstimator):
         self._mean_coef, self._mean_intercept = solution.mean
         self._describe(solution.W, problem)
 
+    def _set_shrinkage(self, prepared: Prepared) -> None:
+        if prepared.kappa > 0.0:
+            self.intercept_mean_ = self._mean_intercept
+        if self.intercept_shrinkage == "reml":
+            self.intercept_shrinkage_ = prepared.kappa
+
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
+        kappa = shrinkage_of(self, rows)
         rows, omega, units = into_units(rows, omega, self._loss.degree)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
         penalty = penalty_in_units(self, problem)
         c = sample_shares(rows, omega)
-        design, means = make_design(rows, c, self.fit_intercept)
+        shrunk = kappa > 0.0
+        design, means = make_design(rows, c, self.fit_intercept, shrunk)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            y, offset = self._loss.centered(y, c, rows.offsets)
-        objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
+            offsets = rows.offsets[[0, -1]] if shrunk else rows.offsets
+            y, offset = self._loss.centered(y, c, offsets)
+            offset = np.broadcast_to(offset, rows.n_tasks)
+        terms = penalty, self.fit_intercept, units.of_intercepts(kappa)
+        objective = by_parts(make_objective(design, self._loss, y, c, *terms))
         at_zero = np.zeros(objective.shape)
         problem = replace(
             problem,
@@ -135,7 +150,8 @@ class MultiTaskEstimator(TaskEstimator):
         )
         if problem.units != PLAIN or not moderate(self):
             objective = objective.with_penalty(penalty_in_units(self, problem))
-        return Prepared(rows, problem, objective, offset, means)
+        common = bool(getattr(self, "common", False))
+        return Prepared(rows, problem, objective, offset, means, common, kappa)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one.
@@ -143,10 +159,13 @@ class MultiTaskEstimator(TaskEstimator):
         Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
         """
         problem = replace(prepared.problem, slope=None)  # no strength is too weak
-        _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
-        found = penalty_in_units(self, problem).lambda1_max(G0)
+        found = penalty_in_units(self, problem).lambda1_max(self._slope(prepared))
         power = self._strengths["lambda1"]
         return None if found is None else problem.units.given(found, power)
+
+    def _slope(self, prepared: Prepared) -> FloatArray:
+        """Minus the loss's gradient (n_features, n_tasks) at the model without the first term."""
+        return prepared.objective.full_pass(np.zeros(prepared.objective.shape))[1]
 
     def _solve(
         self,
@@ -227,6 +246,8 @@ class MultiTaskEstimator(TaskEstimator):
     def _warn_constant(self, prepared: Prepared) -> None:
         if prepared.means is None or prepared.problem.n_tasks in (1, len(prepared.rows.X)):
             return
+        if prepared.kappa > 0.0:
+            return  # shrunk intercepts leave it its effect
         constant = constant_within_tasks(prepared.squares, prepared.means)
         if constant.any():
             names = prepared.rows.feature_names[constant]
@@ -234,6 +255,6 @@ class MultiTaskEstimator(TaskEstimator):
                 self,
                 f"Constant within every task: {show_labels(names)}. What such a feature does is "
                 "inside the tasks' intercepts, and it tells nothing about new tasks. Leave it out, "
-                "or fit with fit_intercept=False and a column of ones.",
+                "or shrink the intercepts (intercept_shrinkage > 0), which leaves it its effect.",
                 stacklevel=4,
             )

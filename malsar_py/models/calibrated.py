@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from .._docs import document
+from .._docs import SHRINKAGE, document
 from .._typing import FloatArray
 from .._units import shifted
 from ..base import MultiTaskRegressor, Problem
@@ -20,7 +21,9 @@ from ..solvers import Result, Workspace, noise_levels, solve_square_root
     noise_levels_ : ndarray of shape (n_tasks,)
         Root mean square of each task's residuals, in the units of y; (nearly) 0 for a task that is
         interpolated.""",
+    without=SHRINKAGE,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     """Joint feature selection with a square-root loss: every task is scaled by its own noise.
 
@@ -81,7 +84,15 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     ((4,), True)
     """
 
+    # Noise levels are of tasks by themselves.
+    intercept_shrinkage: float = field(default=0.0, init=False)
+
     _loss: ClassVar[Loss] = SquareRoot()
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        name: constraint
+        for name, constraint in MultiTaskRegressor._parameter_constraints.items()
+        if name != "intercept_shrinkage"
+    }
 
     def _penalty(self, problem: Problem) -> Penalty:
         return RowL2(self.lambda1) + Ridge(self.lambda2)

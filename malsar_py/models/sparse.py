@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .._docs import document
 from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
 from ..penalties import L1, Penalty, Ridge, RowL2
+from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -97,12 +98,12 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _JointFeature(MultiTaskEstimator):
+class _JointFeature(CommonPart):
     def _penalty(self, problem: Problem) -> Penalty:
-        return RowL2(self.lambda1) + Ridge(self.lambda2)
+        return self._around(RowL2(self.lambda1)) + Ridge(self.lambda2)
 
 
-@document("regressor")
+@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=COMMON_ATTRIBUTES)
 class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 
@@ -150,7 +151,7 @@ class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """
 
 
-@document("classifier")
+@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=COMMON_ATTRIBUTES)
 class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
     """Joint feature selection (L2,1) for classification: a feature counts for all tasks or none.
 

@@ -17,6 +17,7 @@ from ._base import (
     Structure,
     TaskQuadratic,
 )
+from ._common import AroundMean
 from ._concave import CappedRows, Concave, FirstStage, FusedRoots, RootRows
 from ._fused import FusedRows, fused_rows
 from ._rows import L1, ColumnL2, RowL2, RowLinf, WeightedL1
@@ -25,6 +26,7 @@ from ._split import Split
 
 __all__ = [
     "L1",
+    "AroundMean",
     "CappedRows",
     "ColumnL2",
     "Composite",

@@ -54,7 +54,7 @@ class Workspace:
 
     def open(self, objective: Objective) -> None:
         """Make it the workspace of this objective's data."""
-        mine = (objective.design, objective.y, objective.c, objective.loss, objective.fit_intercept)
+        mine = (objective.design, objective.y, objective.c, objective.loss, objective.intercepts)
         if self.data is None or any(a is not b for a, b in zip(self.data, mine, strict=True)):
             for field in fields(self):
                 setattr(self, field.name, None)

@@ -241,6 +241,8 @@ class Survey:
 
 
 def active_set_fits(objective: Objective) -> bool:
-    """Whether the penalty separates over the rows of W, up to a ridge."""
+    """Whether the penalty separates over the rows of W, up to a ridge, and intercepts are free."""
+    if objective.intercepts.tied:
+        return False
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     return structure is not None and structure.row_code is not None and not quadratic.coupled
