@@ -57,7 +57,7 @@ class Prepared:
         return self.objective.design.squares(self._weight, self.objective.fit_intercept)
 
     @cached_property
-    def _omega(self) -> FloatArray:
+    def omega(self) -> FloatArray:
         """Weights of the tasks."""
         return np.add.reduceat(self.objective.c, self.objective.design.offsets[:-1])
 
@@ -72,12 +72,12 @@ class Prepared:
         if self.common or self.objective.intercepts.tied:
             # What the tasks are drawn to.
             n_tasks = self.problem.n_tasks
-            weights = np.ones(n_tasks) if self.objective.intercepts.tied else self._omega
+            weights = np.ones(n_tasks) if self.objective.intercepts.tied else self.omega
             return MeanModel(None, self.means, weights / weights.sum())
         sizes = None
         if self.squares is not None:
             sizes = np.add.reduceat(self._weight, self.rows.offsets[:-1])
-        return make_mean_model(self.squares, self.means, sizes, self._omega)
+        return make_mean_model(self.squares, self.means, sizes, self.omega)
 
     def solution(self, result: Result) -> Solution:
         """The result for the data as given."""
@@ -115,7 +115,7 @@ class Prepared:
         if not self.objective.fit_intercept:
             return intercept, 0.0
         rounding = np.abs(exact - intercept) + np.finfo(np.longdouble).eps * np.abs(moved)
-        return intercept, self.objective.loss.moved(self._omega, rounding.astype(np.float64))
+        return intercept, self.objective.loss.moved(self.omega, rounding.astype(np.float64))
 
     def _far(self, W: FloatArray) -> AnyArray:
         """Names of what makes intercepts large: features, or "y" alone."""

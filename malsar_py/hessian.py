@@ -40,7 +40,7 @@ class Hessian:
             self._gram = self.design.gram(self.weight, self.fit_intercept)
             if self.link is not None:
                 rows = self._kept_means
-                self._gram += rows[:, :, None] * rows[:, None, :]
+                self._gram = self._gram + rows[:, :, None] * rows[:, None, :]
         return self._gram
 
     def set_gram(self, gram: FloatArray) -> None:

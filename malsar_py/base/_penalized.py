@@ -119,10 +119,19 @@ class MultiTaskEstimator(TaskEstimator):
         self._describe(solution.W, problem)
 
     def _set_shrinkage(self, prepared: Prepared) -> None:
-        if prepared.kappa > 0.0:
-            self.intercept_mean_ = self._mean_intercept
-        if self.intercept_shrinkage == "reml":
-            self.intercept_shrinkage_ = prepared.kappa
+        own = {
+            "intercept_mean_": self._mean_intercept if prepared.kappa > 0.0 else None,
+            "intercept_shrinkage_": prepared.kappa if self.intercept_shrinkage == "reml" else None,
+        }
+        self._set_or_forget(own)
+
+    def _set_or_forget(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes; those that are None were of another fit."""
+        for name, value in attributes.items():
+            if value is not None:
+                setattr(self, name, value)
+            elif name in vars(self):
+                delattr(self, name)
 
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:

@@ -41,17 +41,21 @@ class CommonPart(MultiTaskEstimator):
         "common": ["boolean"],
     }
 
+    # Whether the tasks' own parts are zero at another W than 0.
+    _moves_zero: ClassVar[bool] = True
+
     def _around(self, structure: Structure) -> Structure:
         return AroundMean(structure) if self.common else structure
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        if self.common:
-            self.coef_common_ = W.mean(axis=1)
-            self.coef_specific_ = np.ascontiguousarray((W - self.coef_common_[:, None]).T)
+        common = W.mean(axis=1)
+        specific = np.ascontiguousarray((W - common[:, None]).T)
+        parts = {"coef_common_": common, "coef_specific_": specific}
+        self._set_or_forget(parts if self.common else dict.fromkeys(parts))
 
     def _slope(self, prepared: Prepared) -> FloatArray:
         G0 = super()._slope(prepared)
-        if not self.common:
+        if not self.common or not self._moves_zero:
             return G0
         # At the best common model: no task adds to it where the norm is that strong.
         objective, lambda1 = prepared.objective, self.lambda1

@@ -17,7 +17,7 @@ from ._base import (
     Structure,
     TaskQuadratic,
 )
-from ._common import AroundMean
+from ._common import AroundMean, CommonL1, DataShared
 from ._concave import CappedRows, Concave, FirstStage, FusedRoots, RootRows
 from ._fused import FusedRows, fused_rows
 from ._rows import L1, ColumnL2, RowL2, RowLinf, WeightedL1
@@ -29,9 +29,11 @@ __all__ = [
     "AroundMean",
     "CappedRows",
     "ColumnL2",
+    "CommonL1",
     "Composite",
     "Concave",
     "Coupling",
+    "DataShared",
     "FirstStage",
     "FusedRoots",
     "FusedRows",

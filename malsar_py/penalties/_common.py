@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .. import prox
 from .._typing import FloatArray
-from ._base import FreePart, Structure, TaskQuadratic, deviations
+from ._base import FreePart, Norm, Structure, TaskQuadratic, deviations
+from ._split import Split
 
 
 @dataclass(frozen=True)
@@ -52,3 +54,27 @@ class AroundMean(Structure):
             return bounds
         common = 0.5 * float(np.square((G - own)[:, 0]).sum()) * G.shape[1] / quadratic.ridge
         return [(alpha, conj + alpha * alpha * common) for alpha, conj in bounds]
+
+
+class CommonL1(Norm):
+    """``lambda1 ||m||_1`` of a part whose columns are all one m."""
+
+    def value(self, W: FloatArray) -> float:
+        return self.lambda1 * float(np.abs(W[:, 0]).sum())
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        n_tasks = V.shape[1]
+        m = prox.prox_l1(V.mean(axis=1, keepdims=True), step * self.lambda1 / n_tasks)
+        return np.repeat(m, n_tasks, axis=1)
+
+    def dual_norm(self, G: FloatArray) -> float:
+        return float(np.abs(G.sum(axis=1)).max(initial=0.0))
+
+
+class DataShared(Split):
+    """``mu ||m||_1 + lambda1 sum_jt |v_jt|`` for ``W = m 1' + V``; mu goes with lambda1."""
+
+    def lambda1_max(self, G0: FloatArray) -> float:
+        assert isinstance(self.second, Norm)
+        ratio = self.first.lambda1 / self.second.lambda1
+        return max(self.second.dual_norm(G0), self.first.dual_norm(G0) / ratio)
