@@ -14,7 +14,7 @@ import numpy as np
 from ._linalg import solve_free
 from ._protocols import Basis, Rows
 from ._typing import FloatArray, IntArray
-from .design import Design, Shared
+from .design import Design
 from .intercepts import Intercepts, Link, ShrunkIntercepts
 
 # What is left of s, as a share of it, where features can stand in for the common intercept.
@@ -59,8 +59,7 @@ class Hessian:
     @cached_property
     def _means(self) -> FloatArray:
         """Weighted means of the features in each task (T, d)."""
-        totals = np.where(self._totals > 0.0, self._totals, 1.0)
-        return self.design.adjoint_rows(self.weight) / totals[:, None]
+        return self.design.means(self.weight)
 
     @cached_property
     def _kept_means(self) -> FloatArray:
@@ -74,19 +73,18 @@ class Hessian:
 
         One X with weights that are the same for all tasks is centred at its means: v is zero.
         """
-        if not isinstance(self.intercepts, ShrunkIntercepts) or type(self.design) is Shared:
+        if not isinstance(self.intercepts, ShrunkIntercepts) or self.design.same_weights:
             return None
         return self.intercepts.link(self._means, self._totals)
 
     def scaled_rows(self) -> FloatArray:
         """Z (N, d) with ``Z_t'Z_t = H_t``."""
-        root = np.sqrt(self.weight)[:, None]
-        Z = root * self.design.X
-        if self.fit_intercept:
-            taken = 1.0 - np.sqrt(self.intercepts.kept(self._totals))
-            counts = np.diff(self.design.offsets)
-            Z -= root * np.repeat(taken[:, None] * self._means, counts, axis=0)
-        return Z
+        if not self.intercepts.tied:
+            return self.design.scaled_rows(self.weight, self.fit_intercept)
+        Z = self.design.scaled_rows(self.weight, False)
+        taken = 1.0 - np.sqrt(self.intercepts.kept(self._totals))
+        means = np.repeat(taken[:, None] * self._means, np.diff(self.design.offsets), axis=0)
+        return Z - np.sqrt(self.weight)[:, None] * means
 
     def each(self, V: FloatArray) -> FloatArray:
         """``H_t v_t`` by two passes over X."""

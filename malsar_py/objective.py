@@ -22,7 +22,7 @@ from ._protocols import Quadratic as Quadratic
 from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
-from .design import Design, Masked, Shared
+from .design import Design
 from .hessian import Hessian
 from .intercepts import Link, make_intercepts
 from .losses import Loss, Squared, centre
@@ -275,7 +275,7 @@ class Objective(ABC):
     def mean_curvature(self) -> float:
         """Mean eigenvalue of the tasks' largest Hessians, the intercepts minimised out."""
         design = self.design
-        squares = np.einsum("ij,ij->i", design.X, design.X)
+        squares = design.row_squares()
         rows = self.c.reshape(-1, squares.shape[0]).sum(axis=0)
         trace = float(rows @ squares)
         if self.fit_intercept:
@@ -459,11 +459,8 @@ class GeneralObjective(Objective):
         weight = np.maximum(weight, _LEAST_CURVATURE * np.abs(theta))
         response = z + np.repeat(self.b, np.diff(self.design.offsets))
         response += np.divide(theta, weight, out=np.zeros_like(theta), where=weight > 0.0)
-        design = self.design
-        if type(design) is Shared:
-            design = Masked(design.X, design.n_tasks)
         terms = self.penalty, self.fit_intercept, self.shrinkage
-        return QuadraticObjective(design, Squared(), response, weight, *terms)
+        return QuadraticObjective(self.design.any_weights(), Squared(), response, weight, *terms)
 
 
 def make_objective(

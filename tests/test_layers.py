@@ -73,6 +73,7 @@ MAY_IMPORT = {
     "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
+    "inspection": {"_labels", "_tasks", "_threads", "base", "model_selection", "plotting"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {
@@ -180,7 +181,7 @@ def test_leaves_are_not_imported_by_the_core():
     for path in FILES:
         if part_of(module_name(path)) in core:
             imported = {part_of(name) for _, name in own_imports(path)}
-            assert not imported & {"metrics", "datasets", "plotting"}, path.name
+            assert not imported & {"metrics", "datasets", "plotting", "inspection"}, path.name
 
 
 def test_graphs_need_no_more_than_numpy_and_scipy():
@@ -299,7 +300,14 @@ def run_python(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "module", ["malsar_py", "malsar_py.datasets", "malsar_py.graphs", "malsar_py.plotting"]
+    "module",
+    [
+        "malsar_py",
+        "malsar_py.datasets",
+        "malsar_py.graphs",
+        "malsar_py.plotting",
+        "malsar_py.inspection",
+    ],
 )
 def test_import_is_cheap(module):
     """Nothing heavy on top of scikit-learn (which imports pandas itself, if it is installed)."""
@@ -335,6 +343,27 @@ print(names)
 """
     expected = [f"malsar_py._kernels.{path.stem}" for path in KERNELS]
     assert sorted(ast.literal_eval(run_python(code))) == expected
+
+
+def test_x_stays_behind_its_design():
+    """No one asks of what type a design is, or looks at its X."""
+    kinds = {"Shared", "Masked", "Ragged", "FeatureRows"}
+    wrong = []
+    for path in FILES:
+        if part_of(module_name(path)) == "design":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr == "X":
+                inside = ast.unparse(node.value).rpartition(".")[2] in ("design", "_design")
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+                inside = bool(kinds & {n.id for n in ast.walk(node) if isinstance(n, ast.Name)})
+            elif isinstance(node, ast.Compare):
+                inside = bool(kinds & {ast.unparse(other) for other in node.comparators})
+            else:
+                inside = False
+            if inside:
+                wrong.append(f"{path}, line {node.lineno}: {ast.unparse(node)}")
+    assert not wrong
 
 
 def test_files_are_short():

@@ -58,10 +58,9 @@ class CommonPart(MultiTaskEstimator):
         if not self.common or not self._moves_zero:
             return G0
         # At the best common model: no task adds to it where the norm is that strong.
-        objective, lambda1 = prepared.objective, self.lambda1
-        largest = float(np.abs(G0).max())
-        self.lambda1 = prepared.problem.units.given(_STRONG * largest * np.sqrt(G0.size), 1.0)
-        penalty = penalty_in_units(self, prepared.problem)
-        self.lambda1 = lambda1
+        objective, problem = prepared.objective, prepared.problem
+        strong = _STRONG * float(np.abs(G0).max()) * np.sqrt(G0.size)
+        given = self._given(lambda1=problem.units.given(strong, self._strengths["lambda1"]))
+        penalty = penalty_in_units(self, problem, given)
         found = self._solve(objective.with_penalty(penalty), np.zeros(objective.shape), tol=_TOL)
         return objective.full_pass(found.W)[1]

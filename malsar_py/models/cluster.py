@@ -79,14 +79,12 @@ class _SpectralBox(CommonPart):
             )
         return k
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         k = self._k(problem.n_tasks)
-        if self.lambda1 == 0.0 or k >= min(problem.n_features, problem.n_tasks):
+        if lambda1 == 0.0 or k >= min(problem.n_features, problem.n_tasks):
             # What the penalty is in these limits.
-            if self.common:
-                return MeanCoupling(self.lambda2, problem.n_tasks)
-            return Ridge(self.lambda2)
-        return self._around(SpectralBox(self.lambda1, self.lambda2, k))
+            return MeanCoupling(lambda2, problem.n_tasks) if self.common else Ridge(lambda2)
+        return self._around(SpectralBox(lambda1, lambda2, k))
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)

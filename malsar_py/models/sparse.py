@@ -46,18 +46,18 @@ class _Lasso(CommonPart):
     )
     _moves_zero: ClassVar[bool] = False  # the common model has a norm of its own
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         if not self.common:
-            return L1(self.lambda1) + Ridge(self.lambda2)
-        if self.lambda1 == 0.0 or self.lambda2 > 0.0:
+            return L1(lambda1) + Ridge(lambda2)
+        if lambda1 == 0.0 or lambda2 > 0.0:
             raise ValueError(
                 f"common=True splits the coefficients of {type(self).__name__} into two parts with "
-                f"a norm each, which needs lambda1 > 0 and lambda2 = 0, got lambda1={self.lambda1}"
-                f" and lambda2={self.lambda2}."
+                f"a norm each, which needs lambda1 > 0 and lambda2 = 0, got lambda1={lambda1}"
+                f" and lambda2={lambda2}."
             )
         weight = self.common_weight
-        mu = self.lambda1 * (np.sqrt(problem.n_tasks) if weight is None else weight)
-        return DataShared(CommonL1(float(mu)), L1(self.lambda1))
+        mu = lambda1 * (np.sqrt(problem.n_tasks) if weight is None else weight)
+        return DataShared(CommonL1(float(mu)), L1(lambda1))
 
     def _start(self, rows: TaskRows) -> FloatArray:
         W = super()._start(rows)
@@ -166,8 +166,8 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _JointFeature(CommonPart):
-    def _penalty(self, problem: Problem) -> Penalty:
-        return self._around(RowL2(self.lambda1)) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return self._around(RowL2(lambda1)) + Ridge(lambda2)
 
 
 @document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=COMMON_ATTRIBUTES)
