@@ -341,3 +341,14 @@ def test_closed_forms(name, d):
     assert found.relative_gap_ <= 1e-12
     other = tight(model, solver="apg").fit(X, y, tasks=tasks)
     assert_allclose(found.coef_, other.coef_, atol=1e-5)
+
+
+def test_searches_bound_the_common_model():
+    from malsar_py.model_selection import MultiTaskSearchCV
+
+    X, y, tasks = grouped(n_tasks=8, rows=8)
+    model = JointFeatureRegressor(common=True, task_weight="size", intercept_shrinkage=1.0)
+    search = MultiTaskSearchCV(model, n_lambdas=3, cv=3).fit(X, y, tasks=tasks)
+    assert len({p["lambda2"] for p in search.cv_results_["params"]}) == 4
+    search = MultiTaskSearchCV(model.set_params(common=False), n_lambdas=3, cv=3)
+    assert "lambda2" not in search.fit(X, y, tasks=tasks).cv_results_["params"][0]

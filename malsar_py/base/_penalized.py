@@ -100,6 +100,10 @@ class MultiTaskEstimator(TaskEstimator):
         """Whether the penalty is quadratic, with lambda2 as its ridge."""
         return False
 
+    def _needs_ridge(self) -> bool:
+        """Whether lambda2 alone bounds what the tasks have in common."""
+        return self._quadratic()
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
 

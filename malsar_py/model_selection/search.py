@@ -73,7 +73,8 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     lambda2 : "auto", array-like or None, default="auto"
         Values of `lambda2` in [0, inf), combined with all others. None: the estimator's own. "auto"
         is that too, but for quadratic models (MeanRegularized, and Graph with ``lambda3=0``;
-        regressors and classifiers) whose own `lambda2` is 0 and not in `param_grid`: these leave
+        regressors and classifiers) and JointFeature, TraceNorm and TaskRelationship with
+        ``common=True``, whose own `lambda2` is 0 and not in `param_grid`: these leave
         what the tasks have in common without any penalty, which fails where rows are few beside
         features. They get {0, 0.01, 0.1, 1} times ``mean_t tr(H_t) / n_features``, the scale of the
         loss that :func:`lambda1_max` returns for them.

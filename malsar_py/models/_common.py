@@ -44,6 +44,12 @@ class CommonPart(MultiTaskEstimator):
     # Whether the tasks' own parts are zero at another W than 0.
     _moves_zero: ClassVar[bool] = True
 
+    # Whether lambda2 is a ridge on all of W, the common model included.
+    _ridge_on_all: ClassVar[bool] = True
+
+    def _needs_ridge(self) -> bool:
+        return self.common and self._ridge_on_all
+
     def _around(self, structure: Structure) -> Structure:
         return AroundMean(structure) if self.common else structure
 

@@ -66,6 +66,7 @@ class _SpectralBox(CommonPart):
     }
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda2": "size"}
+    _ridge_on_all: ClassVar[bool] = False
     # The parameter that is k.
     _dimension: ClassVar[str]
 

@@ -44,7 +44,9 @@ class _Lasso(CommonPart):
         *CommonPart._penalty_parameters,
         "common_weight",
     )
-    _moves_zero: ClassVar[bool] = False  # the common model has a norm of its own
+    # The common model has a norm of its own, and no ridge.
+    _moves_zero: ClassVar[bool] = False
+    _ridge_on_all: ClassVar[bool] = False
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         if not self.common:
