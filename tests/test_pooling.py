@@ -352,3 +352,30 @@ def test_searches_bound_the_common_model():
     assert len({p["lambda2"] for p in search.cv_results_["params"]}) == 4
     search = MultiTaskSearchCV(model.set_params(common=False), n_lambdas=3, cv=3)
     assert "lambda2" not in search.fit(X, y, tasks=tasks).cv_results_["params"][0]
+
+
+@pytest.mark.parametrize("kappa", [0.05, np.inf])
+@pytest.mark.parametrize("d", [4, 120])
+@pytest.mark.parametrize("kind", [JointFeatureRegressor, LassoRegressor])
+def test_working_sets(kind, d, kappa):
+    """Own rows, the root in b0; a shared X, where b0 does not matter."""
+    X, y, tasks = data_for(kind(), seed=17, d=d)
+    X[:, 0] += np.unique(tasks, return_inverse=True)[1]  # features that know the tasks
+    model = kind(intercept_shrinkage=kappa, lambda1=0.1, tol=1e-9, max_iter=50_000)
+    unit = objective_at_zero(model, X, y, tasks=tasks)
+    fits = [
+        tight(model, solver=solver, tol=1e-9).fit(X, y, tasks=tasks)
+        for solver in ("active-set", "apg")
+    ]
+    assert all(fit.relative_gap_ <= 1e-9 for fit in fits)
+    assert abs(fits[0].objective_[-1] - fits[1].objective_[-1]) <= 2e-9 * unit
+    Y = np.column_stack([y[:15], y[15:30], y[:15] - y[15:30]])
+    wide = [tight(model, solver=s, tol=1e-9).fit(X[:15], Y) for s in ("active-set", "apg")]
+    assert_allclose(wide[0].objective_[-1], wide[1].objective_[-1], rtol=1e-7)
+
+
+def test_working_sets_that_are_not_to_be_had():
+    X, y, tasks = data_for(JointFeatureClassifier())
+    model = JointFeatureClassifier(intercept_shrinkage=0.1, solver="active-set")
+    with pytest.raises(ValueError, match="with shrunk intercepts is for the squared loss"):
+        model.fit(X, y, tasks=tasks)

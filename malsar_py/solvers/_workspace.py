@@ -45,6 +45,8 @@ class Workspace:
     lipschitz: float | None = None
     # A shared X in its own eigenbasis.
     rotated: RotatedObjective | None = None
+    # Rows partly centred for intercepts that are shrunk.
+    tied: Any = None
     # The splitting's last systems.
     splitting: Factorized | None = None
     # Where the last working set ended, and its solver with columns or Gram matrices.
