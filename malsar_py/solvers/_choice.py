@@ -33,7 +33,7 @@ class Solver:
     name: str
     minimise: Callable[..., Result]
     fits: Callable[[Objective], bool]
-    purpose: str
+    purpose: str | Callable[[Objective], str]
     pays: Callable[[Objective], bool] = _always
     then: str | None = None
 
@@ -82,8 +82,10 @@ def solve(
         )
     if solver != "auto" and solver not in names:
         *others, last = (repr(other) for other in ("auto", *sorted(names)))
+        purpose = _REGISTER[solver].purpose
+        purpose = purpose if isinstance(purpose, str) else purpose(objective)
         raise ValueError(
-            f"solver={solver!r} is for {_REGISTER[solver].purpose}, which {name} with these "
+            f"solver={solver!r} is for {purpose}, which {name} with these "
             f"parameters is not: use {', '.join(others)} or {last}."
         )
     entry = _REGISTER[names[0] if solver == "auto" else solver]

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from .._typing import FloatArray
 from ..objective import Objective
 from ._choice import Solver, register
+from ._result import Result
 from .accelerated import solve_accelerated
-from .active_set import active_set_fits, solve_active_set
+from .active_set import active_set_fits, separates_over_rows, solve_active_set
 from .closed_form import closed_form_fits, closed_form_pays, solve_closed_form
 from .newton import newton_fits, solve_newton
 from .semismooth import semismooth_fits, solve_semismooth
 from .splitting import solve_splitting, splitting_fits
 from .square_root import solve_square_root, square_root_fits
+from .tied import solve_tied, tied_fits
 
 
 def _smooth(objective: Objective) -> bool:
     return objective.loss.smooth
+
+
+def _sets_fit(objective: Objective) -> bool:
+    return tied_fits(objective) or active_set_fits(objective)
+
+
+def _for_sets(objective: Objective) -> str:
+    if separates_over_rows(objective):
+        return "the squared loss on rows of the tasks' own where intercepts are shrunk"
+    return "penalties that separate over the features (L1, L2,1)"
+
+
+def _working_sets(objective: Objective, W0: FloatArray, **limits: Any) -> Result:
+    minimise = solve_tied if tied_fits(objective) else solve_active_set
+    return minimise(objective, W0, **limits)
 
 
 def _never(objective: Objective) -> bool:
@@ -42,9 +62,9 @@ register(
 register(
     Solver(
         "active-set",
-        solve_active_set,
-        fits=lambda objective: _smooth(objective) and active_set_fits(objective),
-        purpose="penalties that separate over the features (L1, L2,1)",
+        _working_sets,
+        fits=lambda objective: _smooth(objective) and _sets_fit(objective),
+        purpose=_for_sets,
     )
 )
 register(
