@@ -23,7 +23,7 @@ _ORDINARY = 40
 # A feature this much smaller than the largest one has no squares beside it.
 _VANISHING = -330
 # In so many rows a dense feature shows its size.
-_FIRST_ROWS = 100
+_FIRST_ROWS = 16
 # Strengths in units of computation, with room for sums and quotients: beyond, a penalty is at its
 # limit.
 _LEAST, _MOST = 1e-300, 1e300
@@ -33,7 +33,7 @@ _LEAST, _MOST = 1e-300, 1e300
 class Units:
     """Exponents of two, all even: what X, y and the weights of the tasks are divided by.
 
-    The loss grows with the power ``degree`` of y.
+    The loss grows with the power ``degree`` of y; with 0, y has no unit.
     """
 
     x: int = 0
@@ -115,7 +115,10 @@ def into_units(
         X = np.where(tiny, 0.0, X)
         own = True
         _tell_of_tiny(rows.feature_names[tiny])
-    return replace(rows, X=X, own=own), omega, units
+    means = rows.stands_for
+    if means is not None:
+        means = replace(means, X=shifted(means.X, -units.x), y=shifted(means.y, -units.y))
+    return replace(rows, X=X, own=own, stands_for=means), omega, units
 
 
 def _is_ordinary(rows: TaskRows) -> bool:
@@ -129,7 +132,8 @@ def targets_into_units(
     rows: TaskRows, omega: FloatArray, degree: int
 ) -> tuple[TaskRows, FloatArray, Units]:
     """The same with X as it is."""
-    units = Units(0, _even(float(np.abs(rows.y).max())), _even(float(omega.max())), degree)
+    largest = float(np.abs(rows.y).max()) if degree else 0.0
+    units = Units(0, _even(largest), _even(float(omega.max())), degree)
     rows = replace(rows, y=shifted(rows.y, -units.y))
     return rows, shifted(omega, -units.weight), units
 

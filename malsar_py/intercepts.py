@@ -2,7 +2,7 @@
 
 There are none, one per task and free, one per task and drawn to their mean b0 by ``kappa/2 sum_t
 (b_t - b0)^2``, or (kappa = inf) one for all tasks. The last two tie the tasks: with the squared
-loss the Hessian in W is ``blkdiag(H_t) - v v' / s``, see :meth:`ShrunkIntercepts.link`.
+loss the Hessian in W is ``blkdiag(H_t) - v v' / s``, see :meth:`ShrunkIntercepts.tie`.
 
 W. A. Fuller, G. E. Battese (1974), "Estimation of linear models with crossed-error structure".
 """
@@ -16,18 +16,16 @@ from typing import ClassVar
 import numpy as np
 
 from ._typing import FloatArray, IntArray
-from .losses import Loss
+from .losses import Evaluation, Loss
 
 # v (n_features, n_tasks) and s of a Hessian less v v' / s.
-Link = tuple[FloatArray, float]
+Tie = tuple[FloatArray, float]
 
 _NEWTON_STEPS = 60
 _TOL = 1e-13
 _SHORTEST = 1e-10
 _SUFFICIENT = 1e-4
 _ROUNDING = 4.0 * np.finfo(float).eps
-# Curvature of a sample at least this share of its slope: saturated samples have none.
-_LEAST_CURVATURE = 1e-3
 
 
 class Intercepts(ABC):
@@ -44,12 +42,14 @@ class Intercepts(ABC):
         z: FloatArray,
         c: FloatArray,
         offsets: IntArray,
-        b: FloatArray,
-    ) -> tuple[float, FloatArray]:
-        """Loss and cost of the best intercepts, left in ``b`` (T,), and theta there."""
+        start: FloatArray,
+    ) -> Evaluation:
+        """Loss and cost of the best intercepts (T,), searched from ``start``, and theta there."""
 
     @abstractmethod
-    def feasible(self, loss: Loss, y: FloatArray, theta: FloatArray, offsets: IntArray) -> None:
+    def feasible(
+        self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> None:
         """Make theta dual feasible in place: sums that must vanish do."""
 
     @abstractmethod
@@ -63,8 +63,8 @@ class Intercepts(ABC):
         """Subtract in place the intercepts that fit z best, by weighted squares; or given b0."""
 
     @abstractmethod
-    def energy(self, z: FloatArray, c: FloatArray, offsets: IntArray, curvature: float) -> float:
-        """The least ``curvature sum c (z - b)^2`` with twice the cost of b."""
+    def energy(self, z: FloatArray, weight: FloatArray, offsets: IntArray) -> float:
+        """The least ``sum weight (z - b)^2`` with twice the cost of b."""
 
     def kept(self, totals: FloatArray) -> FloatArray:
         """Share of the mean of a task of this total weight that its own intercept leaves."""
@@ -86,12 +86,15 @@ class OwnIntercepts(Intercepts):
         z: FloatArray,
         c: FloatArray,
         offsets: IntArray,
-        b: FloatArray,
-    ) -> tuple[float, FloatArray]:
-        return loss.evaluate(y, z, c, offsets, b, self.fit)
+        start: FloatArray,
+    ) -> Evaluation:
+        return loss.evaluate(y, z, c, offsets, self.fit, start)
 
-    def feasible(self, loss: Loss, y: FloatArray, theta: FloatArray, offsets: IntArray) -> None:
-        loss.feasible(y, theta, offsets, self.fit)
+    def feasible(
+        self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> None:
+        if self.fit:
+            loss.feasible(y, theta, c, offsets)
 
     def conjugate(self, theta: FloatArray, offsets: IntArray) -> float:
         return 0.0
@@ -103,10 +106,10 @@ class OwnIntercepts(Intercepts):
             means, _ = _means(z, weight, offsets)
             z -= np.repeat(means, np.diff(offsets))
 
-    def energy(self, z: FloatArray, c: FloatArray, offsets: IntArray, curvature: float) -> float:
+    def energy(self, z: FloatArray, weight: FloatArray, offsets: IntArray) -> float:
         z = z.copy()
-        self.remove(z, c, offsets)
-        return curvature * float(np.vdot(z, c * z))
+        self.remove(z, weight, offsets)
+        return float(np.vdot(z, weight * z))
 
     def kept(self, totals: FloatArray) -> FloatArray:
         return np.full_like(totals, float(not self.fit))
@@ -127,36 +130,28 @@ class ShrunkIntercepts(Intercepts):
         z: FloatArray,
         c: FloatArray,
         offsets: IntArray,
-        b: FloatArray,
-    ) -> tuple[float, FloatArray]:
+        start: FloatArray,
+    ) -> Evaluation:
         if loss.affine:
-            return self._evaluate_squared(loss, y, z, c, offsets, b)
+            return self._evaluate_squared(loss, y, z, c, offsets)
         if self.kappa == np.inf:
-            one = b[:1].copy()
-            value, theta = loss.evaluate(y, z, c, _one_segment(offsets), one, True)
-            b[:] = one
-            return value, theta
-        return self._evaluate_smooth(loss, y, z, c, offsets, b)
+            found = loss.evaluate(y, z, c, _one_segment(offsets), True, start[:1])
+            return found._replace(intercepts=np.repeat(found.intercepts, len(start)))
+        return self._evaluate_smooth(loss, y, z, c, offsets, start)
 
     def _evaluate_squared(
-        self,
-        loss: Loss,
-        y: FloatArray,
-        z: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        b: FloatArray,
-    ) -> tuple[float, FloatArray]:
+        self, loss: Loss, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> Evaluation:
         # At the tasks' own means first; each then gives way to the common one.
-        value, theta = loss.evaluate(y, z, c, offsets, b, True)
+        value, theta, means = loss.evaluate(y, z, c, offsets, True)
         totals = np.add.reduceat(c, offsets[:-1])
         share = self.kept(totals)
         weight = totals * share
-        apart = b - weight @ b / weight.sum()
+        apart = means - weight @ means / weight.sum()
         shift = share * apart
-        b -= shift
         theta += c * np.repeat(shift, np.diff(offsets))
-        return value + 0.5 * float(weight @ np.square(apart)), theta
+        cost = 0.5 * float(weight @ np.square(apart))
+        return Evaluation(value + cost, theta, means - shift)
 
     def _evaluate_smooth(
         self,
@@ -165,48 +160,44 @@ class ShrunkIntercepts(Intercepts):
         z: FloatArray,
         c: FloatArray,
         offsets: IntArray,
-        b: FloatArray,
-    ) -> tuple[float, FloatArray]:
+        start: FloatArray,
+    ) -> Evaluation:
         """Newton in b, b0 its mean: a diagonal less one of rank one (Sherman, Morrison)."""
         starts, counts, kappa = offsets[:-1], np.diff(offsets), self.kappa
 
-        def at(b: FloatArray) -> tuple[float, FloatArray]:
-            moved = z + np.repeat(b, counts)
-            value, theta = loss.evaluate(y, moved, c, offsets, np.zeros_like(b), False)
+        def at(b: FloatArray) -> Evaluation:
+            found = loss.evaluate(y, z + np.repeat(b, counts), c, offsets, False)
             own = b - b.mean()
-            return value + 0.5 * kappa * float(own @ own), theta
+            return Evaluation(found.value + 0.5 * kappa * float(own @ own), found.theta, b)
 
         enough = _TOL * np.add.reduceat(c, starts)
-        value, theta = at(b)
+        found = at(start)
         for _ in range(_NEWTON_STEPS):
+            value, theta, b = found
             pull = np.add.reduceat(theta, starts) - kappa * (b - b.mean())
             if (np.abs(pull) <= enough).all():
                 break
-            weight = loss.second_derivative(y, theta, c)
-            weight = np.maximum(weight, _LEAST_CURVATURE * np.abs(theta))
-            h = np.add.reduceat(weight, starts)
+            h = np.add.reduceat(loss.model_curvature(y, theta, c), starts)
             D = h + kappa
             mean = (pull / D).mean() / max((h / D).mean(), np.finfo(float).tiny)
             step = (pull + kappa * mean) / D
             promised, length = float(pull @ step), 1.0
             slack = _ROUNDING * abs(value)
-            new = at(b + step)
+            found = at(b + step)
             # (In this form a NaN is no success.)
-            while not new[0] <= value - _SUFFICIENT * length * promised + slack:
+            while not found.value <= value - _SUFFICIENT * length * promised + slack:
                 length *= 0.5
                 if length < _SHORTEST:
-                    return value, theta
-                new = at(b + length * step)
-            moved = b + length * step
-            rests = np.array_equal(moved, b)
-            b[:] = moved
-            value, theta = new
-            if rests:
+                    return Evaluation(value, theta, b)
+                found = at(b + length * step)
+            if np.array_equal(found.intercepts, b):
                 break
-        return value, theta
+        return found
 
-    def feasible(self, loss: Loss, y: FloatArray, theta: FloatArray, offsets: IntArray) -> None:
-        loss.feasible(y, theta, _one_segment(offsets), True)
+    def feasible(
+        self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> None:
+        loss.feasible(y, theta, c, _one_segment(offsets))
 
     def conjugate(self, theta: FloatArray, offsets: IntArray) -> float:
         sums = np.add.reduceat(theta, offsets[:-1])
@@ -222,8 +213,7 @@ class ShrunkIntercepts(Intercepts):
             b0 = float(weights @ means) / max(float(weights.sum()), np.finfo(float).tiny)
         z -= np.repeat(means + share * (b0 - means), np.diff(offsets))
 
-    def energy(self, z: FloatArray, c: FloatArray, offsets: IntArray, curvature: float) -> float:
-        weight = curvature * c
+    def energy(self, z: FloatArray, weight: FloatArray, offsets: IntArray) -> float:
         rest = z.copy()
         self.remove(rest, weight, offsets)
         return float(np.vdot(z, weight * rest))
@@ -231,7 +221,7 @@ class ShrunkIntercepts(Intercepts):
     def kept(self, totals: FloatArray) -> FloatArray:
         return 1.0 / (1.0 + totals / self.kappa)
 
-    def link(self, means: FloatArray, totals: FloatArray) -> Link:
+    def tie(self, means: FloatArray, totals: FloatArray) -> Tie:
         """What the common intercept takes from the Hessian, for features' means (T, d)."""
         weight = totals * self.kept(totals)
         return np.ascontiguousarray((weight[:, None] * means).T), float(weight.sum())

@@ -9,13 +9,17 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from . import _kernels
+from ._certificates import Certificate as Certificate
+from ._certificates import DualPoint as DualPoint
+from ._certificates import Pass as Pass
+from ._certificates import duality_gap as duality_gap
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
 from ._protocols import Quadratic as Quadratic
@@ -24,54 +28,14 @@ from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
 from .design import Design
 from .hessian import Hessian
-from .intercepts import Link, make_intercepts
-from .losses import Loss, Squared, centre
+from .intercepts import Tie, make_intercepts
+from .losses import Evaluation, Loss, Squared, centre
 
 _POWER_STEPS = 20
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
 _EXACT_EIGEN = 2e7
-# In a quadratic model: curvature of a sample at least this share of its slope.
-_LEAST_CURVATURE = 1e-3
-
-
-@dataclass(frozen=True)
-class DualPoint:
-    """A dual feasible theta: its primal loss, ``G = X' theta`` and its dual value.
-
-    ``dual(alpha)`` is ``-sum conj(-alpha theta)``.
-    """
-
-    loss: float
-    G: FloatArray
-    dual: Callable[[float], float]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What one pass over X tells at some W: loss, best intercepts, ``theta' X`` (T, d).
-
-    ``theta`` is the dual feasible point behind it; losses that do not need it leave it out.
-    """
-
-    loss: float
-    G: FloatArray
-    intercepts: FloatArray
-    theta: FloatArray | None = None
-
-
-def duality_gap(primal: float, bound: float) -> float:
-    """The gap between an objective and a bound below it: rounding takes it to zero, not beyond."""
-    gap = primal - bound
-    return max(gap, 0.0) if gap == gap else np.inf
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """Primal objective and duality gap at one W; full passes add the best intercepts."""
-
-    objective: float
-    gap: float
-    intercepts: FloatArray | None = None
+# Below this share of the values that a fall is the difference of, it is rounding.
+_ROUNDING = 16.0 * np.finfo(float).eps
 
 
 class Objective(ABC):
@@ -96,12 +60,14 @@ class Objective(ABC):
         self.fit_intercept = fit_intercept
         self.shrinkage = shrinkage
         self.intercepts = make_intercepts(fit_intercept, shrinkage)
-        self.hessian = Hessian(design, c, self.intercepts, fit_intercept)
-        self.b = np.zeros(design.n_tasks)
+        # Where the search for intercepts starts: the last ones found.
+        self._near = np.zeros(design.n_tasks)
         self._energies: FloatArray | None = None
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
-        self.scale, self.theta0 = self._evaluate(np.zeros_like(y))
+        self.scale, self.theta0, self.b0 = self._evaluate(np.zeros_like(y))
+        # Of a quadratic bound on the loss.
+        self.hessian = Hessian(design, self.weights, self.intercepts, fit_intercept)
 
     @property
     def affine(self) -> bool:
@@ -120,9 +86,19 @@ class Objective(ABC):
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         """Gradient of loss and coupling quadratic (the ridge is left to the solver's step)."""
 
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Weights (N,) of a quadratic bound on the loss; of its model at W = 0 if it has none."""
+        if self.loss.curvature is None:
+            return self.loss.second_derivative(self.y, self.theta0, self.c)
+        return self.loss.curvature * self.c
+
     @abstractmethod
-    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
-        """Upper bound of the loss's second derivative along D, given ``lifted = lift(D)``."""
+    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
+        """Bound on the loss's second derivative along D from a point on.
+
+        Given ``lifted = lift(D)``, and the lift of the point ``at``.
+        """
 
     @abstractmethod
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
@@ -152,9 +128,8 @@ class Objective(ABC):
 
         ``rough``: in single precision, where that is faster.
         """
-        value, theta = self._evaluate(np.zeros_like(self.y) if z is None else z)
-        intercepts = self.b.copy()
-        self.intercepts.feasible(self.loss, self.y, theta, self.design.offsets)
+        value, theta, intercepts = self._evaluate(np.zeros_like(self.y) if z is None else z)
+        self._make_feasible(theta)
         return Pass(value, self.design.adjoint_rows(theta, rough), intercepts, theta)
 
     def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
@@ -191,9 +166,12 @@ class Objective(ABC):
         """Objective at W with predictions z."""
         return self._evaluate(z)[0] + self.penalty.value(W)
 
-    def loss_at(self, z: FloatArray) -> tuple[float, FloatArray]:
-        """The loss at predictions z, and minus its derivative there."""
-        return self._evaluate(z)
+    def loss_at(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
+        """The loss at predictions z: value, minus its derivative, best intercepts.
+
+        Those are searched from ``start``, or from the last ones.
+        """
+        return self._evaluate(z, start)
 
     def restrict(self, features: IntArray) -> Objective:
         """The problem over some features alone."""
@@ -204,14 +182,14 @@ class Objective(ABC):
         penalty = self.penalty.restrict(features)
         terms = penalty, self.fit_intercept, self.shrinkage
         other = type(self)(design, self.loss, self.y, self.c, *terms)
-        other.b = self.b.copy()
+        other._near = self._near.copy()
         return other
 
     def with_penalty(self, penalty: Penalty) -> Self:
         """The same loss on the same data with another penalty; what was computed is kept."""
         other = copy.copy(self)
         other.penalty, other.quadratic = penalty, penalty.quadratic
-        other.b = self.b.copy()
+        other._near = self._near.copy()
         return other
 
     def _certify(self, W: FloatArray, lifted: FloatArray | None, point: DualPoint) -> Certificate:
@@ -240,7 +218,7 @@ class Objective(ABC):
         if not pull.any():
             return 0.0
         if self._energies is None:
-            self._energies = min(self.loss.curvature, 1.0) * self._squares()
+            self._energies = self._squares()
         curvature = self._energies[rows]
         if basis is not None:
             curvature = curvature @ np.square(basis)
@@ -250,14 +228,20 @@ class Objective(ABC):
 
     def _squares(self) -> FloatArray:
         """Weighted sums of squares (n_features, n_tasks)."""
-        return self.design.energies(self.c)
+        return self.design.energies(self.weights)
 
-    def _evaluate(self, z: FloatArray) -> tuple[float, FloatArray]:
+    def _evaluate(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
+        start = self._near if start is None else start
         offsets = self.design.offsets
-        return self.intercepts.evaluate(self.loss, self.y, z, self.c, offsets, self.b)
+        found = self.intercepts.evaluate(self.loss, self.y, z, self.c, offsets, start)
+        self._near = found.intercepts
+        return found
+
+    def _make_feasible(self, theta: FloatArray) -> None:
+        self.intercepts.feasible(self.loss, self.y, theta, self.c, self.design.offsets)
 
     def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
-        self.intercepts.feasible(self.loss, self.y, theta, self.design.offsets)
+        self._make_feasible(theta)
         return DualPoint(value, self.design.adjoint(theta), self._dual_at(theta))
 
     def loss_lipschitz(self) -> float:
@@ -275,17 +259,17 @@ class Objective(ABC):
     def mean_curvature(self) -> float:
         """Mean eigenvalue of the tasks' largest Hessians, the intercepts minimised out."""
         design = self.design
-        squares = design.row_squares()
-        rows = self.c.reshape(-1, squares.shape[0]).sum(axis=0)
+        weights, squares = self.weights, design.row_squares()
+        rows = weights.reshape(-1, squares.shape[0]).sum(axis=0)
         trace = float(rows @ squares)
         if self.fit_intercept:
-            totals = np.add.reduceat(self.c, design.offsets[:-1])
-            trace -= float((np.square(design.adjoint(self.c)).sum(axis=0) / totals).sum())
-        return self.loss.curvature * max(trace, 0.0) / (design.n_features * design.n_tasks)
+            totals = np.add.reduceat(weights, design.offsets[:-1])
+            trace -= float((np.square(design.adjoint(weights)).sum(axis=0) / totals).sum())
+        return max(trace, 0.0) / (design.n_features * design.n_tasks)
 
     def _bounding_hessian(self, V: FloatArray) -> FloatArray:
         """Without what tasks share in their intercepts, which only takes from it."""
-        return self.loss.curvature * self.hessian.each(V)
+        return self.hessian.each(V)
 
 
 def _quadratic_dual(loss: float, inner: float) -> Callable[[float], float]:
@@ -308,8 +292,6 @@ class QuadraticObjective(Objective):
         shrinkage: float = 0.0,
     ):
         super().__init__(design, loss, y, c, penalty, fit_intercept, shrinkage)
-        # Best intercepts at W = 0.
-        self.b0 = self.b.copy()
         # Computed when first asked for, once for all objectives on these data.
         self._kept: dict[str, FloatArray] = {}
         self._by_gram = design.prefers_gram()
@@ -338,8 +320,8 @@ class QuadraticObjective(Objective):
 
     def lift(self, W: FloatArray) -> FloatArray:
         lifted = self.lift_each(W)
-        if self.link is not None:
-            v, s = self.link
+        if self.tie is not None:
+            v, s = self.tie
             lifted -= v * (float(np.vdot(v, W)) / s)
         return lifted
 
@@ -355,9 +337,9 @@ class QuadraticObjective(Objective):
         return out
 
     @property
-    def link(self) -> Link | None:
+    def tie(self) -> Tie | None:
         """V and s of the Hessian ``blkdiag(H_t) - v v' / s``."""
-        return self.hessian.link
+        return self.hessian.tie
 
     def gram(self) -> FloatArray:
         """Per-task Gram matrices, (T, d, d) or (1, d, d) when all tasks have the same."""
@@ -378,7 +360,7 @@ class QuadraticObjective(Objective):
             G += self.quadratic.pull(W)
         return G
 
-    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
+    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
         return float(np.vdot(D, lifted))
 
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
@@ -417,24 +399,38 @@ class GeneralObjective(Objective):
         return self.design.predict(W)
 
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
-        _, theta = self._evaluate(lifted)
+        theta = self._evaluate(lifted).theta
         G = -self.design.adjoint(theta)
         if self.quadratic.coupled:
             G += self.quadratic.pull(W)
         return G
 
-    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
-        offsets = self.design.offsets
-        return self.intercepts.energy(lifted, self.c, offsets, self.loss.curvature)
+    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
+        if self.loss.curvature is None:
+            return self._departure(lifted, at)
+        return self.intercepts.energy(lifted, self.weights, self.design.offsets)
+
+    def _departure(self, step: FloatArray, z: FloatArray) -> float:
+        """Twice what the loss at z + step is above its tangent at z.
+
+        Where that is lost in rounding, what the slopes say, to second order.
+        """
+        here, there = self._evaluate(z), self._evaluate(z + step)
+        if not np.isfinite(there.value):
+            return np.inf
+        slope = float(here.theta @ step)
+        above = there.value - here.value + slope
+        above -= _ROUNDING * (abs(there.value) + abs(here.value) + abs(slope))
+        return max(2.0 * above, float((here.theta - there.theta) @ step))
 
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
-        return self._point(W, *self._evaluate(lifted))
+        return self._point(W, *self._evaluate(lifted)[:2])
 
     def _shifted(
         self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
-        value, theta = self._evaluate(lifted)
-        self.intercepts.feasible(self.loss, self.y, theta, self.design.offsets)
+        value, theta, _ = self._evaluate(lifted)
+        self._make_feasible(theta)
         weight = self.loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         hessian = Hessian(design, weight, self.intercepts, self.fit_intercept)
@@ -452,12 +448,9 @@ class GeneralObjective(Objective):
         Intercepts are eliminated from the model as from the loss. Up to a constant its value is the
         loss's, to second order in the distance from W.
         """
-        _, theta = self._evaluate(z)
-        weight = self.loss.second_derivative(self.y, theta, self.c)
-        # Where the loss is nearly linear the response would run away: a little curvature more is
-        # still a model, if not the second-order one.
-        weight = np.maximum(weight, _LEAST_CURVATURE * np.abs(theta))
-        response = z + np.repeat(self.b, np.diff(self.design.offsets))
+        _, theta, b = self._evaluate(z)
+        weight = self.loss.model_curvature(self.y, theta, self.c)
+        response = z + np.repeat(b, np.diff(self.design.offsets))
         response += np.divide(theta, weight, out=np.zeros_like(theta), where=weight > 0.0)
         terms = self.penalty, self.fit_intercept, self.shrinkage
         return QuadraticObjective(self.design.any_weights(), Squared(), response, weight, *terms)

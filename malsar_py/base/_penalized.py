@@ -57,7 +57,6 @@ class MultiTaskEstimator(TaskEstimator):
     max_iter: int = 10_000
     warm_start: bool = False
 
-    _loss: ClassVar[Loss]
     # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
     _sizes: ClassVar[tuple[str, ...]] = ()
@@ -84,6 +83,10 @@ class MultiTaskEstimator(TaskEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
     }
+
+    @abstractmethod
+    def _loss(self, rows: TaskRows) -> Loss:
+        """The loss of these rows."""
 
     @abstractmethod
     def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
@@ -144,25 +147,41 @@ class MultiTaskEstimator(TaskEstimator):
             elif name in vars(self):
                 delattr(self, name)
 
+    def _targets(self, rows: TaskRows, free_intercepts: bool) -> tuple[TaskRows, Loss]:
+        """The rows with the targets as the loss takes them, and the loss."""
+        loss = self._loss(rows)
+        if rows.classes is not None:
+            return rows, loss
+        y = loss.check_targets(
+            rows.y, rows.sample_weight, rows.offsets, rows.tasks, free_intercepts
+        )
+        return replace(rows, y=y), loss
+
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
         kappa = shrinkage_of(self, rows)
-        rows, omega, units = into_units(rows, omega, self._loss.degree)
+        free = self.fit_intercept and kappa == 0.0
+        if not free:
+            rows = rows.with_means()
+        rows, loss = self._targets(rows, free)
+        rows, omega, units = into_units(rows, omega, loss.degree)
+        loss = loss.in_units(units.y)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
-        shrunk = kappa > 0.0
-        design, means = make_design(rows, c, self.fit_intercept, shrunk)
+        design, means = make_design(rows, c, self.fit_intercept, not free)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            offsets = rows.offsets[[0, -1]] if shrunk else rows.offsets
-            y, offset = self._loss.centered(y, c, offsets)
+            offsets = rows.offsets if free else rows.offsets[[0, -1]]
+            y, offset = loss.centered(y, c, offsets)
             offset = np.broadcast_to(offset, rows.n_tasks)
+        if means is not None and rows.stands_for is not None:
+            means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
         terms = penalty, self.fit_intercept, units.of_intercepts(kappa)
-        objective = by_parts(make_objective(design, self._loss, y, c, *terms))
+        objective = by_parts(make_objective(design, loss, y, c, *terms))
         at_zero = np.zeros(objective.shape)
         problem = replace(
             problem,

@@ -24,7 +24,7 @@ def shrinkage_of(model: Any, rows: TaskRows) -> float:
         )
     if not isinstance(kappa, str):
         return float(kappa)
-    if not model._loss.affine:
+    if not model._loss(rows).affine:
         raise ValueError(
             'intercept_shrinkage="reml" is for the squared loss, which that of '
             f"{type(model).__name__} is not: give a number, or choose one by "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from sklearn.metrics import get_scorer
 
 from .._pipelines import last_step
 from .._scoring import is_own, task_mean_scores
+from .._summary import Summary
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskEstimator
@@ -28,6 +28,8 @@ from ..design import Design, Ragged, Shared
 from ..metrics import SCORERS, TaskScore, get_task_scorer, make_task_scorer
 from ..models.kernel import SeparableKernelRegressor
 from ._data import Data
+from ._judge import Judge
+from ._moment_scores import MomentJudge
 from ._solve import Step
 from ._template import Steps, Template, heeded
 
@@ -130,24 +132,15 @@ class TestRows:
         return z[self._place]
 
 
-class Judge(ABC):
-    """Takes the steps of a path, then gives their scores."""
-
-    @abstractmethod
-    def see(self, step: Any) -> None:
-        """Take note of one solution, a `Step` (or `FittedStep`, after which the model says all)."""
-
-    @abstractmethod
-    def scores(self) -> FloatArray:
-        """The scores of all solutions seen, which are then forgotten."""
-
-
 class PredictionJudge(Judge):
     """Scores from predictions: the estimator's own, or one of ``malsar_py.metrics``."""
 
     def __init__(self, model: MultiTaskEstimator, scored: ScoreRows, score: TaskScore | None):
         self._test = TestRows(scored.rows, model.n_tasks_, scored.observed)
-        self._scored, self._score = scored, score
+        self._scored, self._score, self._model = scored, score, model
+        index = scored.rows.index
+        # The position of the task of each target.
+        self._tasks = np.nonzero(scored.observed)[1] if index is None else index[scored.observed]
         self._classes: AnyArray | None = model.classes_ if model._classifier else None
         self._method = "" if score is None else score.response_method(model)
         self._z: list[FloatArray] = []
@@ -167,16 +160,24 @@ class PredictionJudge(Judge):
         rows, classes = self._scored, self._classes
         if self._score is not None:
             return np.array([self._one(self._score, z) for z in Z.T])
+        truth: AnyArray = rows.y
+        found: AnyArray = Z
         if classes is None:
-            return task_mean_scores("r2", rows.y, Z, rows.group, rows.sample_weight)
-        truth = np.where(rows.y == classes[0], 0, np.where(rows.y == classes[1], 1, -1))
-        return task_mean_scores("accuracy", truth, Z > 0.0, rows.group, rows.sample_weight)
+            found = self._model._respond(Z, self._tasks)
+        else:
+            truth = np.where(rows.y == classes[0], 0, np.where(rows.y == classes[1], 1, -1))
+            found = Z > 0.0
+        return task_mean_scores(
+            self._model._unit_score, truth, found, rows.group, rows.sample_weight
+        )
 
     def _one(self, score: TaskScore, z: FloatArray) -> float:
         prediction: AnyArray = z
-        if self._method == "predict_proba":
+        if self._classes is None:
+            prediction = self._model._respond(z, self._tasks)
+        elif self._method == "predict_proba":
             prediction = expit(z)
-        elif self._classes is not None and self._method == "predict":
+        elif self._method == "predict":
             prediction = self._classes[(z > 0.0).astype(np.intp)]
         rows = self._scored
         return score.score(rows.y, prediction, rows.group, self._classes, rows.sample_weight)
@@ -205,11 +206,12 @@ class NamedJudge(ScorerJudge):
 
     def __init__(self, model: MultiTaskEstimator, Xt: Any, test: Data, scoring: Scoring):
         super().__init__(model, test, scoring)
-        self._rows = TestRows(resolve_predict(model, Xt, tasks=test.tasks), model.n_tasks_)
+        rows = resolve_predict(model, Xt, tasks=test.tasks)
+        self._rows, self._index = TestRows(rows, model.n_tasks_), rows.index
 
     def see(self, step: Step) -> None:
         z = self._rows.predict(step)
-        vars(self._estimator)["_linear_prediction"] = lambda X, tasks: z
+        vars(self._estimator)["_linear_prediction"] = lambda X, tasks: (z, self._index)
         # The targets are the same at every step: they were checked at the first one.
         checked = True if self._found and np.isfinite(z).all() else None
         with config_context(assume_finite=checked, skip_parameter_validation=checked):
@@ -245,6 +247,9 @@ def make_judge(
     scoring: Scoring,
 ) -> Judge:
     """The judge for a test part; Xt is its X as the model sees it."""
+    if isinstance(test.X, Summary):
+        model._set_tasks(rows)
+        return MomentJudge(model, test.X, scoring.given)
     if scoring.scorer is None:
         test = heeded(model, "score", test)
     if isinstance(model, SeparableKernelRegressor):

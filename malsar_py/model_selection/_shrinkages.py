@@ -52,7 +52,7 @@ def with_shrinkages(
 
 def automatic_shrinkages(model: MultiTaskEstimator, prepared: Prepared) -> list[float]:
     """From strong to weak."""
-    if model._loss.affine:
+    if prepared.objective.loss.affine:
         try:
             return _around(reml_shrinkage(prepared.rows), prepared.rows)
         except ValueError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from .._docs import SHRINKAGE, document
+from .._tasks import TaskRows
 from .._typing import FloatArray
 from .._units import shifted
 from ..base import MultiTaskRegressor, Problem
@@ -21,7 +22,7 @@ from ..solvers import Result, Workspace, noise_levels, solve_square_root
     noise_levels_ : ndarray of shape (n_tasks,)
         Root mean square of each task's residuals, in the units of y; (nearly) 0 for a task that is
         interpolated.""",
-    without=SHRINKAGE,
+    without=("loss", *SHRINKAGE),
 )
 @dataclass(kw_only=True, eq=False, repr=False)
 class CalibratedJointFeatureRegressor(MultiTaskRegressor):
@@ -84,15 +85,18 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     ((4,), True)
     """
 
+    loss: str | Loss = field(default="squared", init=False)
     # Noise levels are of tasks by themselves.
     intercept_shrinkage: float = field(default=0.0, init=False)
 
-    _loss: ClassVar[Loss] = SquareRoot()
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
         for name, constraint in MultiTaskRegressor._parameter_constraints.items()
-        if name != "intercept_shrinkage"
+        if name not in ("loss", "intercept_shrinkage")
     }
+
+    def _loss(self, rows: TaskRows) -> Loss:
+        return SquareRoot()
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         return RowL2(lambda1) + Ridge(lambda2)

@@ -40,6 +40,7 @@ class _MeanRegularized(MultiTaskEstimator):
 
 
 @document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
 
@@ -185,6 +186,7 @@ class _Graph(MultiTaskEstimator):
 
 
 @document("regressor", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphRegressor(_Graph, MultiTaskRegressor):
     """Graph-regularised multi-task regression: neighbours in a graph have similar models.
 
@@ -310,6 +312,7 @@ class _TaskRelationship(CommonPart):
 
 
 @document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
 

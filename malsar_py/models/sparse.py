@@ -82,6 +82,7 @@ class _Lasso(CommonPart):
 
 
 @document("regressor", own_parameters=_LASSO_PARAMETERS, own_attributes=_LASSO_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class LassoRegressor(_Lasso, MultiTaskRegressor):
     """Sparse coefficients, every task on its own (L1), with one lambda for all.
 
@@ -173,6 +174,7 @@ class _JointFeature(CommonPart):
 
 
 @document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=COMMON_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 

@@ -31,6 +31,11 @@ def solve(
     direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
     tied = tied_fits(objective)
     sparse = tied or active_set_fits(objective)
+    if not objective.loss.smooth:
+        raise ValueError(
+            f"{name} with {objective.loss!r}: no solver takes this loss, which is not smooth, with "
+            "this penalty."
+        )
     if solver == "closed-form" and not direct:
         raise ValueError(
             "solver='closed-form' is for the squared loss with quadratic penalties only, which "
