@@ -437,8 +437,8 @@ def _refuse_one_class_tasks(
         more = f" ({len(alone)} such tasks: {show_labels(tasks[alone])})" if len(alone) > 1 else ""
         raise ValueError(
             f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
-            "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            f"with another, or set fit_intercept=False or intercept_shrinkage > 0. {_ONE_CLASS_HINT}"
+            "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it with "
+            f"another, or set fit_intercept=False or intercept_shrinkage > 0. {_ONE_CLASS_HINT}"
         )
 
 
