@@ -364,7 +364,7 @@ REFUSED = {
         "Dirty",
         {"solver": "active-set"},
         "solver='active-set' is for penalties that separate over the features (L1, L2,1), which "
-        "that of DirtyRegressor with these parameters does not",
+        "DirtyRegressor with these parameters is not: use 'auto', 'apg' or 'splitting'.",
     ),
     "closed-form": (
         "RobustFeature",
