@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -81,7 +82,8 @@ class TwoTasks:
     @staticmethod
     def _labels(X):
         try:
-            column = np.asarray(X)[:, 0].astype(float, casting="same_kind")
+            table = X.toarray() if sparse.issparse(X) else np.asarray(X)
+            column = table[:, 0].astype(float, casting="same_kind")
         except (TypeError, ValueError, IndexError):
             return None  # nothing that has labels: the estimator says what is wrong with X
         return np.floor(np.where(np.isfinite(column), column, 0.0)) % 2
