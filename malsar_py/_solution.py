@@ -29,6 +29,8 @@ class Problem:
     tasks: AnyArray
     n_features: int
     units: Units = PLAIN
+    # Strength of the first term by feature; None: 1.
+    feature_weight: FloatArray | None = None
     # Mean curvature of the loss and its largest slope at W = 0, once they can be told.
     curvature: Callable[[], float] | None = None
     slope: Callable[[], float] | None = None

@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "_summary": {"_labels"},
     "_scoring": {"_given", "_labels", "_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
-    "_weights": {"_labels", "_tasks"},
+    "_weights": {"_centring", "_labels", "_tasks"},
     "_units": {"_kernels", "_tasks"},
     "_keep_tasks": {"_labels"},
     "_pipelines": set(),

@@ -100,6 +100,14 @@ class MultiTaskEstimator(TaskEstimator):
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
 
+    def _weighed(self, rows: TaskRows) -> TaskRows:
+        """The rows with the weights that parameters of the model give them."""
+        return rows
+
+    def _weigh_features(self, rows: TaskRows) -> tuple[TaskRows, FloatArray | None]:
+        """The rows as strengths by feature change them, and these strengths (n_features,)."""
+        return rows, None
+
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
         W0 = prepared.start(self._start(rows))
@@ -124,9 +132,10 @@ class MultiTaskEstimator(TaskEstimator):
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
+        rows, feature_weight = self._weigh_features(self._weighed(rows))
         omega = task_weights(rows, self.task_weight)
         rows, omega, units = into_units(rows, omega, self._loss.degree)
-        problem = Problem(rows.tasks, rows.X.shape[1], units)
+        problem = Problem(rows.tasks, rows.X.shape[1], units, feature_weight)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)

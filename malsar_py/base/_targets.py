@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils._param_validation import StrOptions
 
+from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
+from .._weights import class_weights
 from ..losses import Logistic, Loss, Squared
 from ._penalized import MultiTaskEstimator
+
+_CLASS_WEIGHTS: list[Any] = [StrOptions({"balanced"}), Mapping, None]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -49,6 +55,14 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
     """Binary logistic loss."""
+
+    class_weight: str | Mapping[Any, float] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # (A model's own constraints are those of a base that has no classes.)
+        own = {"class_weight": _CLASS_WEIGHTS}
+        cls._parameter_constraints = own | cls._parameter_constraints
 
     _loss: ClassVar[Loss] = Logistic()
     _classifier: ClassVar[bool] = True
@@ -108,6 +122,9 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         """
         p = expit(self._linear_prediction(X, tasks))
         return p if p.ndim == 2 else np.column_stack([1.0 - p, p])
+
+    def _weighed(self, rows: TaskRows) -> TaskRows:
+        return class_weights(super()._weighed(rows), self.class_weight)
 
     def _label(self, z: FloatArray) -> AnyArray:
         return self.classes_[(z > 0.0).astype(np.intp)]

@@ -221,6 +221,7 @@ class ClusteredRegressor(_Clustered, MultiTaskRegressor):
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class ClusteredClassifier(_Clustered, MultiTaskClassifier):
     """Clustered multi-task logistic regression (CMTL): the tasks form k groups of similar models.
 
@@ -324,6 +325,7 @@ class SharedSubspaceRegressor(_SharedSubspace, MultiTaskRegressor):
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SharedSubspaceClassifier(_SharedSubspace, MultiTaskClassifier):
     """Shared subspace logistic regression (cASO).
 

@@ -82,6 +82,7 @@ class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
 
 
 @document("classifier", own_attributes=_OWN_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     """Low-rank logistic regression (trace norm): the tasks' models lie in a common subspace.
 
@@ -218,6 +219,7 @@ class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     lambda2_range=_LOW_RANK_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
     """Robust low rank (RMTL), logistic: the tasks share a subspace, outlier tasks do not.
 
@@ -344,6 +346,7 @@ class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     lambda2_range=_SPARSE_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
     """Sparse plus low rank, logistic: a common subspace, and own features of single tasks.
 

@@ -83,6 +83,7 @@ class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
 
 
 @document("classifier")
+@dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
     """Mean-regularised logistic regression: every task's model is drawn to the mean of all.
 
@@ -233,6 +234,7 @@ class GraphRegressor(_Graph, MultiTaskRegressor):
 
 
 @document("classifier", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphClassifier(_Graph, MultiTaskClassifier):
     """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
 
@@ -352,6 +354,7 @@ class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
 
 
 @document("classifier", own_attributes=_RELATION_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
     """Task relationship learning (MTRL), logistic: the tasks' covariance is learnt.
 

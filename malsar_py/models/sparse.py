@@ -59,6 +59,7 @@ class LassoRegressor(_Lasso, MultiTaskRegressor):
 
 
 @document("classifier")
+@dataclass(kw_only=True, eq=False, repr=False)
 class LassoClassifier(_Lasso, MultiTaskClassifier):
     """Sparse logistic regression, every task on its own (L1), with one lambda for all.
 
@@ -151,6 +152,7 @@ class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
 
 
 @document("classifier")
+@dataclass(kw_only=True, eq=False, repr=False)
 class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
     """Joint feature selection (L2,1) for classification: a feature counts for all tasks or none.
 
