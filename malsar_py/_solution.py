@@ -50,6 +50,7 @@ class Prepared:
     objective: Objective
     offset: FloatArray  # (n_tasks,) taken out of the targets
     means: FloatArray | None  # (n_tasks, n_features) taken out of the features
+    scale: FloatArray | None = None  # (n_features,) that the features are divided by
 
     @cached_property
     def squares(self) -> FloatArray | None:
@@ -80,9 +81,13 @@ class Prepared:
         coefficients = self.objective.coefficients(result.W)
         intercept, lost = self._intercepts(result, coefficients)
         mean, mean_intercept = self.mean_model.of(coefficients, intercept)
+        W = result.W
+        if self.scale is not None:
+            W, coefficients = W / self.scale[:, None], coefficients / self.scale[:, None]
+            mean = mean / self.scale
         gap, scale = result.gap + lost, self.objective.scale
         found = Solution(
-            shifted(result.W, units.coefficients),
+            shifted(W, units.coefficients),
             shifted(coefficients, units.coefficients),
             shifted(intercept, units.y),
             scaled(gap, units.objective),
@@ -127,6 +132,8 @@ class Prepared:
         """Where to start from, given coefficients for the data as given."""
         if not (self.objective.scale > 0.0 and np.isfinite(W).all()):
             return np.zeros(self.objective.shape)
+        if self.scale is not None:
+            W = W * self.scale[:, None]
         return shifted(W, -self.problem.units.coefficients)
 
 

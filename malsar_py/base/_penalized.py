@@ -66,6 +66,8 @@ class MultiTaskEstimator(TaskEstimator):
     _usual_remedy: ClassVar[str] = (
         "Increase max_iter or tol, standardise the features, or strengthen the penalty."
     )
+    # Whether features are divided by their strengths, so that W is multiplied by them.
+    _columns_scaled: ClassVar[bool] = False
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
     # What only the penalty reads: it may change on data that are prepared. For all other parameters
     # a search prepares anew.
@@ -152,16 +154,21 @@ class MultiTaskEstimator(TaskEstimator):
         )
         if problem.units != PLAIN or not moderate(self, given):
             objective = objective.with_penalty(penalty_in_units(self, problem, given))
-        return Prepared(rows, problem, objective, offset, means)
+        scale = feature_weight if self._columns_scaled else None
+        return Prepared(rows, problem, objective, offset, means, scale)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one."""
         problem = replace(prepared.problem, slope=None)  # no strength is too weak
-        _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
+        G0 = self._slope(prepared)
         # At strength 1, so that the term is there.
         found = penalty_in_units(self, problem, self._given(lambda1=1.0)).lambda1_max(G0)
         power = self._strengths["lambda1"]
         return None if found is None else problem.units.given(found, power)
+
+    def _slope(self, prepared: Prepared) -> FloatArray:
+        """Minus the loss's gradient (n_features, n_tasks) at the model without the first term."""
+        return prepared.objective.full_pass(np.zeros(prepared.objective.shape))[1]
 
     def _solve(
         self,
