@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -10,12 +11,17 @@ from sklearn.utils._param_validation import StrOptions
 
 from .._centring import bounded
 from .._labels import show_label
+from .._limits import penalty_in_units
+from .._solution import Prepared, Problem
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
+from ..penalties import Penalty, Ridge, RowCoupling, TaskQuadratic
 from ._penalized import MultiTaskEstimator
 
 # A feature varies within tasks if this share of its sum of squares about the mean is there.
 _LEAST_SHARE = 0.01
+# Accuracy of the fit at which the largest lambda1 is read off.
+_TOL = 1e-12
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -85,6 +91,22 @@ class RowWeighted(FeatureWeighted):
             weights = np.where(out, 1.0, weights)
         return rows, weights
 
+    def _slope(self, prepared: Prepared) -> FloatArray:
+        weights, objective = prepared.problem.feature_weight, prepared.objective
+        if weights is None or weights.all():
+            return super()._slope(prepared)
+        # At the fit of the features that are free of the norm.
+        free = np.flatnonzero(weights == 0.0)
+        W = np.zeros(objective.shape)
+        within = objective.with_penalty(Ridge(self._ridge(prepared))).restrict(free)
+        W[free] = self._solve(within, W[free], tol=_TOL).W
+        return objective.full_pass(W)[1]
+
+    def _ridge(self, prepared: Prepared) -> float:
+        """Its strength, in the units of the computation."""
+        given = self._given()
+        return penalty_in_units(self, prepared.problem, given).quadratic.ridge
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ScaledColumns(FeatureWeighted):
@@ -98,6 +120,34 @@ class ScaledColumns(FeatureWeighted):
         bad = ~((weights > 0.0) & (weights < np.inf))
         self._refuse_weights(rows, bad, "weights must be in (0, inf), since they scale the columns")
         return replace(rows, X=rows.X / weights, own=True), weights
+
+    def _as_penalised(self, W: FloatArray, problem: Problem) -> FloatArray:
+        """``diag(f) W``, of which the penalty is."""
+        f = problem.feature_weight
+        return W if f is None else W * f[:, None]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CouplingWeighted(FeatureWeighted):
+    """Quadratics across tasks: the factor is that of the coupling of the row."""
+
+    def _coupled(
+        self,
+        coupling: Callable[[float], TaskQuadratic],
+        problem: Problem,
+        lambda1: float,
+        lambda2: float,
+    ) -> Penalty:
+        """The coupling of a strength, by feature, and the ridge."""
+        weights = problem.feature_weight
+        if weights is None:
+            return coupling(lambda1) + Ridge(lambda2)
+        if lambda2 == 0.0 and not weights.all():
+            raise ValueError(
+                f"feature_weight of {type(self).__name__}: weight 0 leaves a feature without any "
+                "penalty where lambda2 is 0. Set lambda2 > 0, or weights > 0."
+            )
+        return RowCoupling(lambda1, coupling(1.0), weights) + Ridge(lambda2)
 
 
 def varies_within_tasks(rows: TaskRows) -> AnyArray:

@@ -21,11 +21,9 @@ from ..solvers import (
     StagedResult,
     Workspace,
     active_set_fits,
-    free_rows_fit,
     iterative_solver,
     solve_accelerated,
-    solve_active_set,
-    solve_around_free_rows,
+    solve_by_rows,
     solve_reweighted,
 )
 
@@ -78,22 +76,10 @@ class Staged(MultiTaskEstimator):
     def _solve_stage(
         self, workspace: Workspace, objective: Objective, W0: FloatArray, tol: float
     ) -> Result:
-        structure = objective.penalty.structure
-        if self.solver != "apg" and structure is not None and active_set_fits(objective):
-            free = structure.row_thresholds(W0.shape[0]) == 0.0
-            if not free.any() or not objective.affine:
-                return self._by_working_sets(objective, W0, tol)
-            # Working sets rank rows by gradient over threshold: none may be zero.
-            if free_rows_fit(objective):
-                found = solve_around_free_rows(objective, W0, free, self._by_working_sets, tol=tol)
-                if found.converged:
-                    return found
-                W0 = found.W
+        if self.solver != "apg" and active_set_fits(objective):
+            return solve_by_rows(objective, W0, tol=tol, max_iter=self.max_iter)
         solve = solve_accelerated if self.solver == "apg" else iterative_solver(objective)
         return solve(objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace)
-
-    def _by_working_sets(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
-        return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
 
     def _set_certificate(self, result: Result, solution: Solution) -> None:
         assert isinstance(result, StagedResult)

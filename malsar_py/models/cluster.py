@@ -17,14 +17,16 @@ from .._typing import FloatArray, IntArray
 from ..base import (
     BeyondData,
     MultiTaskClassifier,
-    MultiTaskEstimator,
     MultiTaskRegressor,
     Problem,
+    ScaledColumns,
 )
 from ..penalties import Penalty, Ridge, SpectralBox
 from ..prox import box_theta
+from ._feature_weight import COLUMN_WEIGHTS
 
-_OWN_PARAMETERS = """\
+_OWN_PARAMETERS = f"""\
+{COLUMN_WEIGHTS}
     n_clusters : int, default=2
         Number k of clusters of tasks, in [1, n_tasks]; with one task it is capped at 1.
     random_state : int, RandomState instance or None, default=None
@@ -38,7 +40,8 @@ _OWN_ATTRIBUTES = """\
         Cluster 0, ..., n_clusters - 1 of each task: k-means on the top k eigenvectors of M."""
 
 
-_SUBSPACE_PARAMETERS = """\
+_SUBSPACE_PARAMETERS = f"""\
+{COLUMN_WEIGHTS}
     n_components : int, default=2
         Dimension k of the shared subspace, in [1, n_tasks]; with one task it is capped at 1."""
 
@@ -49,14 +52,14 @@ _SUBSPACE_ATTRIBUTES = """\
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _SpectralBox(MultiTaskEstimator):
+class _SpectralBox(ScaledColumns):
     """Ridge lambda2 along the best k directions, lambda1 + lambda2 along the others, relaxed."""
 
     lambda2: float = 0.1
 
     _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **MultiTaskEstimator._parameter_constraints,
+        **ScaledColumns._parameter_constraints,
         "lambda2": [Interval(Real, 0, None, closed="neither")],
     }
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
@@ -98,6 +101,7 @@ class _Clustered(_SpectralBox):
     )
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
+        W = self._as_penalised(W, problem)
         k = self._k(problem.n_tasks)
         self.task_membership_, directions = _membership(W, k, self.lambda1, self.lambda2)
         self.task_labels_ = _kmeans(directions, k, self.random_state)
@@ -118,6 +122,7 @@ class _SharedSubspace(_SpectralBox):
     )
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
+        W = self._as_penalised(W, problem)
         # M shares the eigenvectors of WW', in the same order.
         directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)[0].T
         top = directions[: self._k(problem.n_tasks)]

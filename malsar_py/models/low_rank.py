@@ -12,12 +12,13 @@ from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
     MultiTaskClassifier,
-    MultiTaskEstimator,
     MultiTaskRegressor,
     Problem,
+    ScaledColumns,
 )
 from ..penalties import L1, ColumnL2, Penalty, Ridge, Split, TraceBall, TraceNorm
 from ..prox import singular_values
+from ._feature_weight import COLUMN_WEIGHTS
 from ._two_part import TwoPart
 
 # The prox sets singular values to zero; what rounding leaves of them lies far below this share of
@@ -30,7 +31,7 @@ _OWN_ATTRIBUTES = """\
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TraceNorm(MultiTaskEstimator):
+class _TraceNorm(ScaledColumns):
     _couples = True
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
@@ -41,7 +42,7 @@ class _TraceNorm(MultiTaskEstimator):
         self.rank_ = int((s > _RANK_CUTOFF * s.max(initial=0.0)).sum())
 
 
-@document("regressor", own_attributes=_OWN_ATTRIBUTES)
+@document("regressor", own_parameters=COLUMN_WEIGHTS, own_attributes=_OWN_ATTRIBUTES)
 class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
 
@@ -81,7 +82,7 @@ class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_attributes=_OWN_ATTRIBUTES)
+@document("classifier", own_parameters=COLUMN_WEIGHTS, own_attributes=_OWN_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     """Low-rank logistic regression (trace norm): the tasks' models lie in a common subspace.

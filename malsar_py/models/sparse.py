@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .._docs import document
-from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
-from ..penalties import L1, Penalty, Ridge, RowL2
+from ..base import MultiTaskClassifier, MultiTaskRegressor, Problem, RowWeighted
+from ..penalties import L1, Penalty, Ridge, RowL2, WeightedL1, WeightedRowL2
+from ._feature_weight import ROW_WEIGHTS
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Lasso(MultiTaskEstimator):
+class _Lasso(RowWeighted):
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return L1(lambda1) + Ridge(lambda2)
+        weights = problem.feature_weight
+        norm = L1(lambda1) if weights is None else WeightedL1(lambda1, weights=weights)
+        return norm + Ridge(lambda2)
 
 
-@document("regressor")
+@document("regressor", own_parameters=ROW_WEIGHTS)
 class LassoRegressor(_Lasso, MultiTaskRegressor):
     """Sparse coefficients, every task on its own (L1), with one lambda for all.
 
@@ -58,7 +61,7 @@ class LassoRegressor(_Lasso, MultiTaskRegressor):
     """
 
 
-@document("classifier")
+@document("classifier", own_parameters=ROW_WEIGHTS)
 @dataclass(kw_only=True, eq=False, repr=False)
 class LassoClassifier(_Lasso, MultiTaskClassifier):
     """Sparse logistic regression, every task on its own (L1), with one lambda for all.
@@ -98,12 +101,14 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _JointFeature(MultiTaskEstimator):
+class _JointFeature(RowWeighted):
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return RowL2(lambda1) + Ridge(lambda2)
+        weights = problem.feature_weight
+        norm = RowL2(lambda1) if weights is None else WeightedRowL2(lambda1, weights=weights)
+        return norm + Ridge(lambda2)
 
 
-@document("regressor")
+@document("regressor", own_parameters=ROW_WEIGHTS)
 class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 
@@ -151,7 +156,7 @@ class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """
 
 
-@document("classifier")
+@document("classifier", own_parameters=ROW_WEIGHTS)
 @dataclass(kw_only=True, eq=False, repr=False)
 class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
     """Joint feature selection (L2,1) for classification: a feature counts for all tasks or none.

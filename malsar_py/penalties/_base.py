@@ -398,7 +398,7 @@ def MeanCoupling(lambda1: float, n_tasks: int) -> TaskQuadratic:
 
 def _strength(value: float, factor: float, size: float, power: int = 1) -> float:
     """``value factor size^power``, kept away from the ends of what floats hold."""
-    if value == 0.0:
+    if value == 0.0 or factor == 0.0:
         return 0.0
     exponent = np.log2(value) + np.log2(factor) + power * np.log2(size)
     return (

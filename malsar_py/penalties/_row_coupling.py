@@ -10,6 +10,9 @@ import numpy as np
 from .._typing import FloatArray, IntArray
 from ._base import FreePart, Penalty, Structure, TaskQuadratic, deviations
 
+# What is left of a square where a product with eigenvectors is zero.
+_ROUNDING = 1e-27
+
 
 @dataclass(frozen=True, eq=False)
 class RowCoupling(Structure):
@@ -27,9 +30,10 @@ class RowCoupling(Structure):
         return self if self.lambda1 > 0.0 and self.coupling.coupled else None
 
     def value(self, W: FloatArray) -> float:
-        energies = np.square(self._into(W))
-        curved = self._curvature()
-        return 0.5 * float(curved[energies > 0.0] @ energies[energies > 0.0])
+        energies, curved = np.square(self._into(W)), self._curvature()
+        rounding = _ROUNDING * np.square(W).sum(axis=1, keepdims=True)
+        used = np.where(np.isinf(curved), energies > rounding, energies > 0.0)
+        return 0.5 * float(np.broadcast_to(curved, energies.shape)[used] @ energies[used])
 
     def prox(self, V: FloatArray, step: float) -> FloatArray:
         shrink = 1.0 / (1.0 + step * self._curvature())
