@@ -38,7 +38,7 @@ task_weight : "equal", "size" or mapping, default="equal"
     squares is within tasks), with the intercept that predicts the same at the tasks' means as their
     own models do, on average by task weight. Tune for new tasks with folds over tasks
     (`LeaveOneTaskOut`, or GroupKFold).
-{solving}max_iter : int, default=10000
+{loss}{solving}max_iter : int, default=10000
     Largest number of accelerated steps{per_stage}; of outer rounds, at most 1000, with working
     sets.
 warm_start : bool, default=False
@@ -51,6 +51,13 @@ class_weight : "balanced", mapping or None, default=None
     Factor on the weights of the samples of a class, as if `sample_weight` were given by hand. With
     "balanced" every class that a task has counts the same in it; or ``{class: weight}``, weights
     in (0, inf), 1 for classes that are not named.
+"""
+
+_LOSS = """\
+loss : str or instance of :mod:`malsar_py.losses`, default="squared"
+    "squared"; "huber" (y with outliers), "poisson" (counts or rates y >= 0), "gamma" (amounts
+    y > 0), "logistic" (y is 0 or 1); or an instance, as ``losses.Huber(delta=0.5)``. `predict`
+    returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma", the probability of 1 with "logistic".
 """
 
 _CONVEX = """\
@@ -127,7 +134,7 @@ s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model
 across tasks; the loss is {loss}."""
 
 _LOSSES = {
-    "regressor": "the squared loss ``1/2 (y - z)^2``",
+    "regressor": "by default the squared loss ``1/2 (y - z)^2``, see the parameter `loss`",
     "classifier": "the logistic loss ``log(1 + exp(-y z))``, y in {-1, +1}",
 }
 
@@ -164,6 +171,7 @@ def document(
                     lambda2=lambda2, lambda2_range=lambda2_range, lambda2_term=lambda2_term
                 ),
                 class_weight=_CLASS_WEIGHT if kind == "classifier" else "",
+                loss=_LOSS if kind == "regressor" else "",
                 solving=_STAGED.format(solvers=stages) if stages else _CONVEX,
                 per_stage=" in each stage" if stages else "",
             ),

@@ -87,7 +87,7 @@ class RowWeighted(FeatureWeighted):
         out = np.isinf(weights)
         if out.any():
             # A column of zeros has no gradient: its coefficients stay zero.
-            rows = replace(rows, X=np.where(out, 0.0, rows.X), own=True)
+            rows = _times(rows, np.where(out, 0.0, 1.0))
             weights = np.where(out, 1.0, weights)
         return rows, weights
 
@@ -119,7 +119,7 @@ class ScaledColumns(FeatureWeighted):
     ) -> tuple[TaskRows, FloatArray | None]:
         bad = ~((weights > 0.0) & (weights < np.inf))
         self._refuse_weights(rows, bad, "weights must be in (0, inf), since they scale the columns")
-        return replace(rows, X=rows.X / weights, own=True), weights
+        return _times(rows, 1.0 / weights), weights
 
     def _as_penalised(self, W: FloatArray, problem: Problem) -> FloatArray:
         """``diag(f) W``, of which the penalty is."""
@@ -150,8 +150,17 @@ class CouplingWeighted(FeatureWeighted):
         return RowCoupling(lambda1, coupling(1.0), weights) + Ridge(lambda2)
 
 
+def _times(rows: TaskRows, factor: FloatArray) -> TaskRows:
+    """The rows with the features times a factor each."""
+    about = rows.stands_for
+    if about is not None:
+        about = replace(about, X=about.X * factor)
+    return replace(rows, X=rows.X * factor, own=True, bound=np.inf, stands_for=about)
+
+
 def varies_within_tasks(rows: TaskRows) -> AnyArray:
     """Which features have 1 % of their sum of squares about the mean within the tasks (d,)."""
+    rows = rows.with_means()
     starts = rows.offsets[:-1]
     weight = bounded(rows.sample_weight, np.zeros(1, np.intp))
     sizes = np.add.reduceat(weight, starts)

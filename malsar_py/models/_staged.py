@@ -69,8 +69,7 @@ class Staged(MultiTaskEstimator):
         )
 
     def _follow(self, objective: Objective, last: Result, workspace: Workspace) -> Result:
-        # As a fit by itself, step by step: where the stages end depends on where they start, and
-        # features that the last fit left out would stay out.
+        # As a fit by itself: stages end where their start leads, and what was left out would stay.
         return self._solve(objective, np.zeros(objective.shape))
 
     def _solve_stage(

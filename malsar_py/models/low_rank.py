@@ -43,6 +43,7 @@ class _TraceNorm(ScaledColumns):
 
 
 @document("regressor", own_parameters=COLUMN_WEIGHTS, own_attributes=_OWN_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
 
@@ -167,6 +168,7 @@ class _RobustLowRank(TwoPart):
     lambda2_range=_LOW_RANK_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     """Robust low rank (RMTL): the tasks share a subspace, and outlier tasks do not.
 
@@ -291,6 +293,7 @@ class _SparseLowRank(TwoPart):
     lambda2_range=_SPARSE_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     """Sparse plus low rank: a common subspace, and own features of single tasks.
 

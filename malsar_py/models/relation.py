@@ -44,6 +44,7 @@ class _MeanRegularized(CouplingWeighted):
 
 
 @document("regressor", own_parameters=COUPLING_WEIGHTS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
 
@@ -196,6 +197,7 @@ class _Graph(CouplingWeighted):
 
 
 @document("regressor", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphRegressor(_Graph, MultiTaskRegressor):
     """Graph-regularised multi-task regression: neighbours in a graph have similar models.
 
@@ -318,6 +320,7 @@ class _TaskRelationship(ScaledColumns):
 
 
 @document("regressor", own_parameters=COLUMN_WEIGHTS, own_attributes=_RELATION_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
 

@@ -19,6 +19,7 @@ class _Lasso(RowWeighted):
 
 
 @document("regressor", own_parameters=ROW_WEIGHTS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class LassoRegressor(_Lasso, MultiTaskRegressor):
     """Sparse coefficients, every task on its own (L1), with one lambda for all.
 
@@ -109,6 +110,7 @@ class _JointFeature(RowWeighted):
 
 
 @document("regressor", own_parameters=ROW_WEIGHTS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 
