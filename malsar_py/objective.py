@@ -20,21 +20,27 @@ from ._certificates import Certificate as Certificate
 from ._certificates import DualPoint as DualPoint
 from ._certificates import Pass as Pass
 from ._certificates import duality_gap as duality_gap
-from ._linalg import solve_free
+from ._linalg import held, solve_free
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
 from ._protocols import Quadratic as Quadratic
 from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
-from ._typing import FloatArray, IntArray
+from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
 from .losses import Evaluation, Loss, Squared, centre
 
 _POWER_STEPS = 20
+# Rounds in which more coefficients at a bound turn out to be pulled from it.
+_MOST_SETS = 10
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
 _EXACT_EIGEN = 2e7
 # Below this share of the values that a fall is the difference of, it is rounding.
 _ROUNDING = 16.0 * np.finfo(float).eps
+
+
+def _along(W: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
+    return W[rows] if basis is None else W[rows] @ basis
 
 
 class Objective(ABC):
@@ -100,9 +106,18 @@ class Objective(ABC):
 
     @abstractmethod
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
+        self,
+        W: FloatArray,
+        lifted: FloatArray,
+        point: DualPoint,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None,
     ) -> DualPoint | None:
-        """A dual point with ``G[rows] @ basis = 0``: what is free of penalty must not be pulled."""
+        """A dual point with ``G[rows] @ basis = 0``: what is free of penalty must not be pulled.
+
+        With a mask, where that is.
+        """
 
     def certificate(self, W: FloatArray, lifted: FloatArray) -> Certificate:
         """Objective at W and a duality gap that holds for this very W."""
@@ -188,7 +203,7 @@ class Objective(ABC):
         free = self.penalty.free_part(self.shape[1])
         if free is not None:
             lifted = self.lift(W) if lifted is None else lifted
-            shifted = self._shifted(W, lifted, point, *free)
+            shifted = self._released(W, lifted, point, *free)
             if shifted is None:
                 return Certificate(primal, np.inf)
             point = shifted
@@ -197,13 +212,34 @@ class Objective(ABC):
         left = 0.0 if free is None else self._pull(point.G, *free)
         return Certificate(primal, duality_gap(primal, bound) + left)
 
+    def _released(
+        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
+    ) -> DualPoint | None:
+        """A dual point that does not pull at what is free, up to a bound that W may be at."""
+        # (A direction across tasks is held by the least of its coefficients.)
+        here = W[rows] if basis is None else W[rows].min(axis=1, keepdims=True)
+        kept, found = self.penalty.pulled(here, _along(point.G, rows, basis)), point
+        for _ in range(_MOST_SETS):
+            shifted = self._shifted(W, lifted, point, rows, basis, kept)
+            if shifted is None or kept is None:
+                return shifted
+            found = shifted
+            more = self.penalty.pulled(np.zeros_like(here), _along(found.G, rows, basis))
+            assert more is not None
+            if not (more & ~kept).any():
+                break
+            kept = kept | more
+        return found
+
     def _pull(self, G: FloatArray, rows: Rows, basis: Basis) -> float:
         """What a step along a free coordinate could still gain: G should vanish there.
 
         As much as rounding leaves, as a rule; more where scales differ so much that a system could
         not be solved.
         """
-        pull = np.square(G[rows] if basis is None else G[rows] @ basis)
+        pull = _along(G, rows, basis)
+        one_sided = self.penalty.pulled(np.zeros_like(pull), pull)
+        pull = np.square(pull if one_sided is None else np.where(one_sided, pull, 0.0))
         if not pull.any():
             return 0.0
         if self._energies is None:
@@ -393,11 +429,17 @@ class QuadraticObjective(Objective):
         return super().loss_lipschitz()
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
+        self,
+        W: FloatArray,
+        lifted: FloatArray,
+        point: DualPoint,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None,
     ) -> DualPoint | None:
         # Minimise the loss over what is free: there the shifted W does not pull any more.
         shift = np.zeros(self.shape)
-        shift[rows] = solve_free(self._gram_of(rows, basis), point.G[rows], basis)
+        shift[rows] = solve_free(*held(self._gram_of(rows, basis), point.G[rows], kept), basis)
         moved = self.dual_point(W + shift, lifted + self.lift(shift))
         return DualPoint(moved.loss, moved.G, moved.dual)
 
@@ -440,7 +482,13 @@ class GeneralObjective(Objective):
         return self._point(W, *self._evaluate(lifted)[:2])
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
+        self,
+        W: FloatArray,
+        lifted: FloatArray,
+        point: DualPoint,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None,
     ) -> DualPoint | None:
         value, theta, _ = self._evaluate(lifted)
         self._make_feasible(theta)
@@ -448,7 +496,7 @@ class GeneralObjective(Objective):
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         gram = design.free_gram(weight, self.fit_intercept, basis)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            z = design.predict(solve_free(gram, point.G[rows], basis))
+            z = design.predict(solve_free(*held(gram, point.G[rows], kept), basis))
             if self.fit_intercept:
                 self._center(z, weight)
             theta -= weight * z

@@ -17,6 +17,7 @@ from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
 from ..penalties import Penalty, Ridge, RowCoupling, TaskQuadratic
 from ._penalized import MultiTaskEstimator
+from ._positive import Signed
 
 # A feature varies within tasks if this share of its sum of squares about the mean is there.
 _LEAST_SHARE = 0.01
@@ -78,8 +79,13 @@ class FeatureWeighted(MultiTaskEstimator):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class RowWeighted(FeatureWeighted):
+class RowWeighted(FeatureWeighted, Signed):
     """Norms of rows: the factor is that of the row's norm; 0 leaves it free, inf leaves it out."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **FeatureWeighted._parameter_constraints,
+        **Signed._parameter_constraints,
+    }
 
     def _use_weights(
         self, rows: TaskRows, weights: FloatArray
@@ -98,7 +104,8 @@ class RowWeighted(FeatureWeighted):
         # At the fit of the features that are free of the norm.
         free = np.flatnonzero(weights == 0.0)
         W = np.zeros(objective.shape)
-        within = objective.with_penalty(Ridge(self._ridge(prepared))).restrict(free)
+        ridge = self._signed(Ridge(self._ridge(prepared)))
+        within = objective.with_penalty(ridge).restrict(free)
         W[free] = self._solve(within, W[free], tol=_TOL).W
         return objective.full_pass(W)[1]
 
@@ -128,8 +135,13 @@ class ScaledColumns(FeatureWeighted):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class CouplingWeighted(FeatureWeighted):
+class CouplingWeighted(FeatureWeighted, Signed):
     """Quadratics across tasks: the factor is that of the coupling of the row."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **FeatureWeighted._parameter_constraints,
+        **Signed._parameter_constraints,
+    }
 
     def _coupled(
         self,
@@ -146,6 +158,11 @@ class CouplingWeighted(FeatureWeighted):
             raise ValueError(
                 f"feature_weight of {type(self).__name__}: weight 0 leaves a feature without any "
                 "penalty where lambda2 is 0. Set lambda2 > 0, or weights > 0."
+            )
+        if self.positive:
+            raise ValueError(
+                f"feature_weight of {type(self).__name__} does not go with positive=True: leave "
+                "one of them out."
             )
         return RowCoupling(lambda1, coupling(1.0), weights) + Ridge(lambda2)
 

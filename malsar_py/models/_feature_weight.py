@@ -1,4 +1,4 @@
-"""What models say of strengths by feature."""
+"""What models say of strengths by feature, and of signs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ ROW_WEIGHTS = """\
         with n the norm of a row (never on the ridge), in the order of the columns of X without the
         label column: 0 leaves a feature unpenalised, inf leaves it out. "varying" leaves out
         features that hardly vary within tasks: less than 1 % of their sum of squares about the mean
-        is there."""
+        is there.
+    positive : bool, default=False
+        Keep the coefficients from being negative."""
 
 COUPLING_WEIGHTS = """\
     feature_weight : array-like of shape (n_features,), "varying" or None, default=None
@@ -17,7 +19,9 @@ COUPLING_WEIGHTS = """\
         the term does not see (one and the same for all tasks, or for all that a graph connects), 0
         leaves the tasks' coefficients to the ridge, which must be there. "varying" is inf for
         features that hardly vary within tasks (less than 1 % of their sum of squares about the mean
-        is there), else 1."""
+        is there), else 1.
+    positive : bool, default=False
+        Keep the coefficients from being negative."""
 
 COLUMN_WEIGHTS = """\
     feature_weight : array-like of shape (n_features,) or None, default=None

@@ -37,7 +37,7 @@ class _MeanRegularized(CouplingWeighted):
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         coupling = partial(MeanCoupling, n_tasks=problem.n_tasks)
-        return self._coupled(coupling, problem, lambda1, lambda2)
+        return self._signed(self._coupled(coupling, problem, lambda1, lambda2))
 
     def _quadratic(self) -> bool:
         return True
@@ -184,7 +184,19 @@ class _Graph(CouplingWeighted):
                 f"feature_weight of {type(self).__name__} does not go with lambda3 > 0: set "
                 "lambda3=0, or leave feature_weight at None."
             )
-        return L1(lambda3) + self._coupled(coupling, problem, lambda1, lambda2)
+        whole = self._signed(L1(lambda3) + self._coupled(coupling, problem, lambda1, lambda2))
+        self._refuse_parts(whole, problem)
+        return whole
+
+    def _refuse_parts(self, penalty: Penalty, problem: Problem) -> None:
+        """Where several sums over tasks are free, there is no certificate under a constraint."""
+        free = penalty.free_part(problem.n_tasks) if self.positive else None
+        basis = None if free is None else free[1]
+        if basis is not None and (basis.shape[1] > 1 or np.ptp(basis) > 1e-6):
+            raise ValueError(
+                "positive=True needs lambda2 > 0 where graph is not one connected graph: what its "
+                "parts have in common is free of any penalty."
+            )
 
     def _advise(self, rows: TaskRows) -> None:
         warn_of_unknown(self.graph, rows.tasks, "graph")

@@ -15,7 +15,7 @@ class _Lasso(RowWeighted):
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         weights = problem.feature_weight
         norm = L1(lambda1) if weights is None else WeightedL1(lambda1, weights=weights)
-        return norm + Ridge(lambda2)
+        return self._signed(norm + Ridge(lambda2))
 
 
 @document("regressor", own_parameters=ROW_WEIGHTS)
@@ -106,7 +106,7 @@ class _JointFeature(RowWeighted):
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         weights = problem.feature_weight
         norm = RowL2(lambda1) if weights is None else WeightedRowL2(lambda1, weights=weights)
-        return norm + Ridge(lambda2)
+        return self._signed(norm + Ridge(lambda2))
 
 
 @document("regressor", own_parameters=ROW_WEIGHTS)
