@@ -36,7 +36,7 @@ class L1(Norm):
     array([[2., 0.]])
     """
 
-    row_code: ClassVar[int | None] = 1
+    row_norm: ClassVar[str | None] = "L1"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.abs(W).sum())
@@ -76,7 +76,7 @@ class RowL2(Norm):
            [ 0. ,  0. ]])
     """
 
-    row_code: ClassVar[int | None] = 2
+    row_norm: ClassVar[str | None] = "L2"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->j", W, W)).sum())
@@ -128,7 +128,7 @@ class WeightedRows(Norm):
 class WeightedL1(WeightedRows):
     """``lambda1 sum_j weights_j ||w^j||_1``."""
 
-    row_code: ClassVar[int | None] = L1.row_code
+    row_norm: ClassVar[str | None] = L1.row_norm
 
     def row_norms(self, W: FloatArray) -> FloatArray:
         return np.abs(W).sum(axis=1)
@@ -143,7 +143,7 @@ class WeightedL1(WeightedRows):
 class WeightedRowL2(WeightedRows):
     """``lambda1 sum_j weights_j ||w^j||_2``."""
 
-    row_code: ClassVar[int | None] = RowL2.row_code
+    row_norm: ClassVar[str | None] = RowL2.row_norm
 
     def row_norms(self, W: FloatArray) -> FloatArray:
         return np.sqrt(np.einsum("jt,jt->j", W, W))
