@@ -10,7 +10,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from ._certificates import Certificate as Certificate
 from ._certificates import DualPoint as DualPoint
 from ._certificates import Pass as Pass
 from ._certificates import duality_gap as duality_gap
+from ._free_part import left_over, released
 from ._linalg import held, solve_free
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
@@ -31,16 +32,10 @@ from .design import Design
 from .losses import Evaluation, Loss, Squared, centre
 
 _POWER_STEPS = 20
-# Rounds in which more coefficients at a bound turn out to be pulled from it.
-_MOST_SETS = 10
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
 _EXACT_EIGEN = 2e7
 # Below this share of the values that a fall is the difference of, it is rounding.
 _ROUNDING = 16.0 * np.finfo(float).eps
-
-
-def _along(W: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
-    return W[rows] if basis is None else W[rows] @ basis
 
 
 class Objective(ABC):
@@ -203,53 +198,20 @@ class Objective(ABC):
         free = self.penalty.free_part(self.shape[1])
         if free is not None:
             lifted = self.lift(W) if lifted is None else lifted
-            shifted = self._released(W, lifted, point, *free)
+            shift = partial(self._shifted, W, lifted, point, *free)
+            shifted = released(self.penalty, W, point, free, shift)
             if shifted is None:
                 return Certificate(primal, np.inf)
             point = shifted
         bounds = self.penalty.dual_bounds(W, point.G)
         bound = max(point.dual(alpha) - conj for alpha, conj in bounds)
-        left = 0.0 if free is None else self._pull(point.G, *free)
+        left = 0.0 if free is None else left_over(self.penalty, point.G, free, self._kept_squares)
         return Certificate(primal, duality_gap(primal, bound) + left)
 
-    def _released(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
-    ) -> DualPoint | None:
-        """A dual point that does not pull at what is free, up to a bound that W may be at."""
-        # (A direction across tasks is held by the least of its coefficients.)
-        here = W[rows] if basis is None else W[rows].min(axis=1, keepdims=True)
-        kept, found = self.penalty.pulled(here, _along(point.G, rows, basis)), point
-        for _ in range(_MOST_SETS):
-            shifted = self._shifted(W, lifted, point, rows, basis, kept)
-            if shifted is None or kept is None:
-                return shifted
-            found = shifted
-            more = self.penalty.pulled(np.zeros_like(here), _along(found.G, rows, basis))
-            assert more is not None
-            if not (more & ~kept).any():
-                break
-            kept = kept | more
-        return found
-
-    def _pull(self, G: FloatArray, rows: Rows, basis: Basis) -> float:
-        """What a step along a free coordinate could still gain: G should vanish there.
-
-        As much as rounding leaves, as a rule; more where scales differ so much that a system could
-        not be solved.
-        """
-        pull = _along(G, rows, basis)
-        one_sided = self.penalty.pulled(np.zeros_like(pull), pull)
-        pull = np.square(pull if one_sided is None else np.where(one_sided, pull, 0.0))
-        if not pull.any():
-            return 0.0
+    def _kept_squares(self) -> FloatArray:
         if self._energies is None:
             self._energies = self._squares()
-        curvature = self._energies[rows]
-        if basis is not None:
-            curvature = curvature @ np.square(basis)
-        with np.errstate(divide="ignore", over="ignore"):
-            gain = np.divide(0.5 * pull, curvature, out=np.zeros_like(pull), where=pull > 0.0)
-        return float(gain.max())
+        return self._energies
 
     def _squares(self) -> FloatArray:
         """Weighted sums of squares (n_features, n_tasks)."""
