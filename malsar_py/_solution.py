@@ -50,6 +50,8 @@ class Prepared:
     objective: Objective
     offset: FloatArray  # (n_tasks,) taken out of the targets
     means: FloatArray | None  # (n_tasks, n_features) taken out of the features
+    common: bool = False  # whether the tasks are drawn to a common model
+    kappa: float = 0.0  # strength of the shrinkage of intercepts, for the data as given
     scale: FloatArray | None = None  # (n_features,) that the features are divided by
 
     @cached_property
@@ -58,7 +60,7 @@ class Prepared:
         return self.objective.design.squares(self._weight, self.objective.fit_intercept)
 
     @cached_property
-    def _omega(self) -> FloatArray:
+    def omega(self) -> FloatArray:
         """Weights of the tasks."""
         return np.add.reduceat(self.objective.c, self.objective.design.offsets[:-1])
 
@@ -70,10 +72,15 @@ class Prepared:
     @cached_property
     def mean_model(self) -> MeanModel:
         """How the model of a task that was not fitted follows from those that were."""
+        if self.common or self.objective.intercepts.tied:
+            # What the tasks are drawn to.
+            n_tasks = self.problem.n_tasks
+            weights = np.ones(n_tasks) if self.objective.intercepts.tied else self.omega
+            return MeanModel(None, self.means, weights / weights.sum())
         sizes = None
         if self.squares is not None:
             sizes = np.add.reduceat(self._weight, self.rows.offsets[:-1])
-        return make_mean_model(self.squares, self.means, sizes, self._omega)
+        return make_mean_model(self.squares, self.means, sizes, self.omega)
 
     def solution(self, result: Result) -> Solution:
         """The result for the data as given."""
@@ -81,11 +88,12 @@ class Prepared:
         coefficients = self.objective.coefficients(result.W)
         intercept, lost = self._intercepts(result, coefficients)
         mean, mean_intercept = self.mean_model.of(coefficients, intercept)
+        gap, scale = result.gap + lost, self.objective.scale
+        far = self._far(coefficients) if lost > 0.5 * gap else _NONE
         W = result.W
         if self.scale is not None:
             W, coefficients = W / self.scale[:, None], coefficients / self.scale[:, None]
             mean = mean / self.scale
-        gap, scale = result.gap + lost, self.objective.scale
         found = Solution(
             shifted(W, units.coefficients),
             shifted(coefficients, units.coefficients),
@@ -93,7 +101,7 @@ class Prepared:
             scaled(gap, units.objective),
             gap / scale if scale > 0.0 else gap,
             shifted(np.array(result.history.objective), units.objective),
-            far=self._far(coefficients) if lost > 0.5 * gap else _NONE,
+            far=far,
             mean=(shifted(mean, units.coefficients), scaled(mean_intercept, units.y)),
         )
         found.check()

@@ -172,6 +172,43 @@ def test_the_largest_lambda1(model, lambda2, f):
     assert at.coef_[:, ~penalised].all()
 
 
+@pytest.mark.parametrize("lambda2", [0.0, 0.05])
+def test_beside_a_common_model(lambda2):
+    """The factor is that of what the tasks add; with inf they add nothing."""
+    cp = pytest.importorskip("cvxpy")
+    X, y, tasks = ragged()
+    f = np.array([0.5, 1.0, np.inf, 2.0, 1.0])
+    model = JointFeatureRegressor(common=True, feature_weight=f, lambda1=0.2)
+    ours = fit(model, X, y, tasks, lambda2=lambda2)
+    assert ours.relative_gap_ <= 1e-10
+    assert not ours.coef_specific_[:, 2].any()
+    W, b = cp.Variable((5, 4)), cp.Variable(4)
+    own = W @ (np.eye(4) - 0.25)
+    value = lambda2 / 2 * cp.sum_squares(W)
+    value += 0.2 * sum(f[j] * cp.norm(own[j], 2) for j in (0, 1, 3, 4))
+    for t, label in enumerate(ours.tasks_):
+        rows = tasks == label
+        value += cp.sum_squares(y[rows] - X[rows] @ W[:, t] - b[t]) / (2 * rows.sum())
+    cp.Problem(cp.Minimize(value), [own[2] == 0]).solve(solver=cp.CLARABEL)
+    assert_allclose(ours.objective_[-1], value.value, rtol=1e-7)
+    for refused, message in (
+        (model.set_params(feature_weight=np.zeros(5)), "must be > 0 with common=True"),
+        (LassoRegressor(common=True, feature_weight=np.ones(5)), "neither feature_weight nor"),
+        (LassoRegressor(common=True, positive=True), "neither feature_weight nor"),
+        (JointFeatureRegressor(common=True, positive=True), "does not go with positive=True"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            clone(refused).fit(X, y, tasks=tasks)
+
+
+@models([ROWS[0], COUPLED[0], SPECTRAL[0]])
+def test_beside_shrunk_intercepts(model):
+    X, y, tasks = data(model)
+    f = WEIGHTS if model in SPECTRAL else FREE
+    parameters = {"feature_weight": f, "lambda2": 0.05, "intercept_shrinkage": 0.3}
+    assert fit(model, X, y, tasks, **parameters).relative_gap_ <= 1e-10
+
+
 @models([*ROWS[:2], MeanRegularizedRegressor(lambda1=0.5, lambda2=0.1), TraceNormRegressor()])
 def test_every_door(model):
     f = np.array([0.5, 2.0, 1.0]) if isinstance(model, TraceNormRegressor) else [0.0, np.inf, 2.0]

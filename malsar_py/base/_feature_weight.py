@@ -90,6 +90,11 @@ class RowWeighted(FeatureWeighted, Signed):
     def _use_weights(
         self, rows: TaskRows, weights: FloatArray
     ) -> tuple[TaskRows, FloatArray | None]:
+        if getattr(self, "common", False):
+            # (Infinite weights are for the prox: these features have the common model's coefficient.)
+            why = "weights must be > 0 with common=True, which leaves the common model free"
+            self._refuse_weights(rows, weights == 0.0, why)
+            return rows, weights
         out = np.isinf(weights)
         if out.any():
             # A column of zeros has no gradient: its coefficients stay zero.
