@@ -91,7 +91,7 @@ class RowWeighted(FeatureWeighted, Signed):
         self, rows: TaskRows, weights: FloatArray
     ) -> tuple[TaskRows, FloatArray | None]:
         if getattr(self, "common", False):
-            # (Infinite weights are for the prox: these features have the common model's coefficient.)
+            # (The prox takes infinite weights: what tasks add to the common model is zero.)
             why = "weights must be > 0 with common=True, which leaves the common model free"
             self._refuse_weights(rows, weights == 0.0, why)
             return rows, weights
