@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "mixed": {"_kernels", "_labels", "_tasks", "_docs", "_threads", "penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
-    "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},
+    "metrics": {"losses", "_counted", "_given", "_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
     "inspection": {"_labels", "_tasks", "_threads", "base", "model_selection", "plotting"},
