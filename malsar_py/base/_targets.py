@@ -60,6 +60,9 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
     def _loss(self, rows: TaskRows) -> Loss:
         return task_losses(self.loss, rows.tasks, rows.offsets)
 
+    def _needs_rows(self) -> str:
+        return "" if read_loss(self.loss).of_moments else "its loss is not quadratic"
+
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)
         self._fitted_loss = self._loss(rows)
