@@ -47,6 +47,12 @@ def _takes(method: Callable[..., Any], name: str) -> bool:
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
+def positions(rows: ScoreRows) -> IntArray:
+    """Positions of the tasks of the targets (m,), -1 for one that was not fitted."""
+    index = rows.rows.index
+    return np.nonzero(rows.observed)[1] if index is None else index[rows.observed]
+
+
 def score_rows(
     rows: ScoreRows, prediction: AnyArray, metrics: list[tuple[UnitScore, AnyArray]]
 ) -> float:

@@ -114,12 +114,6 @@ class ScoreRows:
     sample_weight: FloatArray | None  # (m,)
     group: IntArray  # (m,) task codes; unseen labels have codes of their own
 
-    @property
-    def index(self) -> IntArray:
-        """Positions in `tasks_` of the tasks of the targets (m,), -1 = unseen."""
-        index = self.rows.index
-        return np.nonzero(self.observed)[1] if index is None else index[self.observed]
-
 
 def resolve_fit(
     estimator: Any,

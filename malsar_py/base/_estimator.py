@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from .._family import Family
 from .._given import label_like
-from .._scoring import is_own, own_prediction, score_rows
+from .._scoring import is_own, own_prediction, positions, score_rows
 from .._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
@@ -181,7 +181,7 @@ class TaskEstimator(BaseEstimator, ABC):
             prediction = self._respond(self._predict_rows(given.X, given.index), given.index)
         else:
             prediction = own_prediction(self, scored, X, tasks)
-        return score_rows(scored, prediction, self._unit_scores(scored.index))
+        return score_rows(scored, prediction, self._unit_scores(positions(scored)))
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
         """What predict returns for linear predictions of tasks (None: in columns)."""

@@ -61,7 +61,8 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
         return task_losses(self.loss, rows.tasks, rows.offsets)
 
     def _needs_rows(self) -> str:
-        return "" if read_loss(self.loss).of_moments else "its loss is not quadratic"
+        known = all(loss.of_moments for loss in read_loss(self.loss))
+        return "" if known else "its loss is not quadratic"
 
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)

@@ -19,7 +19,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer
 
 from .._pipelines import last_step
-from .._scoring import is_own, mixed_mean_scores, task_mean_scores
+from .._scoring import is_own, mixed_mean_scores, positions, task_mean_scores
 from .._summary import Summary
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
@@ -138,7 +138,7 @@ class PredictionJudge(Judge):
     def __init__(self, model: MultiTaskEstimator, scored: ScoreRows, score: TaskScore | None):
         self._test = TestRows(scored.rows, model.n_tasks_, scored.observed)
         self._scored, self._score, self._model = scored, score, model
-        self._tasks = scored.index
+        self._tasks = positions(scored)
         self._classes: AnyArray | None = model.classes_ if model._classifier else None
         self._method = "" if score is None else score.response_method(model)
         self._z: list[FloatArray] = []

@@ -106,6 +106,7 @@ class _GroupFeature(MultiTaskEstimator):
 
 
 @document("regressor", own_parameters=_PARAMETERS, own_attributes=_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GroupFeatureRegressor(_GroupFeature, MultiTaskRegressor):
     """Multi-task group lasso: groups of features count for all tasks or for none.
 
