@@ -73,7 +73,7 @@ MAY_IMPORT = {
     "mixed": {"_kernels", "_labels", "_tasks", "_docs", "_threads", "penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
-    "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},
+    "metrics": {"losses", "_counted", "_given", "_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
     "inspection": {"_labels", "_tasks", "_threads", "base", "model_selection", "plotting"},
@@ -393,3 +393,27 @@ def test_one_version():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert malsar_py.__version__ == project["version"]
+
+
+LOSS_NAMES = {
+    "Squared",
+    "SquareRoot",
+    "Huber",
+    "Poisson",
+    "Gamma",
+    "Logistic",
+    "Quantile",
+    "PerTask",
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_no_one_asks_which_loss_it_is(path):
+    """What a loss is like, it says itself: no type tests outside of ``losses``."""
+    if part_of(module_name(path)) == "losses":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "type"):
+            named = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+            named |= {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+            assert not named & (LOSS_NAMES | {"loss"}), f"{path}:{node.lineno}"

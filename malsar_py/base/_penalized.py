@@ -86,6 +86,11 @@ class MultiTaskEstimator(TaskEstimator):
         "warm_start": ["boolean"],
     }
 
+    @property
+    @abstractmethod
+    def _attained(self) -> bool:
+        """Whether the loss is smallest at a finite prediction."""
+
     @abstractmethod
     def _loss(self, rows: TaskRows) -> Loss:
         """The loss of these rows."""
@@ -264,7 +269,7 @@ class MultiTaskEstimator(TaskEstimator):
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "
                 f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
             )
-        elif self._classifier and not np.isfinite(solution.relative_gap):
+        elif not self._attained and not np.isfinite(solution.relative_gap):
             remedy = "There may be no finite minimiser: set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {self._effort(result)}: "
