@@ -113,6 +113,13 @@ classes_ : ndarray of shape (2,)
     Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
 """
 
+_TASK_PRIOR = """\
+task_prior_ : tuple of ndarray
+    Mean (n_features + 1,) and covariance of a new task's intercept (first, if there are
+    intercepts, at x = 0; with infinite variance where they are free) and coefficients, from the
+    quadratic that touches the penalty at `coef_`, in units of the mean squared residual; see
+    `adapt`."""
+
 _NOTATION = """\
 Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample weights
 s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task t and row
@@ -166,6 +173,8 @@ def document(
             ),
         }
         text = inspect.cleandoc(cls.__doc__)
+        if hasattr(cls, "task_prior_") and "task_prior_" not in text:
+            parts["<attributes>"] += "\n" + _TASK_PRIOR
         for mark, part in parts.items():
             text = text.replace(mark, _leave_out(part, without))
         cls.__doc__ = text

@@ -23,7 +23,7 @@ _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"_protocols", "objective", "rotated", "parts", "solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
-_CORE |= {"_weights"}
+_CORE |= {"_weights", "_new_tasks", "_task_prior"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -36,6 +36,8 @@ MAY_IMPORT = {
     "_features": {"_given", "_labels"},
     "_tasks": {"_family", "_features", "_given", "_labels"},
     "_counted": {"_given", "_tasks"},
+    "_new_tasks": {"_labels", "_tasks"},
+    "_task_prior": set(),
     "_summary": {"_labels"},
     "_scoring": {"_given", "_labels", "_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
@@ -64,7 +66,16 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},
-    "mixed": {"_kernels", "_labels", "_tasks", "_docs", "_threads", "penalties", "base"},
+    "mixed": {
+        "_kernels",
+        "_labels",
+        "_tasks",
+        "_new_tasks",
+        "_docs",
+        "_threads",
+        "penalties",
+        "base",
+    },
     "model_selection": _CORE | {"_counted", "_pipelines", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
     "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},

@@ -3,6 +3,7 @@
 from .._solution import Prepared as Prepared
 from .._solution import Problem as Problem
 from .._solution import Solution as Solution
+from ._adapt import AdaptingRegressor as AdaptingRegressor
 from ._estimator import TaskEstimator as TaskEstimator
 from ._penalized import NONNEGATIVE as NONNEGATIVE
 from ._penalized import BeyondData as BeyondData

@@ -13,8 +13,10 @@ from sklearn.utils._param_validation import Interval
 from threadpoolctl import threadpool_limits
 
 from .._docs import document
+from .._task_prior import TaskPrior
 from .._typing import FloatArray, IntArray
 from ..base import (
+    AdaptingRegressor,
     BeyondData,
     MultiTaskClassifier,
     MultiTaskEstimator,
@@ -23,6 +25,10 @@ from ..base import (
 )
 from ..penalties import Penalty, Ridge, SpectralBox
 from ..prox import box_theta
+from ._metrics import around, left_singular
+
+# Singular values below this share of the largest are rounding.
+_NO_DIRECTION = 1e-10
 
 _OWN_PARAMETERS = """\
     n_clusters : int, default=2
@@ -80,6 +86,23 @@ class _SpectralBox(MultiTaskEstimator):
             return Ridge(self.lambda2)  # what the penalty is in these limits
         return SpectralBox(self.lambda1, self.lambda2, k)
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        center, V = around(W, False)
+        d, n_tasks = V.shape
+        k = self._k(n_tasks)
+        if self.lambda1 == 0.0 or k >= min(d, n_tasks):
+            return TaskPrior(center, None, np.full(d, 1.0 / self.lambda2))
+        axes, s = left_singular(V)
+        eta = self.lambda2 / self.lambda1
+        rank = int((s > _NO_DIRECTION * s.max(initial=0.0)).sum())
+        # Directions that are not used yet cost the ridge alone while there are fewer than k.
+        theta = np.full(d, 1.0 + eta if rank < k else eta)
+        theta[:rank] = 1.0 + eta
+        if rank > k:
+            m = min(d, n_tasks)
+            theta[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0]
+        return TaskPrior(center, axes, theta / (self.lambda2 * (1.0 + eta)))
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Clustered(_SpectralBox):
@@ -132,7 +155,7 @@ def _membership(
     n_tasks = W.shape[1]
     _, s, directions = scipy.linalg.svd(W, full_matrices=True, check_finite=False)
     s = np.concatenate([s, np.zeros(n_tasks - s.shape[0])])[:n_tasks]
-    rank = int((s > 1e-10 * s.max(initial=0.0)).sum())
+    rank = int((s > _NO_DIRECTION * s.max(initial=0.0)).sum())
     share = np.zeros(n_tasks)
     if rank <= k or lambda1 == 0.0:
         # Every direction W uses is wholly in M; what is left of the trace changes nothing: spread
@@ -165,7 +188,7 @@ def _kmeans(points: FloatArray, k: int, random_state: Any) -> IntArray:
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
-class ClusteredRegressor(_Clustered, MultiTaskRegressor):
+class ClusteredRegressor(_Clustered, AdaptingRegressor):
     """Clustered multi-task regression (CMTL): the tasks form k groups of similar models.
 
     Minimises over W, b and M::

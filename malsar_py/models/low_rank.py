@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._docs import document
+from .._task_prior import TaskPrior
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    AdaptingRegressor,
     MultiTaskClassifier,
     MultiTaskEstimator,
     MultiTaskRegressor,
@@ -18,6 +20,7 @@ from ..base import (
 )
 from ..penalties import L1, ColumnL2, Penalty, Ridge, Split, TraceBall, TraceNorm
 from ..prox import singular_values
+from ._metrics import around, left_singular, over
 from ._two_part import TwoPart
 
 # The prox sets singular values to zero; what rounding leaves of them lies far below this share of
@@ -36,13 +39,19 @@ class _TraceNorm(MultiTaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
         return TraceNorm(self.lambda1) + Ridge(self.lambda2)
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        # tr (VV' + ww')^(1/2), to second order in w.
+        center, V = around(W, False)
+        axes, s = left_singular(V)
+        return TaskPrior(center, axes, over(s, self.lambda1)).beside_ridge(self.lambda2)
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         s = singular_values(W)
         self.rank_ = int((s > _RANK_CUTOFF * s.max(initial=0.0)).sum())
 
 
 @document("regressor", own_attributes=_OWN_ATTRIBUTES)
-class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
+class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
 
     Minimises over W and b::

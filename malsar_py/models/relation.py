@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.linalg
 
 from .._docs import document
 from .._edges import warn_of_unknown
+from .._labels import show_label
+from .._new_tasks import resolve_new_tasks
+from .._task_prior import TaskPrior
 from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    AdaptingRegressor,
     MultiTaskClassifier,
     MultiTaskEstimator,
-    MultiTaskRegressor,
     Prepared,
     Problem,
 )
 from ..graphs import to_laplacian
 from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTraceNorm
+from ._metrics import around, left_singular, over
+from ._new_edges import edge_weights
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -34,12 +39,18 @@ class _MeanRegularized(MultiTaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
         return MeanCoupling(self.lambda1, problem.n_tasks) + Ridge(self.lambda2)
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        d, T = W.shape
+        # The mean moves with the new task.
+        spread = over(np.full(d, (T + 1) / T), self.lambda1)
+        return TaskPrior(W.mean(axis=1), None, spread).beside_ridge(self.lambda2)
+
     def _quadratic(self) -> bool:
         return True
 
 
 @document("regressor")
-class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
+class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
 
     Minimises over W and b::
@@ -184,7 +195,7 @@ class _Graph(MultiTaskEstimator):
 
 
 @document("regressor", own_parameters=_GRAPH_PARAMETERS)
-class GraphRegressor(_Graph, MultiTaskRegressor):
+class GraphRegressor(_Graph, AdaptingRegressor):
     """Graph-regularised multi-task regression: neighbours in a graph have similar models.
 
     Minimises over W and b::
@@ -230,6 +241,78 @@ class GraphRegressor(_Graph, MultiTaskRegressor):
     >>> bool(abs(model.coef_ - same.coef_).max() < 1e-8)
     True
     """
+
+    def adapt(
+        self,
+        X_new: Any,
+        y_new: Any,
+        *,
+        tasks: Any = None,
+        sample_weight: Any = None,
+        edges: Any = None,
+    ) -> Self:
+        """A copy of the fitted model that knows new tasks too; the fitted tasks stay as they are.
+
+        The coefficients of a new task minimise ``1/(2 nbar) sum_i s_i (y_i - x_i . w - b)^2 +
+        lambda1/2 sum_u a_u ||w - w_u||^2 + lambda2/2 ||w||^2`` with a_u the weights of its edges to
+        fitted tasks u, and nbar the mean of the fitted tasks' total weights: each row counts as
+        those of the fit do with ``task_weight="size"``.
+
+        Parameters
+        ----------
+        X_new, y_new, tasks, sample_weight
+            As for the other models, see :meth:`MeanRegularizedRegressor.adapt`.
+        edges : list of tuple, default=None
+            Edges ``(label, label[, weight])`` between a new and a fitted task, weights in (0, inf).
+            Needed unless the graph is "complete", whose edges have weight 1/(n_tasks + 1).
+
+        Returns
+        -------
+        model : object
+            The copy, with the new tasks appended to `tasks_`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for the other models; with lambda3 > 0; or if an edge does not join a new task and a
+            fitted one, or a new task has neither an edge nor a ridge.
+        """
+        rows, labels = resolve_new_tasks(
+            self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
+        )
+        fitted = self._as_fitted()
+        if fitted.lambda3 > 0.0:
+            raise ValueError("adapt is for quadratic penalties: fit with lambda3=0.")
+        complete = isinstance(fitted.graph, str) and fitted.graph == "complete"
+        if edges is None and complete:
+            return super().adapt(X_new, y_new, tasks=tasks, sample_weight=sample_weight)
+        if edges is None:
+            raise ValueError(
+                "The graph of the fit does not know the new tasks: pass edges=[(new, fitted), ...]."
+            )
+        new = labels[self.n_tasks_ :]
+        weights = edge_weights(edges, new, fitted.tasks_)
+        priors = [fitted._beside(w, fitted.lambda1, fitted.lambda2) for w in weights]
+        alone = [t for t, prior in enumerate(priors) if not np.isfinite(prior.spread).all()]
+        if alone:
+            raise ValueError(
+                f"Task {show_label(new, alone[0])} has no edge to a fitted task, and there is no "
+                "ridge: add an edge, or fit with lambda2 > 0."
+            )
+        return self._adapted(rows, labels, priors)
+
+    def _beside(self, weights: FloatArray, lambda1: float, lambda2: float) -> TaskPrior:
+        """The prior of a task with edges of these weights to the fitted ones."""
+        total = weights.sum()
+        center = weights @ self.coef_ / total if total > 0.0 else np.zeros(self.coef_.shape[1])
+        spread = over(np.ones_like(center), lambda1 * total)
+        return TaskPrior(center, None, spread).beside_ridge(lambda2)
+
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        if not (isinstance(self.graph, str) and self.graph == "complete"):
+            raise AttributeError("What is expected of a new task depends on its edges; see adapt.")
+        T = W.shape[1]
+        return self._beside(np.full(T, 1.0 / (T + 1)), self.lambda1, self.lambda2)
 
 
 @document("classifier", own_parameters=_GRAPH_PARAMETERS)
@@ -291,6 +374,14 @@ class _TaskRelationship(MultiTaskEstimator):
         ridge = Ridge(self.lambda2)
         return SquaredTraceNorm(self.lambda1) + ridge if self.lambda1 > 0.0 else ridge
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        # (tr (VV' + ww')^(1/2))^2 / 2, to second order in w.
+        center, V = around(W, False)
+        axes, s = left_singular(V)
+        total = s.sum()
+        spread = over(s / total if total > 0.0 else np.ones_like(s), self.lambda1)
+        return TaskPrior(center, axes, spread).beside_ridge(self.lambda2)
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
@@ -304,7 +395,7 @@ class _TaskRelationship(MultiTaskEstimator):
 
 
 @document("regressor", own_attributes=_RELATION_ATTRIBUTES)
-class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
+class TaskRelationshipRegressor(_TaskRelationship, AdaptingRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
 
     Minimises over W, b and Omega::

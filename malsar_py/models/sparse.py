@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from .._docs import document
-from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
+from .._task_prior import TaskPrior
+from .._typing import FloatArray
+from ..base import (
+    AdaptingRegressor,
+    MultiTaskClassifier,
+    MultiTaskEstimator,
+    MultiTaskRegressor,
+    Problem,
+)
 from ..penalties import L1, Penalty, Ridge, RowL2
+from ._metrics import around, over
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -101,9 +112,15 @@ class _JointFeature(MultiTaskEstimator):
     def _penalty(self, problem: Problem) -> Penalty:
         return RowL2(self.lambda1) + Ridge(self.lambda2)
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        # sum_j (||v^j||^2 + w_j^2)^(1/2), to second order in w.
+        center, V = around(W, False)
+        spread = over(np.sqrt(np.square(V).sum(axis=1)), self.lambda1)
+        return TaskPrior(center, None, spread).beside_ridge(self.lambda2)
+
 
 @document("regressor")
-class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
+class JointFeatureRegressor(_JointFeature, AdaptingRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 
     Minimises over W and b::

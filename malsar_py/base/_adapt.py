@@ -1,0 +1,197 @@
+"""Regressors that can take up new tasks without a fit of everything."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from .._labels import show_label
+from .._limits import within_floats
+from .._new_tasks import resolve_new_tasks
+from .._solution import Problem, Solution
+from .._task_prior import Intercept, TaskPrior
+from .._tasks import TaskRows
+from .._threads import one_blas_thread
+from .._typing import AnyArray, FloatArray
+from .._weights import task_weights
+from ..solvers import Result
+from ._targets import MultiTaskRegressor
+
+# What rounding may make of a prediction by the prior, as a share of the targets.
+_EPS, _SEEN = np.finfo(float).eps, 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """What there was to a fit, whatever the parameters are set to later."""
+
+    parameters: dict[str, Any]
+    n_tasks: int
+    per_task: float  # mean of the tasks' total sample weights
+    omega: float  # sum of the tasks' weights
+    y_size: float  # largest target
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdaptingRegressor(MultiTaskRegressor):
+    """A regressor whose penalty says what to expect of a new task (``_metric``)."""
+
+    @abstractmethod
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        """The prior of another task beside fitted coefficients (n_features, n_tasks)."""
+
+    def _set_solution(
+        self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
+    ) -> None:
+        super()._set_solution(rows, result, solution, problem)
+        with np.errstate(over="ignore"):
+            per_task = float(rows.sample_weight.sum()) / rows.n_tasks
+        omega = float(task_weights(rows, self.task_weight).sum())
+        y_size = float(np.abs(rows.y).max())
+        self._fit_of = _Fit(self.get_params(deep=False), rows.n_tasks, per_task, omega, y_size)
+
+    def _as_fitted(self) -> Self:
+        """The model with the tasks and parameters of its fit."""
+        fit = self._fit_of
+        other = copy.copy(self)
+        other.__dict__.update(fit.parameters)
+        other.coef_ = self.coef_.reshape(self.n_tasks_, -1)[: fit.n_tasks]
+        other.intercept_ = np.atleast_1d(self.intercept_)[: fit.n_tasks]
+        other.tasks_, other.n_tasks_ = self.tasks_[: fit.n_tasks], fit.n_tasks
+        return other
+
+    def adapt(
+        self, X_new: Any, y_new: Any, *, tasks: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """A copy of the fitted model that knows new tasks too; the fitted tasks stay as they are.
+
+        The penalty tells what one more task would cost beside those that were fitted: to second
+        order that is a Gaussian prior (`task_prior_`). The coefficients of a new task minimise
+        ``1/(2 nbar) sum_i s_i (y_i - x_i . w - b)^2`` plus that, with nbar the mean of the fitted
+        tasks' total weights: each row counts as those of the fit do with ``task_weight="size"``.
+        What the prior excludes, such as features that no task uses, stays as it is.
+
+        Parameters
+        ----------
+        X_new : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows of the new tasks, with their labels in `task_column` if that is set.
+        y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
+            Their targets. After a fit on a 2-D y: one column per new task; columns without names
+            are numbered on.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, when the model was fitted with `tasks`.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_new_tasks), default=None
+            Weights, as in `fit`.
+
+        Returns
+        -------
+        model : object
+            The copy, with the new tasks appended to `tasks_`. Its certificate, and the model for
+            tasks that are still unknown, are those of the fit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a label is one of a fitted task, the data cannot be used, or there is no prior
+            because nothing couples or shrinks the tasks.
+        """
+        rows, labels = resolve_new_tasks(
+            self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
+        )
+        prior = self._checked(self._as_fitted()._prior())
+        return self._adapted(rows, labels, [prior] * rows.n_tasks)
+
+    @within_floats
+    def _prior(self) -> TaskPrior:
+        return self._metric(np.ascontiguousarray(self.coef_.T))
+
+    def _checked(self, prior: TaskPrior) -> TaskPrior:
+        if not np.isfinite(prior.spread).all():
+            raise ValueError(
+                f"{type(self).__name__} with these strengths says nothing of new tasks: none of "
+                "the penalties is positive. Fit the new tasks by themselves, or all with penalties."
+            )
+        return prior
+
+    def _adapted(self, rows: TaskRows, labels: AnyArray, priors: Sequence[TaskPrior]) -> Self:
+        """The copy, its new tasks fitted with their priors."""
+        if not self._loss.affine:
+            raise ValueError(
+                f"adapt is for the squared loss, which that of {type(self).__name__} is not."
+            )
+        n_tasks = rows.n_tasks
+        weight = rows.sample_weight / self._fit_of.per_task
+        coef = np.empty((n_tasks, rows.X.shape[1]))
+        intercept = np.zeros(n_tasks)
+        place = self._intercept_prior()
+        with one_blas_thread(), np.errstate(all="ignore"):
+            for t, prior in enumerate(priors):
+                a, b = int(rows.offsets[t]), int(rows.offsets[t + 1])
+                used = np.flatnonzero(weight[a:b] > 0.0)
+                X = rows.X[used] if rows.shared else rows.X[a:b][used]
+                rounding = _EPS * np.abs(X) @ np.abs(prior.mean)
+                y_size = max(self._fit_of.y_size, float(np.abs(rows.y[a:b]).max()))
+                if not rounding.max() <= _SEEN * y_size:
+                    coef[t] = np.nan
+                    continue
+                coef[t], intercept[t] = prior.fit(X, rows.y[a:b][used], weight[a:b][used], place)
+        wrong = ~(np.isfinite(coef).all(axis=1) & np.isfinite(intercept))
+        if wrong.any():
+            t = int(np.argmax(wrong))
+            raise ValueError(
+                f"Floats do not hold the equations of task {show_label(rows.tasks, t)}: its "
+                "features, targets or weights are too far from those of the fit. Rescale them all."
+            )
+        adapted = copy.copy(self)
+        adapted.tasks_, adapted.n_tasks_ = labels, len(labels)
+        adapted.coef_ = np.vstack([self.coef_, coef])
+        adapted.intercept_ = np.concatenate([np.atleast_1d(self.intercept_), intercept])
+        adapted._describe_new()
+        return adapted
+
+    def _intercept_prior(self) -> Intercept | None:
+        """The prior of an intercept; None without one."""
+        if not self._fit_of.parameters["fit_intercept"]:
+            return None
+        return Intercept(0.0, np.zeros(self.coef_.shape[1]), self._mean_intercept)
+
+    def _describe_new(self) -> None:
+        """Bring what the model reads off its coefficients up to date."""
+        parameters = self.get_params(deep=False)
+        self.__dict__.update(self._fit_of.parameters)
+        W = np.ascontiguousarray(self.coef_.T)
+        self._describe(W, Problem(self.tasks_, W.shape[0]))
+        self.__dict__.update(parameters)
+
+    @property
+    def task_prior_(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and covariance of a new task's intercept and coefficients."""
+        if not hasattr(self, "_fit_of"):
+            raise AttributeError(f"This {type(self).__name__} is not fitted: no task_prior_.")
+        fitted = self._as_fitted()
+        prior = self._checked(fitted._prior())
+        covariance = fitted._noise() / self._fit_of.per_task * prior.covariance
+        place = self._intercept_prior()
+        if place is None:
+            return prior.mean, covariance
+        d = len(prior.mean)
+        joint = np.zeros((d + 1, d + 1))
+        joint[1:, 1:] = covariance
+        if place.kappa == 0.0:
+            joint[0, 0] = np.inf
+            return np.append(self._mean_intercept, prior.mean), joint
+        joint[0, 0] = fitted._noise() / self._fit_of.per_task / place.kappa
+        to_zero = np.eye(d + 1)  # from the columns' center to x = 0
+        to_zero[0, 1:] = -place.center
+        return to_zero @ np.append(place.b0, prior.mean), to_zero @ joint @ to_zero.T
+
+    def _noise(self) -> float:
+        """Mean square of the residuals."""
+        W = np.ascontiguousarray(self.coef_.T)
+        penalty = self._penalty(Problem(self.tasks_, W.shape[0])).value(W)
+        return max(2.0 * (float(self.objective_[-1]) - penalty) / self._fit_of.omega, 0.0)
