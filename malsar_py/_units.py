@@ -22,6 +22,8 @@ from ._typing import AnyArray, FloatArray
 _ORDINARY = 40
 # A feature this much smaller than the largest one has no squares beside it.
 _VANISHING = -330
+# In so many rows a dense feature shows its size.
+_FIRST_ROWS = 100
 # Strengths in units of computation, with room for sums and quotients: beyond, a penalty is at its
 # limit.
 _LEAST, _MOST = 1e-300, 1e300
@@ -94,6 +96,8 @@ def into_units(
     rows: TaskRows, omega: FloatArray, degree: int
 ) -> tuple[TaskRows, FloatArray, Units]:
     """The data and the weights of the tasks in units that suit them, and these."""
+    if _is_ordinary(rows):
+        return targets_into_units(rows, omega, degree)
     sizes = np.empty(rows.X.shape[1])
     _kernels.blocks.column_sizes(rows.X, sizes)
     largest = float(sizes.max())
@@ -106,6 +110,13 @@ def into_units(
         own = True
         _tell_of_tiny(rows.feature_names[tiny])
     return replace(rows, X=X, own=own), omega, units
+
+
+def _is_ordinary(rows: TaskRows) -> bool:
+    """Whether X is of ordinary size, as its first rows and what is known of all of them tell."""
+    if not rows.bound < 2.0 ** (_ORDINARY - 1):
+        return False
+    return bool(np.abs(rows.X[:_FIRST_ROWS]).max(axis=0).min() > 2.0**-_ORDINARY)
 
 
 def targets_into_units(

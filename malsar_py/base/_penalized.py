@@ -83,8 +83,15 @@ class MultiTaskEstimator(TaskEstimator):
     }
 
     @abstractmethod
-    def _penalty(self, problem: Problem) -> Penalty:
-        """The penalty Omega of this model."""
+    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
+        """The penalty Omega of this model, at these strengths (`_strengths`, `_sizes`) by name.
+
+        The model's own values are as the user gave them: these are in units of the computation.
+        """
+
+    def _given(self, **others: Any) -> dict[str, Any]:
+        """Strengths and sizes as the user gave them, with others in place of the model's own."""
+        return {name: getattr(self, name) for name in (*self._strengths, *self._sizes)} | others
 
     def _quadratic(self) -> bool:
         """Whether the penalty is quadratic, with lambda2 as its ridge."""
@@ -98,7 +105,7 @@ class MultiTaskEstimator(TaskEstimator):
         W0 = prepared.start(self._start(rows))
         objective = prepared.objective
         solve = partial(self._solve, objective, W0)
-        _, result, solution = solved(self, prepared, objective, solve)
+        _, result, solution = solved(self, prepared, objective, solve, self._given())
         self._set_solution(rows, result, solution, prepared.problem)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
@@ -120,7 +127,8 @@ class MultiTaskEstimator(TaskEstimator):
         omega = task_weights(rows, self.task_weight)
         rows, omega, units = into_units(rows, omega, self._loss.degree)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
-        penalty = penalty_in_units(self, problem)
+        given = self._given()
+        penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
         design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
@@ -133,18 +141,16 @@ class MultiTaskEstimator(TaskEstimator):
             curvature=cache(objective.mean_curvature),
             slope=cache(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
         )
-        if problem.units != PLAIN or not moderate(self):
-            objective = objective.with_penalty(penalty_in_units(self, problem))
+        if problem.units != PLAIN or not moderate(self, given):
+            objective = objective.with_penalty(penalty_in_units(self, problem, given))
         return Prepared(rows, problem, objective, offset, means)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
-        """The smallest lambda1 at which W = 0, None for a model without one.
-
-        Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
-        """
+        """The smallest lambda1 at which W = 0, None for a model without one."""
         problem = replace(prepared.problem, slope=None)  # no strength is too weak
         _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
-        found = penalty_in_units(self, problem).lambda1_max(G0)
+        # At strength 1, so that the term is there.
+        found = penalty_in_units(self, problem, self._given(lambda1=1.0)).lambda1_max(G0)
         power = self._strengths["lambda1"]
         return None if found is None else problem.units.given(found, power)
 

@@ -206,7 +206,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         "weights": [StrOptions({"frequency", "precision"})],
     }
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
         raise NotImplementedError("a likelihood has no penalty")
 
     # --- fit -------------------------------------------------------------------------------------

@@ -231,7 +231,7 @@ class CallableJudge(ScorerJudge):
         self._model, self._fitted = model, rows
 
     def see(self, step: Step) -> None:
-        model = self._model
+        model = self._model.set_params(lambda1=step.lambda1)
         model._set_solution(self._fitted, step.result, step.solution, step.problem)
         super().see(step)
 

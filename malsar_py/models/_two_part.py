@@ -41,7 +41,7 @@ class TwoPart(MultiTaskEstimator):
     _outliers: ClassVar[bool] = False
 
     @abstractmethod
-    def _penalty(self, problem: Problem) -> Split:
+    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Split:
         """The penalties of the two parts."""
 
     @abstractmethod
@@ -55,7 +55,7 @@ class TwoPart(MultiTaskEstimator):
             return np.zeros((2 * W.shape[0], W.shape[1]))
         parts = [part.reshape(W.shape[::-1]).T for part in given]
         start = np.concatenate(parts)
-        penalty = self._penalty(Problem(rows.tasks, W.shape[0]))
+        penalty = self._penalty(Problem(rows.tasks, W.shape[0]), **self._given())
         # Under a constraint that was not there before, the nearest point that meets it.
         return penalty.prox(start, 0.0) if isinstance(penalty.second, TraceBall) else start
 
@@ -64,7 +64,8 @@ class TwoPart(MultiTaskEstimator):
             setattr(self, name, np.ascontiguousarray(part.T).reshape(self.coef_.shape))
         if self._outliers:
             self.outlier_tasks_ = problem.tasks[np.split(W, 2)[1].any(axis=0)]
-        if problem.n_tasks > 1 and not isinstance(self._penalty(problem).second, TraceBall):
+        second = self._penalty(problem, **self._given()).second
+        if problem.n_tasks > 1 and not isinstance(second, TraceBall):
             self._warn_of_a_part_that_vanishes(*self._both_from_to(problem))
 
     def _warn_of_a_part_that_vanishes(self, low: float, high: float) -> None:

@@ -83,8 +83,8 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
 
     _loss: ClassVar[Loss] = SquareRoot()
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        return RowL2(self.lambda1) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return RowL2(lambda1) + Ridge(lambda2)
 
     def _solve(
         self,

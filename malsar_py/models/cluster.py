@@ -80,11 +80,11 @@ class _SpectralBox(MultiTaskEstimator):
             )
         return k
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         k = self._k(problem.n_tasks)
-        if self.lambda1 == 0.0 or k >= min(problem.n_features, problem.n_tasks):
-            return Ridge(self.lambda2)  # what the penalty is in these limits
-        return SpectralBox(self.lambda1, self.lambda2, k)
+        if lambda1 == 0.0 or k >= min(problem.n_features, problem.n_tasks):
+            return Ridge(lambda2)  # what the penalty is in these limits
+        return SpectralBox(lambda1, lambda2, k)
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         center, V = around(W, False)

@@ -36,8 +36,8 @@ _OWN_ATTRIBUTES = """\
 class _TraceNorm(MultiTaskEstimator):
     _couples = True
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        return TraceNorm(self.lambda1) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return TraceNorm(lambda1) + Ridge(lambda2)
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         # tr (VV' + ww')^(1/2), to second order in w.
@@ -160,8 +160,8 @@ class _RobustLowRank(TwoPart):
     _part_names: ClassVar[tuple[str, str]] = ("coef_low_rank_", "coef_specific_")
     _outliers: ClassVar[bool] = True
 
-    def _penalty(self, problem: Problem) -> Split:
-        return Split(TraceNorm(self.lambda1), ColumnL2(self.lambda2))
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Split:
+        return Split(TraceNorm(lambda1), ColumnL2(lambda2))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
         return float(1.0 / np.sqrt(problem.n_tasks)), 1.0
@@ -278,10 +278,12 @@ class _SparseLowRank(TwoPart):
     _part_names: ClassVar[tuple[str, str]] = ("coef_sparse_", "coef_low_rank_")
     _penalty_parameters: ClassVar[tuple[str, ...]] = (*TwoPart._penalty_parameters, "trace_bound")
 
-    def _penalty(self, problem: Problem) -> Split:
-        if self.trace_bound is not None:
-            return Split(L1(self.lambda1), TraceBall(self.trace_bound))
-        return Split(L1(self.lambda1), TraceNorm(self.lambda2))
+    def _penalty(
+        self, problem: Problem, lambda1: float, lambda2: float, trace_bound: float | None
+    ) -> Split:
+        if trace_bound is not None:
+            return Split(L1(lambda1), TraceBall(trace_bound))
+        return Split(L1(lambda1), TraceNorm(lambda2))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
         return 1.0, float(np.sqrt(problem.n_features * problem.n_tasks))

@@ -36,8 +36,8 @@ class _MeanRegularized(MultiTaskEstimator):
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        return MeanCoupling(self.lambda1, problem.n_tasks) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return MeanCoupling(lambda1, problem.n_tasks) + Ridge(lambda2)
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         d, T = W.shape
@@ -177,12 +177,12 @@ class _Graph(MultiTaskEstimator):
         "lambda3",
     )
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         if isinstance(self.graph, str) and self.graph == "complete":
-            coupling = MeanCoupling(self.lambda1, problem.n_tasks)
+            coupling = MeanCoupling(lambda1, problem.n_tasks)
         else:
-            coupling = Coupling(self.lambda1, to_laplacian(self.graph, problem.tasks))
-        return L1(self.lambda3) + coupling + Ridge(self.lambda2)
+            coupling = Coupling(lambda1, to_laplacian(self.graph, problem.tasks))
+        return L1(lambda3) + coupling + Ridge(lambda2)
 
     def _advise(self, rows: TaskRows) -> None:
         warn_of_unknown(self.graph, rows.tasks, "graph")
@@ -370,9 +370,9 @@ class _TaskRelationship(MultiTaskEstimator):
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        ridge = Ridge(self.lambda2)
-        return SquaredTraceNorm(self.lambda1) + ridge if self.lambda1 > 0.0 else ridge
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        ridge = Ridge(lambda2)
+        return SquaredTraceNorm(lambda1) + ridge if lambda1 > 0.0 else ridge
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         # (tr (VV' + ww')^(1/2))^2 / 2, to second order in w.

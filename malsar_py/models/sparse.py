@@ -22,8 +22,8 @@ from ._metrics import around, over
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Lasso(MultiTaskEstimator):
-    def _penalty(self, problem: Problem) -> Penalty:
-        return L1(self.lambda1) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return L1(lambda1) + Ridge(lambda2)
 
 
 @document("regressor")
@@ -109,8 +109,8 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _JointFeature(MultiTaskEstimator):
-    def _penalty(self, problem: Problem) -> Penalty:
-        return RowL2(self.lambda1) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return RowL2(lambda1) + Ridge(lambda2)
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         # sum_j (||v^j||^2 + w_j^2)^(1/2), to second order in w.

@@ -81,10 +81,10 @@ class _TemporalGroup(OrderedTasks):
     }
     _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         rank = np.argsort(self._order(problem))
         chain = to_laplacian("chain", problem.tasks)[np.ix_(rank, rank)]
-        return RowL2(self.lambda1) + Coupling(self.lambda3, chain) + Ridge(self.lambda2)
+        return RowL2(lambda1) + Coupling(lambda3, chain) + Ridge(lambda2)
 
 
 _TEMPORAL_PARAMETERS = f"""\
@@ -194,8 +194,8 @@ class _FusedSparseGroup(OrderedTasks):
     _terms: ClassVar[Mapping[str, str]] = dict.fromkeys(_strengths, "norm")
     _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        strengths = {"group": self.lambda1, "fused": self.lambda2, "sparse": self.lambda3}
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
+        strengths = {"group": lambda1, "fused": lambda2, "sparse": lambda3}
         return fused_rows(problem.n_features, self._order(problem), **strengths)
 
 
