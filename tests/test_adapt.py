@@ -18,6 +18,7 @@ from malsar_py import (
     TaskRelationshipRegressor,
     TraceNormRegressor,
 )
+from malsar_py._limits import penalty_in_units
 from malsar_py.base import Problem
 
 from .problems import ids
@@ -54,7 +55,8 @@ def fitted(model, old=5, **own):
 
 
 def penalty(model, W):
-    return model._penalty(Problem(np.arange(W.shape[1]), W.shape[0])).value(W)
+    problem = Problem(np.arange(W.shape[1]), W.shape[0])
+    return penalty_in_units(model, problem, model._given()).value(W)
 
 
 @every

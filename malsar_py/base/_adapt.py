@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from .._labels import show_label
-from .._limits import within_floats
+from .._limits import penalty_in_units, within_floats
 from .._new_tasks import resolve_new_tasks
 from .._solution import Problem, Solution
 from .._task_prior import Intercept, TaskPrior
@@ -193,5 +193,6 @@ class AdaptingRegressor(MultiTaskRegressor):
     def _noise(self) -> float:
         """Mean square of the residuals."""
         W = np.ascontiguousarray(self.coef_.T)
-        penalty = self._penalty(Problem(self.tasks_, W.shape[0])).value(W)
+        problem = Problem(self.tasks_, W.shape[0])
+        penalty = penalty_in_units(self, problem, self._given()).value(W)
         return max(2.0 * (float(self.objective_[-1]) - penalty) / self._fit_of.omega, 0.0)
