@@ -7,10 +7,10 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._labels import as_labels, match_keys, object_array, show_labels
-from ._tasks import TaskRows, resolve_fit
+from ._tasks import TaskRows, check_features, resolve_fit
 from ._typing import AnyArray
 
 
@@ -19,7 +19,7 @@ def resolve_new_tasks(
 ) -> tuple[TaskRows, AnyArray]:
     """The rows by new task, and the labels of the fitted tasks, then of the new ones."""
     check_is_fitted(model, "tasks_")
-    validate_data(model, X_new, reset=False, skip_check_array=True)
+    check_features(model, X_new)
     with warnings.catch_warnings():
         # Of a new task there may be one row: that is no sign of a mistake here.
         warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")

@@ -9,7 +9,7 @@ offsets[t + 1]). Everything that is refused about X, y, labels and sample weight
 from __future__ import annotations
 
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
     check_non_negative,
+    validate_data,
 )
 
 from ._family import refuse_moved, warn_once
@@ -53,6 +54,7 @@ from ._labels import (
     show_labels,
     uniform,
 )
+from ._standins import Deviations, RowSource, StandsFor
 from ._typing import AnyArray, FloatArray, IntArray
 
 _ONE_CLASS_HINT = (
@@ -61,7 +63,7 @@ _ONE_CLASS_HINT = (
 
 
 @dataclass(frozen=True, eq=False)
-class TaskRows:
+class TaskRows(Deviations):
     """What a fit needs: rows by task, targets and weights task-major."""
 
     X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
@@ -75,18 +77,23 @@ class TaskRows:
     own: bool  # X was made for this fit; otherwise it may be the caller's: never write to it
     rows: IntArray  # (n,) positions of X's rows in the X given
     bound: float = np.inf  # no value of X is larger, as far as was looked at
+    # Of rows that stand for many: X and y are deviations from the means that are kept here.
+    stands_for: StandsFor | None = None
 
     @property
     def n_tasks(self) -> int:
         return len(self.tasks)
 
     @property
-    def shared(self) -> bool:
-        return self.door == "shared"
-
-    @property
     def one_task_plain(self) -> bool:
         return self.door == "none"
+
+    def with_means(self) -> TaskRows:
+        """The rows with all that they stand for in X and y."""
+        if self.stands_for is None:
+            return self
+        X, y = self.features_about(0.0), self.targets_about(0.0)
+        return replace(self, X=X, y=y, own=True, stands_for=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +128,10 @@ def resolve_fit(
 
     Sets `n_features_in_` (the label column counts) and `feature_names_in_` on the estimator.
     """
+    if isinstance(X, RowSource):
+        refuse_beside(y=y, tasks=tasks, sample_weight=sample_weight)
+        rows: TaskRows = X.task_rows(estimator)
+        return rows
     X, column, own, bound = features(estimator, X, reset=True)
     if y is None:
         raise ValueError(
@@ -175,6 +186,24 @@ def resolve_fit(
     return TaskRows(
         X, y, weights, offsets, task_labels, door, classes, columns, own, positions, bound
     )
+
+
+def check_features(estimator: Any, X: Any) -> None:
+    """Refuse columns that are not those of the estimator's fit."""
+    if isinstance(X, RowSource):
+        X.check_features(estimator)
+    else:
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+
+
+def refuse_beside(**given: Any) -> None:
+    """Refuse what is in a summary already."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` was given beside a summary, which holds targets, labels and weights of "
+                "its rows: pass the summary alone."
+            )
 
 
 def resolve_predict(estimator: Any, X: Any, *, tasks: Any = None) -> PredictRows:
@@ -337,7 +366,15 @@ def class_targets(y: Any, estimator: Any = None, name: str = "y") -> tuple[AnyAr
 
 
 def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArray:
-    """Valid weights of the targets' shape; (n,) weights hold for every column of a 2-D y."""
+    """Valid weights of the targets' shape, not all of them 0."""
+    weights = read_weights(sample_weight, X, shape)
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def read_weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """Weights of the targets' shape; (n,) weights hold for every column of a 2-D y."""
     if sample_weight is None:
         return np.ones(shape)
     if isinstance(sample_weight, numbers.Number):
@@ -359,8 +396,6 @@ def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArra
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
         weights = np.broadcast_to(weights.reshape((-1,) + (1,) * (len(shape) - 1)), shape)
     check_non_negative(weights, "`sample_weight`")
-    if not weights.any():
-        raise ValueError("Sample weights must contain at least one non-zero number.")
     return weights
 
 

@@ -25,6 +25,8 @@ class Loss(ABC):
     degree: int
     # The derivative is affine in z, so gradients can be extrapolated and Gram matrices used.
     affine: bool
+    # It depends on the rows of a task through their second moments alone.
+    of_moments = False
 
     def centered(
         self, y: FloatArray, c: FloatArray, offsets: IntArray
@@ -75,6 +77,7 @@ class Squared(Loss):
     curvature = 1.0
     degree = 2
     affine = True
+    of_moments = True
 
     def centered(
         self, y: FloatArray, c: FloatArray, offsets: IntArray

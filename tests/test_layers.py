@@ -23,7 +23,7 @@ _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"_protocols", "objective", "rotated", "parts", "solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
-_CORE |= {"_weights", "_new_tasks", "_task_prior"}
+_CORE |= {"_standins", "_weights", "_new_tasks", "_task_prior"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -34,11 +34,12 @@ MAY_IMPORT = {
     "_labels": {"_given"},
     "_stack": {"_given", "_labels"},
     "_features": {"_given", "_labels"},
-    "_tasks": {"_family", "_features", "_given", "_labels"},
+    "_standins": set(),
+    "_tasks": {"_family", "_features", "_given", "_labels", "_standins"},
     "_counted": {"_given", "_tasks"},
     "_new_tasks": {"_labels", "_tasks"},
     "_task_prior": set(),
-    "_summary": {"_labels"},
+    "_summary": {"_features", "_labels", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks"},
     "_centring": {"_tasks", "_threads", "design"},
     "_weights": {"_labels", "_tasks"},
@@ -50,7 +51,7 @@ MAY_IMPORT = {
     # arrays -> proximal operators -> penalties
     "_kernels": set(),
     "prox": {"_kernels"},
-    "penalties": {"_kernels", "prox"},
+    "penalties": {"_kernels", "prox", "graphs"},
     # loss, design and task graph -> objective -> solvers
     "losses": {"_kernels", "_linalg"},
     "design": {"_kernels", "_linalg", "_threads"},
@@ -66,17 +67,9 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE,
     "models": _CORE | {"base"},
-    "mixed": {
-        "_kernels",
-        "_labels",
-        "_tasks",
-        "_new_tasks",
-        "_docs",
-        "_threads",
-        "penalties",
-        "base",
-    },
-    "model_selection": _CORE | {"_counted", "_pipelines", "base", "models", "metrics"},
+    "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_docs", "_threads"}
+    | {"penalties", "base"},
+    "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
     "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,

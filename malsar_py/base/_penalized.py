@@ -93,6 +93,9 @@ class MultiTaskEstimator(TaskEstimator):
         """Strengths and sizes as the user gave them, with others in place of the model's own."""
         return {name: getattr(self, name) for name in (*self._strengths, *self._sizes)} | others
 
+    def _needs_rows(self) -> str:
+        return "" if self._loss.of_moments else "its loss is not quadratic"
+
     def _quadratic(self) -> bool:
         """Whether the penalty is quadratic, with lambda2 as its ridge."""
         return False
@@ -125,6 +128,8 @@ class MultiTaskEstimator(TaskEstimator):
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
+        if not self.fit_intercept:
+            rows = rows.with_means()
         rows, omega, units = into_units(rows, omega, self._loss.degree)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
         given = self._given()
@@ -134,6 +139,8 @@ class MultiTaskEstimator(TaskEstimator):
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = self._loss.centered(y, c, rows.offsets)
+        if means is not None and rows.stands_for is not None:
+            means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
         objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
         at_zero = np.zeros(objective.shape)
         problem = replace(

@@ -353,7 +353,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     # --- new tasks -------------------------------------------------------------------------------
 
     def adapt(
-        self, X_new: Any, y_new: Any, *, tasks: Any = None, sample_weight: Any = None
+        self, X_new: Any, y_new: Any = None, *, tasks: Any = None, sample_weight: Any = None
     ) -> Self:
         """A copy of the fitted model that knows new tasks too, the variances as they are.
 
@@ -362,8 +362,9 @@ class MixedEffectsRegressor(MultiTaskRegressor):
 
         Parameters
         ----------
-        X_new : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows of the new tasks, with their labels in `task_column` if that is set.
+        X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Rows of the new tasks, with their labels in `task_column` if that is set; or their
+            :class:`malsar_py.Summary`, given alone.
         y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
             Their targets. After a fit on a 2-D y: one column per new task; columns without names
             are numbered on.
