@@ -135,6 +135,7 @@ _LOSSES = {
 def document(
     kind: str,
     *,
+    strengths: str = "",
     own_parameters: str = "",
     own_attributes: str = "",
     lambda2: str = "0.0",
@@ -147,6 +148,7 @@ def document(
 ) -> Callable[[Class], Class]:
     """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``.
 
+    ``strengths``: the entries of lambda1 and lambda2 where they are none of the usual.
     ``two_parts``: the lambdas belong to the parts of W, and ``lambda2_range`` is a sentence.
     ``stages``: the values of `solver`, for a model that is fitted in stages.
     ``without``: shared parameters and attributes that this model has not.
@@ -160,7 +162,9 @@ def document(
             "<notation>": _NOTATION.format(loss=_LOSSES[kind]),
             "<parameters>": _PARAMETERS.format(
                 own_parameters=inspect.cleandoc(own_parameters) + "\n" if own_parameters else "",
-                strengths=(_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
+                strengths=inspect.cleandoc(strengths) + "\n"
+                if strengths
+                else (_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
                     lambda2=lambda2, lambda2_range=lambda2_range, lambda2_term=lambda2_term
                 ),
                 solving=_STAGED.format(solvers=stages) if stages else _CONVEX,

@@ -178,7 +178,8 @@ def resolve_fit(
         order, y, weights, offsets, task_labels = _stacked_blocks(
             estimator, values, weights, keep, labels, source, ordered
         )
-    if classes is not None and getattr(estimator, "fit_intercept", True):
+    alone = not getattr(estimator, "_one_class_tasks", False)
+    if classes is not None and getattr(estimator, "fit_intercept", True) and alone:
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)

@@ -52,7 +52,7 @@ class AdaptingRegressor(MultiTaskRegressor):
         with np.errstate(over="ignore"):
             per_task = float(rows.sample_weight.sum()) / rows.n_tasks
         omega = float(task_weights(rows, self.task_weight).sum())
-        y_size = float(np.abs(rows.y).max())
+        y_size = float(np.abs(rows.targets_about(0.0)).max())
         self._fit_of = _Fit(self.get_params(deep=False), rows.n_tasks, per_task, omega, y_size)
 
     def _as_fitted(self) -> Self:
@@ -66,7 +66,7 @@ class AdaptingRegressor(MultiTaskRegressor):
         return other
 
     def adapt(
-        self, X_new: Any, y_new: Any, *, tasks: Any = None, sample_weight: Any = None
+        self, X_new: Any, y_new: Any = None, *, tasks: Any = None, sample_weight: Any = None
     ) -> Self:
         """A copy of the fitted model that knows new tasks too; the fitted tasks stay as they are.
 
@@ -78,8 +78,9 @@ class AdaptingRegressor(MultiTaskRegressor):
 
         Parameters
         ----------
-        X_new : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows of the new tasks, with their labels in `task_column` if that is set.
+        X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Rows of the new tasks, with their labels in `task_column` if that is set; or their
+            :class:`malsar_py.Summary`, given alone.
         y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
             Their targets. After a fit on a 2-D y: one column per new task; columns without names
             are numbered on.
@@ -124,7 +125,7 @@ class AdaptingRegressor(MultiTaskRegressor):
             raise ValueError(
                 f"adapt is for the squared loss, which that of {type(self).__name__} is not."
             )
-        n_tasks = rows.n_tasks
+        rows, n_tasks = rows.with_means(), rows.n_tasks
         weight = rows.sample_weight / self._fit_of.per_task
         coef = np.empty((n_tasks, rows.X.shape[1]))
         intercept = np.zeros(n_tasks)

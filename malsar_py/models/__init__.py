@@ -29,6 +29,10 @@ from .low_rank import (
     TraceNormClassifier,
     TraceNormRegressor,
 )
+from .matching import (
+    DistributionMatchingClassifier,
+    DistributionMatchingRegressor,
+)
 from .multisource import (
     IncompleteMultiSourceClassifier,
     IncompleteMultiSourceRegressor,
@@ -77,6 +81,8 @@ __all__ = [
     "ClusteredRegressor",
     "DirtyClassifier",
     "DirtyRegressor",
+    "DistributionMatchingClassifier",
+    "DistributionMatchingRegressor",
     "FusedSparseGroupClassifier",
     "FusedSparseGroupRegressor",
     "GraphClassifier",

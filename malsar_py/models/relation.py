@@ -245,7 +245,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
     def adapt(
         self,
         X_new: Any,
-        y_new: Any,
+        y_new: Any = None,
         *,
         tasks: Any = None,
         sample_weight: Any = None,
