@@ -108,7 +108,10 @@ class Prepared:
         if not self.objective.fit_intercept:
             return intercept, 0.0
         rounding = np.abs(exact - intercept) + np.finfo(np.longdouble).eps * np.abs(moved)
-        return intercept, self.objective.loss.moved(self._omega, rounding.astype(np.float64))
+        objective, by = self.objective, rounding.astype(np.float64)
+        return intercept, objective.loss.moved(
+            objective.y, objective.c, objective.design.offsets, by
+        )
 
     def _far(self, W: FloatArray) -> AnyArray:
         """Names of what makes intercepts large: features, or "y" alone."""

@@ -33,7 +33,7 @@ _LEAST, _MOST = 1e-300, 1e300
 class Units:
     """Exponents of two, all even: what X, y and the weights of the tasks are divided by.
 
-    The loss grows with the power ``degree`` of y.
+    The loss grows with the power ``degree`` of y; with 0, y has no unit.
     """
 
     x: int = 0
@@ -126,7 +126,8 @@ def targets_into_units(
     rows: TaskRows, omega: FloatArray, degree: int
 ) -> tuple[TaskRows, FloatArray, Units]:
     """The same with X as it is."""
-    units = Units(0, _even(float(np.abs(rows.y).max())), _even(float(omega.max())), degree)
+    largest = float(np.abs(rows.y).max()) if degree else 0.0
+    units = Units(0, _even(largest), _even(float(omega.max())), degree)
     rows = replace(rows, y=shifted(rows.y, -units.y))
     return rows, shifted(omega, -units.weight), units
 

@@ -17,9 +17,11 @@ from malsar_py import (
     MeanRegularizedRegressor,
     TaskRelationshipRegressor,
     TraceNormRegressor,
+    _task_prior,
 )
 from malsar_py._limits import penalty_in_units
 from malsar_py.base import Problem
+from malsar_py.losses import Squared
 
 from .problems import ids
 
@@ -278,6 +280,54 @@ def test_limits_and_what_is_refused():
         plain.adapt(X[:4], y[:4])
     assert not hasattr(LassoRegressor(), "adapt")
     assert not hasattr(MeanRegularizedRegressor(), "task_prior_")
+
+
+LOSSES = ["huber", "poisson", "logistic"]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_other_losses_by_the_same_prior(loss, fit_intercept):
+    """The slope of loss and prior vanishes, and squares by Newton steps are least squares."""
+    X, z, tasks = simulated()
+    z = 0.3 * (z - z.mean())
+    rng = np.random.default_rng(0)
+    y = {
+        "huber": z + (rng.random(len(z)) < 0.1) * 20.0,
+        "poisson": rng.poisson(np.exp(z)).astype(float),
+        "logistic": (rng.random(len(z)) < 1 / (1 + np.exp(-z))).astype(float),
+    }[loss]
+    known = tasks < 5
+    model = TraceNormRegressor(
+        lambda1=0.05, lambda2=0.05, loss=loss, fit_intercept=fit_intercept, tol=1e-9
+    )
+    fit = model.fit(X[known], y[known], tasks=tasks[known])
+    weight = rng.uniform(0.5, 2.0, len(y))
+    adapted = fit.adapt(X[~known], y[~known], tasks=tasks[~known], sample_weight=weight[~known])
+    prior = fit._as_fitted()._prior()
+    for t in (5, 6):
+        own = tasks == t
+        w, b, c = adapted.coef_[t], adapted.intercept_[t], weight[own] / 15.0
+        inner = 2.0 * y[own] - 1.0 if loss == "logistic" else y[own]
+        theta = -c * fit._fitted_loss.derivative(inner, X[own] @ w + b)
+        assert abs(theta.sum()) < 1e-5 if fit_intercept else b == 0.0
+        assert_allclose(w - prior.mean, prior.covariance @ (X[own].T @ theta), atol=1e-5)
+    assert_array_equal(
+        adapted.predict(X[known], tasks=tasks[known]), fit.predict(X[known], tasks=tasks[known])
+    )
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_newton_steps_on_squares_are_least_squares(free):
+    rng = np.random.default_rng(0)
+    A, y, at_mean = rng.standard_normal((9, 4)), rng.standard_normal(9), rng.standard_normal(9)
+    c = rng.uniform(0.5, 2.0, 9)
+    centred = A - c @ A / c.sum() if free else A
+    expected = _task_prior._least_squares(centred, y, at_mean, c, free, Squared())
+    found = _task_prior._newton(centred, y, at_mean, c, free, Squared())
+    assert_allclose(found[0], expected[0], atol=1e-10)
+    assert_allclose(found[1], expected[1], atol=1e-10)
+    assert found[2] < 1e-12
 
 
 def test_weights_count_rows():

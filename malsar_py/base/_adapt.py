@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from .._labels import show_label
 from .._limits import penalty_in_units, within_floats
@@ -72,7 +74,7 @@ class AdaptingRegressor(MultiTaskRegressor):
 
         The penalty tells what one more task would cost beside those that were fitted: to second
         order that is a Gaussian prior (`task_prior_`). The coefficients of a new task minimise
-        ``1/(2 nbar) sum_i s_i (y_i - x_i . w - b)^2`` plus that, with nbar the mean of the fitted
+        ``1/nbar sum_i s_i loss(y_i, x_i . w + b)`` plus that, with nbar the mean of the fitted
         tasks' total weights: each row counts as those of the fit do with ``task_weight="size"``.
         What the prior excludes, such as features that no task uses, stays as it is.
 
@@ -121,14 +123,13 @@ class AdaptingRegressor(MultiTaskRegressor):
 
     def _adapted(self, rows: TaskRows, labels: AnyArray, priors: Sequence[TaskPrior]) -> Self:
         """The copy, its new tasks fitted with their priors."""
-        if not self._loss.affine:
-            raise ValueError(
-                f"adapt is for the squared loss, which that of {type(self).__name__} is not."
-            )
-        rows, n_tasks = rows.with_means(), rows.n_tasks
+        rows, loss = self._as_fitted()._targets(rows.with_means())
+        if not loss.smooth:
+            raise ValueError(f"adapt is for smooth losses, which {loss!r} is not.")
+        n_tasks = rows.n_tasks
         weight = rows.sample_weight / self._fit_of.per_task
         coef = np.empty((n_tasks, rows.X.shape[1]))
-        intercept = np.zeros(n_tasks)
+        intercept, gaps = np.zeros(n_tasks), np.zeros(n_tasks)
         place = self._intercept_prior()
         with one_blas_thread(), np.errstate(all="ignore"):
             for t, prior in enumerate(priors):
@@ -137,16 +138,26 @@ class AdaptingRegressor(MultiTaskRegressor):
                 X = rows.X[used] if rows.shared else rows.X[a:b][used]
                 rounding = _EPS * np.abs(X) @ np.abs(prior.mean)
                 y_size = max(self._fit_of.y_size, float(np.abs(rows.y[a:b]).max()))
+                y_size = y_size if loss.affine else max(y_size, 1.0)
                 if not rounding.max() <= _SEEN * y_size:
                     coef[t] = np.nan
                     continue
-                coef[t], intercept[t] = prior.fit(X, rows.y[a:b][used], weight[a:b][used], place)
+                found = prior.fit(X, rows.y[a:b][used], weight[a:b][used], place, loss)
+                coef[t], intercept[t], gaps[t] = found.coef, found.intercept, found.gap
         wrong = ~(np.isfinite(coef).all(axis=1) & np.isfinite(intercept))
         if wrong.any():
             t = int(np.argmax(wrong))
             raise ValueError(
                 f"Floats do not hold the equations of task {show_label(rows.tasks, t)}: its "
                 "features, targets or weights are too far from those of the fit. Rescale them all."
+            )
+        if gaps.max() > self.tol:
+            t = int(gaps.argmax())
+            warnings.warn(
+                f"adapt did not reach tol={self.tol:g} for task {show_label(rows.tasks, t)}: the "
+                f"relative duality gap is {gaps[t]:.3g}. Standardise the features.",
+                ConvergenceWarning,
+                stacklevel=3,
             )
         adapted = copy.copy(self)
         adapted.tasks_, adapted.n_tasks_ = labels, len(labels)
@@ -192,7 +203,9 @@ class AdaptingRegressor(MultiTaskRegressor):
         return to_zero @ np.append(place.b0, prior.mean), to_zero @ joint @ to_zero.T
 
     def _noise(self) -> float:
-        """Mean square of the residuals."""
+        """Mean square of the residuals; 1 for losses with a scale of their own."""
+        if not self._fitted_loss.affine:
+            return 1.0
         W = np.ascontiguousarray(self.coef_.T)
         problem = Problem(self.tasks_, W.shape[0])
         penalty = penalty_in_units(self, problem, self._given()).value(W)

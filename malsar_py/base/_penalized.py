@@ -55,7 +55,6 @@ class MultiTaskEstimator(TaskEstimator):
     max_iter: int = 10_000
     warm_start: bool = False
 
-    _loss: ClassVar[Loss]
     # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
     _sizes: ClassVar[tuple[str, ...]] = ()
@@ -83,6 +82,10 @@ class MultiTaskEstimator(TaskEstimator):
     }
 
     @abstractmethod
+    def _loss(self, rows: TaskRows) -> Loss:
+        """The loss of these rows."""
+
+    @abstractmethod
     def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
         """The penalty Omega of this model, at these strengths (`_strengths`, `_sizes`) by name.
 
@@ -92,9 +95,6 @@ class MultiTaskEstimator(TaskEstimator):
     def _given(self, **others: Any) -> dict[str, Any]:
         """Strengths and sizes as the user gave them, with others in place of the model's own."""
         return {name: getattr(self, name) for name in (*self._strengths, *self._sizes)} | others
-
-    def _needs_rows(self) -> str:
-        return "" if self._loss.of_moments else "its loss is not quadratic"
 
     def _quadratic(self) -> bool:
         """Whether the penalty is quadratic, with lambda2 as its ridge."""
@@ -124,13 +124,25 @@ class MultiTaskEstimator(TaskEstimator):
         self._mean_coef, self._mean_intercept = solution.mean
         self._describe(solution.W, problem)
 
+    def _targets(self, rows: TaskRows) -> tuple[TaskRows, Loss]:
+        """The rows with the targets as the loss takes them, and the loss."""
+        loss = self._loss(rows)
+        if rows.classes is not None:
+            return rows, loss
+        y = loss.check_targets(
+            rows.y, rows.sample_weight, rows.offsets, rows.tasks, self.fit_intercept
+        )
+        return replace(rows, y=y), loss
+
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
         if not self.fit_intercept:
             rows = rows.with_means()
-        rows, omega, units = into_units(rows, omega, self._loss.degree)
+        rows, loss = self._targets(rows)
+        rows, omega, units = into_units(rows, omega, loss.degree)
+        loss = loss.in_units(units.y)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
@@ -138,10 +150,10 @@ class MultiTaskEstimator(TaskEstimator):
         design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            y, offset = self._loss.centered(y, c, rows.offsets)
+            y, offset = loss.centered(y, c, rows.offsets)
         if means is not None and rows.stands_for is not None:
             means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
-        objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
+        objective = by_parts(make_objective(design, loss, y, c, penalty, self.fit_intercept))
         at_zero = np.zeros(objective.shape)
         problem = replace(
             problem,

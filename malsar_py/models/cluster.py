@@ -188,6 +188,7 @@ def _kmeans(points: FloatArray, k: int, random_state: Any) -> IntArray:
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class ClusteredRegressor(_Clustered, AdaptingRegressor):
     """Clustered multi-task regression (CMTL): the tasks form k groups of similar models.
 
@@ -290,6 +291,7 @@ class ClusteredClassifier(_Clustered, MultiTaskClassifier):
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SharedSubspaceRegressor(_SharedSubspace, MultiTaskRegressor):
     """Shared subspace (cASO, convex alternating structure optimisation).
 

@@ -90,7 +90,7 @@ class PreparedFunctions:
     own_parameters=_OWN_PARAMETERS,
     own_attributes=_OWN_ATTRIBUTES,
     lambda2="0.1",
-    without=("solver", "warm_start", "coef_", "coef_feature_names_"),
+    without=("loss", "solver", "warm_start", "coef_", "coef_feature_names_"),
 )
 @dataclass(kw_only=True, eq=False, repr=False)
 class SeparableKernelRegressor(MultiTaskRegressor):
@@ -164,13 +164,14 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     coef0: float = 1
     kernel_params: dict[str, Any] | None = None
     # One linear system: nothing to choose, nothing to start from.
+    loss: str = field(default="squared", init=False)
     solver: str = field(default="auto", init=False)
     warm_start: bool = field(default=False, init=False)
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
         for name, constraint in MultiTaskRegressor._parameter_constraints.items()
-        if name not in ("solver", "warm_start")
+        if name not in ("loss", "solver", "warm_start")
     } | {
         "kernel": [StrOptions({*PAIRWISE_KERNEL_FUNCTIONS, "precomputed"}), callable],
         "task_kernel": "no_validation",  # checked against the tasks
@@ -203,16 +204,14 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     def _prepare_functions(self, rows: TaskRows) -> PreparedFunctions:
         """The system of the rows: what fits with other strengths and task kernels share."""
         kernel = self._row_kernel(rows)
-        omega = task_weights(rows, self.task_weight)
-        scaled_rows, omega, units = targets_into_units(rows, omega, self._loss.degree)
+        omega, loss = task_weights(rows, self.task_weight), Squared()
+        scaled_rows, omega, units = targets_into_units(rows, omega, loss.degree)
         c = sample_shares(scaled_rows, omega)
         y, offset = scaled_rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            y, offset = self._loss.centered(y, c, rows.offsets)
+            y, offset = loss.centered(y, c, rows.offsets)
         system = DualSystem(kernel, y, c, self.fit_intercept)
-        scale = Squared().evaluate(
-            y, np.zeros_like(y), c, rows.offsets, np.zeros(rows.n_tasks), self.fit_intercept
-        )[0]
+        scale = loss.evaluate(y, np.zeros_like(y), c, rows.offsets, self.fit_intercept).value
         return PreparedFunctions(rows, system, offset, scale, units)
 
     @within_floats

@@ -51,6 +51,7 @@ class _TraceNorm(MultiTaskEstimator):
 
 
 @document("regressor", own_attributes=_OWN_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
 
@@ -174,6 +175,7 @@ class _RobustLowRank(TwoPart):
     lambda2_range=_LOW_RANK_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     """Robust low rank (RMTL): the tasks share a subspace, and outlier tasks do not.
 
@@ -297,6 +299,7 @@ class _SparseLowRank(TwoPart):
     lambda2_range=_SPARSE_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     """Sparse plus low rank: a common subspace, and own features of single tasks.
 

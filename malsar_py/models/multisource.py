@@ -191,6 +191,7 @@ def _document(kind: str) -> Any:
 
 
 @_document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class IncompleteMultiSourceRegressor(_IncompleteMultiSource, MultiTaskRegressor):
     """Regression on several sources of which rows lack whole ones (iMSF).
 

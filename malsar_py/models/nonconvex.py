@@ -75,8 +75,7 @@ class _Staged(MultiTaskEstimator):
         )
 
     def _follow(self, objective: Objective, last: Result, workspace: Workspace) -> Result:
-        # As a fit by itself, step by step: where the stages end depends on where they start, and
-        # features that the last fit left out would stay out.
+        # As a fit by itself: stages end where their start leads, and what was left out would stay.
         return self._solve(objective, np.zeros(objective.shape))
 
     def _solve_stage(
@@ -135,11 +134,11 @@ class _MultiStage(_Staged):
 _SOLVERS = '"auto", "apg" or "active-set"'
 _MULTI_STAGE_PARAMETERS = """\
     threshold : float, default=1.0
-        Size theta of ``||w^j||_1`` from which on a feature costs no more, in (0, inf); in units of
-        the coefficients."""
+        Size theta of ``||w^j||_1`` from which a feature costs no more, in the units of W."""
 
 
 @document("regressor", own_parameters=_MULTI_STAGE_PARAMETERS, stages=_SOLVERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
     """Multi-stage feature learning (capped L1): features that clearly count are not shrunk.
 
@@ -165,10 +164,9 @@ class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
     Notes
     -----
     The first stage is the Lasso, that is, the start is W = 0. Every later stage is a Lasso in which
-    the features with ``||w^j||_1 >= threshold`` are free; the fit ends when the same features are
-    free as before. With ``warm_start=True`` the last coefficients take the place of the first
-    stage. Features that are free must be fewer than the samples of a task, or ``lambda2 > 0``, if
-    the solution is to be unique.
+    the features with ``||w^j||_1 >= threshold`` are free; the fit ends when the same are free as
+    before. With ``warm_start=True`` the last coefficients take the place of the first stage. Free
+    features must be fewer than a task's samples, or ``lambda2 > 0``, for a unique solution.
 
     References
     ----------
@@ -269,6 +267,7 @@ _LEVEL: Any = {
 
 
 @document("regressor", **_LEVEL)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
     """Multi-level Lasso: a feature's weight for all tasks times one for each task.
 
@@ -409,6 +408,7 @@ _FUSED: Any = {
 
 
 @document("regressor", **_FUSED)
+@dataclass(kw_only=True, eq=False, repr=False)
 class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
     """Non-convex fused sparse group lasso (nFSGL1, nFSGL2) for ordered tasks.
 

@@ -50,6 +50,7 @@ class _MeanRegularized(MultiTaskEstimator):
 
 
 @document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
 
@@ -195,6 +196,7 @@ class _Graph(MultiTaskEstimator):
 
 
 @document("regressor", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphRegressor(_Graph, AdaptingRegressor):
     """Graph-regularised multi-task regression: neighbours in a graph have similar models.
 
@@ -253,7 +255,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
     ) -> Self:
         """A copy of the fitted model that knows new tasks too; the fitted tasks stay as they are.
 
-        The coefficients of a new task minimise ``1/(2 nbar) sum_i s_i (y_i - x_i . w - b)^2 +
+        The coefficients of a new task minimise ``1/nbar sum_i s_i loss(y_i, x_i . w + b) +
         lambda1/2 sum_u a_u ||w - w_u||^2 + lambda2/2 ||w||^2`` with a_u the weights of its edges to
         fitted tasks u, and nbar the mean of the fitted tasks' total weights: each row counts as
         those of the fit do with ``task_weight="size"``.
@@ -395,6 +397,7 @@ class _TaskRelationship(MultiTaskEstimator):
 
 
 @document("regressor", own_attributes=_RELATION_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipRegressor(_TaskRelationship, AdaptingRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
 

@@ -50,6 +50,7 @@ class _Dirty(TwoPart):
     lambda2_range=_DIRTY_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class DirtyRegressor(_Dirty, MultiTaskRegressor):
     """Dirty model: features shared by the tasks plus features of single tasks.
 
@@ -164,6 +165,7 @@ class _RobustFeature(TwoPart):
     lambda2_range=_ROBUST_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class RobustFeatureRegressor(_RobustFeature, MultiTaskRegressor):
     """Robust joint features (rMTFL): tasks share features, and outlier tasks do not.
 

@@ -27,6 +27,7 @@ class _Lasso(MultiTaskEstimator):
 
 
 @document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class LassoRegressor(_Lasso, MultiTaskRegressor):
     """Sparse coefficients, every task on its own (L1), with one lambda for all.
 
@@ -120,6 +121,7 @@ class _JointFeature(MultiTaskEstimator):
 
 
 @document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class JointFeatureRegressor(_JointFeature, AdaptingRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 

@@ -94,6 +94,7 @@ _TEMPORAL_PARAMETERS = f"""\
 
 
 @document("regressor", own_parameters=_TEMPORAL_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TemporalGroupRegressor(_TemporalGroup, MultiTaskRegressor):
     """Temporal group lasso (TGL): ordered tasks share features, and neighbours are similar.
 
@@ -207,6 +208,7 @@ _FUSED_TERM = "``sum_jt |w_j(t+1) - w_jt|`` over neighbours in the order"
 
 
 @document("regressor", own_parameters=_FUSED_PARAMETERS, lambda2_term=_FUSED_TERM)
+@dataclass(kw_only=True, eq=False, repr=False)
 class FusedSparseGroupRegressor(_FusedSparseGroup, MultiTaskRegressor):
     """Convex fused sparse group lasso (cFSGL): a feature's weight changes at few places in time.
 
