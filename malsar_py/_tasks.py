@@ -178,8 +178,9 @@ def resolve_fit(
         order, y, weights, offsets, task_labels = _stacked_blocks(
             estimator, values, weights, keep, labels, source, ordered
         )
-    alone = not getattr(estimator, "_one_class_tasks", False)
-    if classes is not None and getattr(estimator, "fit_intercept", True) and alone:
+    shrunk = getattr(estimator, "intercept_shrinkage", 0.0) != 0.0
+    free = not (shrunk or getattr(estimator, "_one_class_tasks", False))
+    if classes is not None and getattr(estimator, "fit_intercept", True) and free:
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
@@ -438,7 +439,8 @@ def _refuse_one_class_tasks(
         raise ValueError(
             f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
             "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            f"with another, or set fit_intercept=False. {_ONE_CLASS_HINT}"
+            "with another, shrink the intercepts (intercept_shrinkage > 0) where the estimator has "
+            f"that, or set fit_intercept=False. {_ONE_CLASS_HINT}"
         )
 
 

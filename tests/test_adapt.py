@@ -35,6 +35,11 @@ MODELS = [
     TaskRelationshipRegressor(lambda1=0.05),
     ClusteredRegressor(lambda1=0.5, lambda2=0.05, n_clusters=2, random_state=0),
     GraphRegressor(lambda1=0.3, lambda2=0.05),
+    JointFeatureRegressor(lambda1=0.1, lambda2=0.02, common=True, intercept_shrinkage=0.5),
+    TraceNormRegressor(lambda1=0.1, common=True, intercept_shrinkage=np.inf),
+    TaskRelationshipRegressor(lambda1=0.05, common=True),
+    ClusteredRegressor(lambda1=0.5, lambda2=0.05, n_clusters=2, random_state=0, common=True),
+    MeanRegularizedRegressor(lambda1="reml", task_weight="size"),
 ]
 every = pytest.mark.parametrize("model", MODELS, ids=ids(MODELS))
 
@@ -105,15 +110,20 @@ def test_a_new_task_minimises_loss_and_prior(model):
         own = tasks == t
         w, c = adapted.coef_[t], weight[own] / 15.0
         rest = y[own] - X[own] @ w - adapted.intercept_[t]
-        assert abs(c @ rest) < 1e-10
+        place = fit._intercept_prior()
+        pulled = adapted.intercept_[t] + place.center @ w - place.b0
+        if place.kappa == 0.0:
+            assert abs(c @ rest) < 1e-10
+        else:  # drawn to the mean, at the features' center
+            assert abs(pulled - c @ rest / place.kappa) < 1e-9
         # (w - mean) = S X'C r, also where S is singular.
-        assert_allclose(w - prior.mean, prior.covariance @ (X[own].T @ (c * rest)), atol=1e-9)
+        Z = X[own] - place.center
+        assert_allclose(w - prior.mean, prior.covariance @ (Z.T @ (c * rest)), atol=1e-9)
     # Few rows, by the smaller system, are the same.
     few = fit.adapt(X[:2], y[:2], tasks=tasks[:2])
     rest = y[:2] - X[:2] @ few.coef_[5] - few.intercept_[5]
-    assert_allclose(
-        few.coef_[5] - prior.mean, prior.covariance @ (X[:2].T @ rest / 15.0), atol=1e-9
-    )
+    pull = (X[:2] - place.center).T @ rest / 15.0
+    assert_allclose(few.coef_[5] - prior.mean, prior.covariance @ pull, atol=1e-9)
 
 
 @every
@@ -144,9 +154,32 @@ def test_the_copy_knows_old_and_new(model):
     assert_array_equal(adapted.predict(X, tasks=tasks + 90), fit.predict(X, tasks=tasks + 90))
     mean, covariance = fit.task_prior_
     assert mean.shape == (5,) and covariance.shape == (5, 5)
-    assert covariance[0, 0] == np.inf and (covariance[0, 1:] == 0.0).all()
+    if fit._fit_of.kappa == 0.0:
+        assert covariance[0, 0] == np.inf and (covariance[0, 1:] == 0.0).all()
+    else:
+        assert (np.linalg.eigvalsh(covariance) > -1e-12).all()
     for one, other in zip(fit.task_prior_, adapted.task_prior_, strict=True):
         assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kappa", [0.3, np.inf])
+def test_shrunk_intercepts_are_exact_beside_the_others(kappa):
+    """The objective of all tasks, minimised over the new one alone, intercept included."""
+    X, y, tasks = simulated(T=7)
+    known = tasks < 6
+    model = MeanRegularizedRegressor(lambda1=0.4, intercept_shrinkage=kappa, tol=1e-13)
+    fit = model.fit(X[known], y[known], tasks=tasks[known])
+    adapted = fit.adapt(X[~known], y[~known], tasks=tasks[~known])
+    center = X[known].mean(axis=0)
+    Z, w = X[~known] - center, adapted.coef_[6]
+    b = np.append(fit.intercept_, adapted.intercept_[6]) + adapted.coef_ @ center
+    rest = (y[~known] - Z @ w - b[6]) / 15.0
+    pull = -Z.T @ rest + 0.4 * (w - adapted.coef_.mean(axis=0))
+    assert np.abs(pull).max() < 1e-9
+    if np.isfinite(kappa):
+        assert abs(-rest.sum() + kappa * (b[6] - b.mean())) < 1e-9
+    else:
+        assert_allclose(b, b[0], atol=1e-9)
 
 
 @pytest.mark.parametrize("T", [2, 6])

@@ -6,7 +6,7 @@ import copy
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,11 +15,12 @@ from sklearn.exceptions import ConvergenceWarning
 from .._labels import show_label
 from .._limits import penalty_in_units, within_floats
 from .._new_tasks import resolve_new_tasks
-from .._solution import Problem, Solution
+from .._solution import Prepared, Problem, Solution
 from .._task_prior import Intercept, TaskPrior
 from .._tasks import TaskRows
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray
+from .._units import shifted
 from .._weights import task_weights
 from ..solvers import Result
 from ._targets import MultiTaskRegressor
@@ -37,6 +38,8 @@ class _Fit:
     per_task: float  # mean of the tasks' total sample weights
     omega: float  # sum of the tasks' weights
     y_size: float  # largest target
+    kappa: float = 0.0  # strength of the shrinkage of intercepts at the features' center
+    center: FloatArray | None = None  # (n_features,), with kappa
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -56,6 +59,13 @@ class AdaptingRegressor(MultiTaskRegressor):
         omega = float(task_weights(rows, self.task_weight).sum())
         y_size = float(np.abs(rows.targets_about(0.0)).max())
         self._fit_of = _Fit(self.get_params(deep=False), rows.n_tasks, per_task, omega, y_size)
+
+    def _set_shrinkage(self, prepared: Prepared) -> None:
+        super()._set_shrinkage(prepared)
+        if prepared.kappa > 0.0:
+            assert prepared.means is not None
+            center = shifted(prepared.means[0], prepared.problem.units.x)
+            self._fit_of = replace(self._fit_of, kappa=prepared.kappa, center=center)
 
     def _as_fitted(self) -> Self:
         """The model with the tasks and parameters of its fit."""
@@ -123,14 +133,17 @@ class AdaptingRegressor(MultiTaskRegressor):
 
     def _adapted(self, rows: TaskRows, labels: AnyArray, priors: Sequence[TaskPrior]) -> Self:
         """The copy, its new tasks fitted with their priors."""
-        rows, loss = self._as_fitted()._targets(rows.with_means())
+        place = self._intercept_prior()
+        free = place is not None and place.kappa == 0.0
+        rows, loss = rows.with_means(), self._as_fitted()._loss(rows)
+        y = loss.check_targets(rows.y, rows.sample_weight, rows.offsets, rows.tasks, free)
+        rows = replace(rows, y=y)
         if not loss.smooth:
             raise ValueError(f"adapt is for smooth losses, which {loss!r} is not.")
         n_tasks = rows.n_tasks
         weight = rows.sample_weight / self._fit_of.per_task
         coef = np.empty((n_tasks, rows.X.shape[1]))
         intercept, gaps = np.zeros(n_tasks), np.zeros(n_tasks)
-        place = self._intercept_prior()
         with one_blas_thread(), np.errstate(all="ignore"):
             for t, prior in enumerate(priors):
                 a, b = int(rows.offsets[t]), int(rows.offsets[t + 1])
@@ -170,15 +183,23 @@ class AdaptingRegressor(MultiTaskRegressor):
         """The prior of an intercept; None without one."""
         if not self._fit_of.parameters["fit_intercept"]:
             return None
-        return Intercept(0.0, np.zeros(self.coef_.shape[1]), self._mean_intercept)
+        fit, center = self._fit_of, self._fit_of.center
+        if center is None:
+            return Intercept(0.0, np.zeros(self.coef_.shape[1]), self._mean_intercept)
+        # The mean moves with the new task.
+        kappa = fit.kappa * fit.n_tasks / (fit.n_tasks + 1)
+        return Intercept(kappa, center, self._mean_intercept + float(center @ self._mean_coef))
 
     def _describe_new(self) -> None:
         """Bring what the model reads off its coefficients up to date."""
         parameters = self.get_params(deep=False)
+        common = getattr(self, "coef_common_", None)
         self.__dict__.update(self._fit_of.parameters)
         W = np.ascontiguousarray(self.coef_.T)
         self._describe(W, Problem(self.tasks_, W.shape[0]))
         self.__dict__.update(parameters)
+        if common is not None:  # it stays that of the fit
+            self.coef_common_, self.coef_specific_ = common, self.coef_ - common
 
     @property
     def task_prior_(self) -> tuple[FloatArray, FloatArray]:
@@ -203,10 +224,19 @@ class AdaptingRegressor(MultiTaskRegressor):
         return to_zero @ np.append(place.b0, prior.mean), to_zero @ joint @ to_zero.T
 
     def _noise(self) -> float:
-        """Mean square of the residuals; 1 for losses with a scale of their own."""
+        """Variance of the noise where the strengths are variances; 1 for losses without one."""
         if not self._fitted_loss.affine:
             return 1.0
+        fit, given = self._fit_of, self._given()
         W = np.ascontiguousarray(self.coef_.T)
-        problem = Problem(self.tasks_, W.shape[0])
-        penalty = penalty_in_units(self, problem, self._given()).value(W)
-        return max(2.0 * (float(self.objective_[-1]) - penalty) / self._fit_of.omega, 0.0)
+        penalty = penalty_in_units(self, Problem(self.tasks_, W.shape[0]), given).value(W)
+        free = fit.n_tasks if fit.parameters["fit_intercept"] else 0
+        if fit.center is not None:
+            free = 1
+        if given["lambda2"] == 0.0 and (self._quadratic() or getattr(self, "common", False)):
+            free += W.shape[0]  # the mean of the tasks is
+        # A norm is twice the quadratic that touches it.
+        saved = (1.0 - 0.5 * self._strengths["lambda1"]) * penalty
+        n = fit.per_task * fit.n_tasks
+        squares = 2.0 * (float(self.objective_[-1]) - saved) / fit.omega * n
+        return max(squares, 0.0) / max(n - free, 1.0)

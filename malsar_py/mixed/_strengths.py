@@ -1,7 +1,7 @@
 """Strengths of mean regularisation that are the variances of an isotropic mixed model.
 
-With nbar rows a task and the loss of every row counting the same, the coefficients of the model with
-slopes ``m + u_t``, ``u_t ~ N(0, sigma2 D I)``, ``m ~ N(0, sigma2 phi I)`` and intercepts of
+With nbar rows a task, and the loss of every row counting the same, the coefficients of the model
+with slopes ``m + u_t``, ``u_t ~ N(0, sigma2 D I)``, ``m ~ N(0, sigma2 phi I)`` and intercepts of
 variance ``sigma2 tau`` about a common one are those of mean regularisation with
 
     lambda2 = 1 / (N phi + nbar D),   lambda1 = 1 / (nbar D) - lambda2,   kappa = 1 / (nbar tau).
@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._tasks import TaskRows
+from ..base import pooling_strengths
 from ._estimate import Settings, estimate
 from ._statistics import make_frame, task_statistics
 
@@ -53,3 +54,6 @@ def reml_strengths(rows: TaskRows, fit_intercept: bool) -> tuple[float, float, f
         own = float(np.divide(1.0, per_task * D))
         kappa = float(np.divide(1.0, per_task * tau))
     return (own - lambda2 if np.isfinite(own) else own), lambda2, kappa
+
+
+pooling_strengths.append(reml_strengths)

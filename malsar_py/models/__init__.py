@@ -14,6 +14,10 @@ from .cluster import (
 from .glm import (
     MultiTaskGLM,
 )
+from .graph import (
+    GraphClassifier,
+    GraphRegressor,
+)
 from .groups import (
     GroupFeatureClassifier,
     GroupFeatureRegressor,
@@ -46,8 +50,6 @@ from .nonconvex import (
     NonconvexFusedRegressor,
 )
 from .relation import (
-    GraphClassifier,
-    GraphRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
     TaskRelationshipClassifier,

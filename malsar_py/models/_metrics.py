@@ -8,12 +8,15 @@ import scipy.linalg
 from .._typing import FloatArray
 
 
-def around(W: FloatArray, common: bool) -> tuple[FloatArray, FloatArray]:
-    """What coefficients (n_features, n_tasks) are drawn to, zero or the mean, and the rest."""
+def around(W: FloatArray, common: bool) -> tuple[FloatArray, FloatArray, float]:
+    """What coefficients (n_features, n_tasks) are drawn to, zero or the mean, and the rest.
+
+    And by how much more than others a new task may spread, because the mean moves with it.
+    """
     if not common:
-        return np.zeros(W.shape[0]), W
-    center = W.mean(axis=1)
-    return center, W - center[:, None]
+        return np.zeros(W.shape[0]), W, 1.0
+    center, n_tasks = W.mean(axis=1), W.shape[1]
+    return center, W - center[:, None], (n_tasks + 1) / n_tasks
 
 
 def over(sizes: FloatArray, strength: float) -> FloatArray:

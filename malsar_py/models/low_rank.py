@@ -14,12 +14,12 @@ from ..base import (
     NONNEGATIVE,
     AdaptingRegressor,
     MultiTaskClassifier,
-    MultiTaskEstimator,
     MultiTaskRegressor,
     Problem,
 )
 from ..penalties import L1, ColumnL2, Penalty, Ridge, Split, TraceBall, TraceNorm
 from ..prox import singular_values
+from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._metrics import around, left_singular, over
 from ._two_part import TwoPart
 
@@ -27,30 +27,32 @@ from ._two_part import TwoPart
 # the largest.
 _RANK_CUTOFF = 1e-10
 
-_OWN_ATTRIBUTES = """\
+_OWN_ATTRIBUTES = f"""\
     rank_ : int
-        Rank of `coef_`: singular values above 1e-10 times the largest."""
+        Rank of `coef_`: singular values above 1e-10 times the largest.
+{COMMON_ATTRIBUTES}"""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TraceNorm(MultiTaskEstimator):
+class _TraceNorm(CommonPart):
     _couples = True
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return TraceNorm(lambda1) + Ridge(lambda2)
+        return self._around(TraceNorm(lambda1)) + Ridge(lambda2)
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         # tr (VV' + ww')^(1/2), to second order in w.
-        center, V = around(W, False)
+        center, V, more = around(W, self.common)
         axes, s = left_singular(V)
-        return TaskPrior(center, axes, over(s, self.lambda1)).beside_ridge(self.lambda2)
+        return TaskPrior(center, axes, over(more * s, self.lambda1)).beside_ridge(self.lambda2)
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
+        super()._describe(W, problem)
         s = singular_values(W)
         self.rank_ = int((s > _RANK_CUTOFF * s.max(initial=0.0)).sum())
 
 
-@document("regressor", own_attributes=_OWN_ATTRIBUTES)
+@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_OWN_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
@@ -91,7 +93,7 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     """
 
 
-@document("classifier", own_attributes=_OWN_ATTRIBUTES)
+@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=_OWN_ATTRIBUTES)
 class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     """Low-rank logistic regression (trace norm): the tasks' models lie in a common subspace.
 
