@@ -35,7 +35,7 @@ MODELS = [
     TaskRelationshipRegressor(lambda1=0.05),
     ClusteredRegressor(lambda1=0.5, lambda2=0.05, n_clusters=2, random_state=0),
     GraphRegressor(lambda1=0.3, lambda2=0.05),
-    JointFeatureRegressor(lambda1=0.1, lambda2=0.02, common=True, intercept_shrinkage=0.5),
+    JointFeatureRegressor(lambda1=0.1, common=True, intercept_shrinkage=0.5),
     TraceNormRegressor(lambda1=0.1, common=True, intercept_shrinkage=np.inf),
     TaskRelationshipRegressor(lambda1=0.05, common=True),
     ClusteredRegressor(lambda1=0.5, lambda2=0.05, n_clusters=2, random_state=0, common=True),
@@ -82,10 +82,10 @@ def test_the_prior_touches_the_penalty(model):
     def cost(w):
         return penalty(fit, np.column_stack([W, w]))
 
-    errors = []
+    errors, direction = [], axes @ (np.sqrt(values) * rng.standard_normal(len(values)))
     for eps in (1e-1, 1e-2, 1e-3):
         # From the mean, where the slope is zero, to second order.
-        step = eps * axes @ (np.sqrt(values) * rng.standard_normal(len(values)))
+        step = eps * direction
         quadratic = 0.5 * float(np.square(axes.T @ step) @ (1.0 / values))
         symmetric = 0.5 * (cost(mean + step) + cost(mean - step)) - cost(mean)
         errors.append(abs(symmetric - quadratic) / quadratic)
@@ -144,7 +144,8 @@ def test_the_copy_knows_old_and_new(model):
     assert again.lambda1 == 7.0
     assert_array_equal(again.coef_, adapted.coef_)
     assert_array_equal(again.predict(X, tasks=tasks), adapted.predict(X, tasks=tasks))
-    assert adapted.score(X, y, tasks=tasks) > 0.5
+    if fit._fit_of.kappa < np.inf:  # with one intercept for all no task can be told
+        assert adapted.score(X, y, tasks=tasks) > 0.5
     for name in ("task_covariance_", "task_membership_"):
         if hasattr(fit, name):
             assert getattr(fit, name).shape == (5, 5)
