@@ -135,9 +135,7 @@ class AdaptingRegressor(MultiTaskRegressor):
         """The copy, its new tasks fitted with their priors."""
         place = self._intercept_prior()
         free = place is not None and place.kappa == 0.0
-        rows, loss = rows.with_means(), self._as_fitted()._loss(rows)
-        y = loss.check_targets(rows.y, rows.sample_weight, rows.offsets, rows.tasks, free)
-        rows = replace(rows, y=y)
+        rows, loss = self._as_fitted()._targets(rows.with_means(), free)
         if not loss.smooth:
             raise ValueError(f"adapt is for smooth losses, which {loss!r} is not.")
         n_tasks = rows.n_tasks

@@ -23,7 +23,6 @@ from ..base import (
     Problem,
     pooling_strengths,
 )
-from ..losses import Loss
 from ..penalties import MeanCoupling, Penalty, Ridge, SquaredTraceNorm
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._metrics import around, left_singular, over
@@ -145,9 +144,9 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
                 'lambda1="reml" sets lambda2 and intercept_shrinkage too: leave them at 0.'
             )
 
-    def _shrinkage(self, rows: TaskRows, loss: Loss) -> float:
+    def _shrinkage(self, rows: TaskRows) -> float:
         if self.lambda1 != "reml":
-            return super()._shrinkage(rows, loss)
+            return super()._shrinkage(rows)
         return self._kappa if self.fit_intercept else 0.0
 
     def _set_shrinkage(self, prepared: Prepared) -> None:
