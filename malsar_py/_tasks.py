@@ -173,8 +173,9 @@ def resolve_fit(
         order, y, weights, offsets, task_labels = _stacked_blocks(
             estimator, values, weights, keep, labels, source, ordered
         )
-    kappa = getattr(estimator, "intercept_shrinkage", 0.0)
-    if classes is not None and getattr(estimator, "fit_intercept", True) and not kappa:
+    shrunk = getattr(estimator, "intercept_shrinkage", 0.0) != 0.0
+    free = not (shrunk or getattr(estimator, "_one_class_tasks", False))
+    if classes is not None and getattr(estimator, "fit_intercept", True) and free:
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)

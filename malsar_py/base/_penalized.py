@@ -162,6 +162,10 @@ class MultiTaskEstimator(TaskEstimator):
             elif name in vars(self):
                 delattr(self, name)
 
+    def _shrinkage(self, rows: TaskRows) -> float:
+        """Kappa for these rows."""
+        return shrinkage_of(self, rows)
+
     def _targets(self, rows: TaskRows, free_intercepts: bool) -> tuple[TaskRows, Loss]:
         """The rows with the targets as the loss takes them, and the loss."""
         loss = self._loss(rows)
@@ -177,7 +181,7 @@ class MultiTaskEstimator(TaskEstimator):
         """Weigh and centre the data and put the objective together."""
         rows, feature_weight = self._weigh_features(self._weighed(rows))
         omega = task_weights(rows, self.task_weight)
-        kappa = shrinkage_of(self, rows)
+        kappa = self._shrinkage(rows)
         free = self.fit_intercept and kappa == 0.0
         if not free:
             rows = rows.with_means()
