@@ -18,6 +18,7 @@ from malsar_py import (
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
     SharedSubspaceRegressor,
+    Summary,
     TaskRelationshipRegressor,
     TraceNormClassifier,
     TraceNormRegressor,
@@ -223,6 +224,22 @@ def test_every_door(model):
     by_column = clone(model).set_params(task_column=1).fit(np.insert(long, 1, tasks, axis=1), y)
     for other in (by_keyword, by_column):
         assert_allclose(other.coef_, wide.coef_, rtol=0, atol=1e-4)
+
+
+@models([JointFeatureRegressor(), MeanRegularizedRegressor(lambda2=0.1), TraceNormRegressor()])
+def test_summaries(model):
+    X, y, tasks = ragged()
+    X += np.array([0.0, 1e4, 0.0, 0.0, -3.0])
+    level = dict(zip("abcd", [1.0, -2.0, 0.5, 3.0], strict=True))
+    X[:, 4] += [1e3 * level[t] for t in tasks]
+    tried = [WEIGHTS] if isinstance(model, TraceNormRegressor) else [FREE, "varying"]
+    summary = Summary().update(X, y, tasks=tasks)
+    for f in tried:
+        for fit_intercept in (True, False):
+            own = {"feature_weight": f, "tol": 1e-10, "fit_intercept": fit_intercept}
+            few = clone(model).set_params(**own).fit(summary)
+            rows = clone(model).set_params(**own).fit(X, y, tasks=tasks)
+            assert_allclose(few.coef_, rows.coef_, rtol=0, atol=1e-4)
 
 
 @models([ROWS[1], COUPLED[0], SPECTRAL[0]])
