@@ -24,6 +24,7 @@ from malsar_py import (
     TraceNormRegressor,
 )
 from malsar_py.model_selection import MultiTaskSearchCV, lambda1_max, regularization_path
+from malsar_py.model_selection._solve import prepare
 
 from .problems import ids, ragged, shared
 
@@ -311,3 +312,24 @@ def test_what_is_refused(model, f, message):
     X, y, tasks = data(model)
     with pytest.raises(ValueError, match=message):
         clone(model).set_params(feature_weight=f).fit(X, y, tasks=tasks)
+
+
+@models([*ROWS, *COUPLED, *SPECTRAL[:1]])
+def test_the_bound_holds_at_any_point(model):
+    X, y, tasks = data(model)
+    f = WEIGHTS if model in SPECTRAL else FREE
+    parameters = {"lambda2": 0.05, "feature_weight": f}
+    best = fit(model, X, y, tasks, **parameters)
+    optimum, unit = best.objective_[-1], best.objective_[0]
+    objective = prepare(clone(model).set_params(**parameters), X, y, tasks, None)[1].objective
+    W = best.coef_.T * (WEIGHTS[:, None] if model in SPECTRAL else 1.0)
+    rng = np.random.default_rng(0)
+    for size in (1e-6, 1e-2, 1.0, 10.0):
+        for _ in range(5):
+            V = W + size * rng.standard_normal(W.shape)
+            if model in COUPLED:
+                V[np.isinf(f)] = V[np.isinf(f)].mean(axis=1, keepdims=True)
+            found = objective.full_pass(V)[0]
+            assert found.gap >= 0.0
+            assert found.objective - found.gap <= optimum + 1e-9 * unit
+    assert objective.full_pass(W)[0].gap <= 1e-9 * unit
