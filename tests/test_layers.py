@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "_standins": set(),
     "_tasks": {"_family", "_features", "_given", "_labels", "_standins"},
     "_counted": {"_given", "_tasks"},
-    "_summary": {"_features", "_labels", "_standins", "_tasks"},
+    "_summary": {"_kernels", "_features", "_labels", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
     "_centring": {"_tasks", "_threads", "design"},
     "_weights": {"_labels", "_tasks"},

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _kernels
 from .._labels import frame_columns
 from .._typing import AnyArray, FloatArray, IntArray
 from ._summary import _MAX_MEMORY, Summary
@@ -38,7 +39,9 @@ class Columns:
     def _take(self, summary: Summary, batch: Any) -> Summary:
         if isinstance(batch, tuple):
             X, y, tasks, weight = (*batch, None, None)[:4]
-            folds = None if self.folds is None else _hashed(_numbers(X, y), self._n_folds())
+            folds = None
+            if self.folds is not None:
+                folds = _hashed(_numbers(X), _numbers(y), self._n_folds())
             if len(_as_array(X)) == 0:
                 return summary
             return summary.update(X, y, tasks=tasks, folds=folds, sample_weight=weight)
@@ -66,7 +69,7 @@ class Columns:
         if isinstance(self.folds, str):
             folds = read(self.folds)
         elif self.folds is not None:
-            folds = _hashed(np.column_stack([X, y]), self._n_folds())
+            folds = _hashed(X, y, self._n_folds())
         tasks = None if self.task_column is None else read(self.task_column)
         weight = None if self.sample_weight is None else read(self.sample_weight)
         several = not isinstance(self.target, str)
@@ -239,17 +242,12 @@ def _as_array(X: Any) -> Any:
     return X if hasattr(X, "__len__") else np.asarray(X)
 
 
-def _numbers(X: Any, y: Any) -> FloatArray:
-    return np.column_stack([np.asarray(X, np.float64), np.asarray(y, np.float64)])
+def _numbers(values: Any) -> FloatArray:
+    return np.ascontiguousarray(values, np.float64).reshape(len(values), -1)
 
 
-def _hashed(values: FloatArray, n_folds: int) -> IntArray:
-    """Each row's numbers, mixed to one of so many folds (splitmix64 of Steele, Lea, Flood 2014)."""
-    bits = np.ascontiguousarray(values + 0.0).view(np.uint64)  # -0.0 is 0.0
-    state = np.zeros(len(values), np.uint64)
-    for column in bits.T:
-        state = (state ^ column) + np.uint64(0x9E3779B97F4A7C15)
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        state ^= state >> np.uint64(31)
-    return (state % np.uint64(n_folds)).astype(np.intp)
+def _hashed(X: FloatArray, y: FloatArray, n_folds: int) -> IntArray:
+    """Each row's numbers, mixed to one of so many folds."""
+    folds = np.empty(len(X), np.intp)
+    _kernels.moments.hash_rows(X.view(np.uint64), y.view(np.uint64), n_folds, folds)
+    return folds
