@@ -35,7 +35,7 @@ class L1(Norm):
     array([[2., 0.]])
     """
 
-    row_code: ClassVar[int | None] = 1
+    row_norm: ClassVar[str | None] = "L1"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.abs(W).sum())
@@ -75,7 +75,7 @@ class RowL2(Norm):
            [ 0. ,  0. ]])
     """
 
-    row_code: ClassVar[int | None] = 2
+    row_norm: ClassVar[str | None] = "L2"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->j", W, W)).sum())
@@ -96,7 +96,7 @@ class WeightedL1(Norm):
 
     weights: FloatArray
 
-    row_code: ClassVar[int | None] = 1
+    row_norm: ClassVar[str | None] = "L1"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(self.weights @ np.abs(W).sum(axis=1))
