@@ -64,7 +64,7 @@ MAY_IMPORT = {
     | {"objective", "solvers"},
     "_limits": {"_solution", "_units", "objective", "penalties", "solvers"},
     # all of them -> estimators
-    "base": _CORE,
+    "base": _CORE | {"_summary"},
     "models": _CORE | {"base"},
     "mixed": {"_kernels", "_labels", "_tasks", "_docs", "_threads", "penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},

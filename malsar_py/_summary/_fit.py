@@ -20,11 +20,25 @@ if TYPE_CHECKING:
 def task_rows(summary: Summary, estimator: Any) -> TaskRows:
     """Rows with the squared loss of all; sets what the estimator knows of its features."""
     refuse_rows_needed(estimator)
-    whole = summary.pooled()
-    moments, d = whole.moments, whole.n_features_in_
+    return rows_of(summary, estimator)
+
+
+def rows_of(summary: Summary, estimator: Any) -> TaskRows:
+    """The same for an estimator of any loss."""
+    summary.moments  # noqa: B018 - an empty summary is refused
     column = _label_column(summary, estimator)
     _set_features(summary, estimator, column)
-    tasks = whole.tasks_
+    labelled = "keyword" if column is None else "column"
+    return few_rows(
+        summary.pooled(),
+        labelled if summary._labelled[0] else "none",
+        feature_names(estimator, column),
+    )
+
+
+def few_rows(whole: Summary, door: str, names: AnyArray) -> TaskRows:
+    """Rows of a summary without folds, by task; with several targets the door is "shared"."""
+    moments, d, tasks = whole.moments, whole.n_features_in_, whole.tasks_
     if whole._targets:
         Z, sizes, weight = _stacked(moments, np.zeros(1, np.intp))
         q = len(tasks)
@@ -40,8 +54,6 @@ def task_rows(summary: Summary, estimator: Any) -> TaskRows:
         y = Z[:, d].copy()
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         means = moments.mean[order]
-        labelled = "keyword" if column is None else "column"
-        door = labelled if whole._labelled[0] else "none"
         known = StandsFor(means[:, :d], means[:, d], *(v[order] for v in _counts(moments)))
     return TaskRows(
         np.ascontiguousarray(Z[:, :d]),
@@ -51,7 +63,7 @@ def task_rows(summary: Summary, estimator: Any) -> TaskRows:
         tasks,
         door,
         None,
-        feature_names(estimator, column),
+        names,
         True,
         np.arange(len(Z)),
         stands_for=known,

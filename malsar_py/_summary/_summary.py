@@ -24,7 +24,7 @@ from . import _fit
 from ._keys import Key, Labels, counted, keys_of, label_array
 from ._moments import Moments, equivalent_rows
 
-_MAX_MEMORY = 4 * 2**30
+MAX_MEMORY = 4 * 2**30
 
 
 class Summary(RowSource):
@@ -92,7 +92,7 @@ class Summary(RowSource):
     True
     """
 
-    def __init__(self, *, max_memory: int = _MAX_MEMORY) -> None:
+    def __init__(self, *, max_memory: int = MAX_MEMORY) -> None:
         self.max_memory = max_memory
         self._names: list[Any] | None = None  # of the features
         self._numbered = True
@@ -141,7 +141,7 @@ class Summary(RowSource):
         MemoryError
             If the statistics would take more than `max_memory`.
         """
-        X, names = _features(X)
+        X, names = read_features(X)
         y, targets = _target(y)
         check_consistent_length(X, y)
         return self._take(
@@ -420,7 +420,7 @@ class Summary(RowSource):
             )
 
 
-def _features(X: Any) -> tuple[FloatArray, list[Any] | int]:
+def read_features(X: Any) -> tuple[FloatArray, list[Any] | int]:
     """Float64 features, and the names of the columns or their number."""
     table = as_table(X)
     names = frame_columns(table)
