@@ -45,16 +45,21 @@ def few_rows(whole: Summary, door: str, names: AnyArray) -> TaskRows:
         y, weight = Z[:, d:].T.flatten(), np.tile(weight, q)
         offsets = np.arange(q + 1, dtype=np.int64) * len(Z)
         means, door = np.repeat(moments.mean, q, axis=0), "shared"
-        known = StandsFor(
-            means[:, :d], moments.mean[0, d:], *(np.repeat(v, q) for v in _counts(moments))
-        )
+        apart = np.zeros((q, d + 1))
+        apart[:, d] = moments.mean[0, d:] - moments.mean[0, d]
+        n, log_weight = np.repeat(moments.n, q), np.repeat(moments.log_weight, q)
+        known = StandsFor(means[:, :d], moments.mean[0, d:], n, log_weight, apart)
     else:
         order = task_order(whole)
         Z, sizes, weight = _stacked(moments, order)
         y = Z[:, d].copy()
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         means = moments.mean[order]
-        known = StandsFor(means[:, :d], means[:, d], *(v[order] for v in _counts(moments)))
+        apart = (moments.shift[order] - moments.shift[order[0]]) + (
+            moments.offset[order] - moments.offset[order[0]]
+        )
+        n, log_weight = moments.n[order], moments.log_weight[order]
+        known = StandsFor(means[:, :d], means[:, d], n, log_weight, apart)
     return TaskRows(
         np.ascontiguousarray(Z[:, :d]),
         y,
@@ -87,10 +92,6 @@ def _stacked(moments: Moments, order: IntArray) -> tuple[FloatArray, IntArray, F
     sizes = np.array([len(deviations) for deviations, _, _ in found])
     weight = np.repeat([weight for _, _, weight in found], sizes)
     return np.concatenate([deviations for deviations, _, _ in found]), sizes, weight
-
-
-def _counts(moments: Moments) -> tuple[AnyArray, AnyArray]:
-    return moments.n, moments.log_weight
 
 
 def refuse_rows_needed(estimator: Any) -> None:

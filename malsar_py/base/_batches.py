@@ -350,6 +350,11 @@ def _begin(model: MultiTaskEstimator, source: Any, columns: Columns) -> _Fit:
             f"{type(model).__name__} with {loss!r} cannot be fitted by batches, only with the "
             "logistic, Poisson, gamma and squared losses."
         )
+    if model.intercept_shrinkage != 0.0:
+        raise ValueError(
+            f"intercept_shrinkage={model.intercept_shrinkage!r} is not for fits by batches with "
+            "this loss: set it to 0."
+        )
     problem = Problem(rows.tasks, rows.X.shape[1])
     penalty = penalty_in_units(model, problem, model._given())
     if penalty.free_part(rows.n_tasks) is not None:

@@ -225,7 +225,7 @@ class MultiTaskEstimator(TaskEstimator):
         loss = self._loss(rows)
         kappa = shrinkage_of(self, rows, loss)
         if kappa > 0.0 or not self.fit_intercept:
-            rows = rows.with_means()
+            rows = rows.with_means(common=self.fit_intercept)
         rows = self._with_targets(rows, loss, kappa)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)
