@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._centring import make_design
-from .._certificates import Certificate, DualPoint
 from .._labels import as_labels, factorize, match_keys, show_label, show_labels
 from .._limits import penalty_in_units
 from .._solution import Prepared, Problem, Solution
@@ -30,7 +29,7 @@ from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
 from .._weights import task_weights
 from ..losses import LOG, LOGIT, Gamma, Logistic, Loss, Poisson, Squared
-from ..objective import Objective, make_objective
+from ..objective import Certificate, DualPoint, Objective, make_objective
 from ..parts import by_parts
 from ..solvers import Result
 from ..solvers._result import History
