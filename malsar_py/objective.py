@@ -91,7 +91,7 @@ class Objective(ABC):
         """Weights (N,) of a quadratic bound on the loss; of its model at W = 0 if it has none."""
         if self.loss.curvature is None:
             return self.loss.second_derivative(self.y, self.theta0, self.c)
-        return self.loss.curvature * self.c
+        return self.c if self.loss.curvature == 1.0 else self.loss.curvature * self.c
 
     @abstractmethod
     def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
