@@ -72,6 +72,10 @@ class Loss(ABC):
         Whether there is a derivative everywhere.
     of_norms : bool
         A task's loss is the norm of its residuals, times ``sqrt(omega_t)``.
+    attained : bool
+        Whether the smallest loss of a sample is that of a finite prediction.
+    positive_only : bool
+        Whether targets must not be negative (scikit-learn's tag).
     link : Link
         What `predict` returns is ``link.inverse`` of the linear prediction.
     unit_score : UnitScore
@@ -84,6 +88,8 @@ class Loss(ABC):
     of_moments: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
     of_norms: ClassVar[bool] = False
+    attained: ClassVar[bool] = True
+    positive_only: ClassVar[bool] = False
     link: ClassVar[Link] = IDENTITY
 
     @abstractmethod
@@ -194,6 +200,10 @@ class Loss(ABC):
     def unit_score(self) -> UnitScore:
         """What `score` means."""
         return R2
+
+    def unit_scores(self, index: IntArray) -> list[tuple[UnitScore, AnyArray]]:
+        """The unit scores of the rows of tasks ``index``, with the masks of their rows."""
+        return [(self.unit_score, np.ones(index.shape, dtype=np.bool_))]
 
     def _theta(self, y: FloatArray, z: FloatArray, c: FloatArray) -> FloatArray:
         return -_weighted(c, self.derivative(y, z))

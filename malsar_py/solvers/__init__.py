@@ -9,10 +9,12 @@ from ._result import History, Result
 from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
+from .by_rows import solve_by_rows
 from .closed_form import closed_form_fits, solve_closed_form
 from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel, learn_task_kernel
 from .free_rows import free_rows_fit, solve_around_free_rows
 from .newton import newton_fits, solve_newton
+from .pooled import best_common
 from .reweighted import StagedResult, solve_reweighted
 from .separation import separates
 from .splitting import solve_splitting, splitting_fits
@@ -30,6 +32,7 @@ __all__ = [
     "StagedResult",
     "Workspace",
     "active_set_fits",
+    "best_common",
     "closed_form_fits",
     "free_rows_fit",
     "hand_over",
@@ -42,6 +45,7 @@ __all__ = [
     "solve_accelerated",
     "solve_active_set",
     "solve_around_free_rows",
+    "solve_by_rows",
     "solve_closed_form",
     "solve_newton",
     "solve_reweighted",

@@ -9,7 +9,8 @@ from ..objective import Objective
 from ._choice import Solver, register
 from ._result import Result
 from .accelerated import solve_accelerated
-from .active_set import active_set_fits, separates_over_rows, solve_active_set
+from .active_set import active_set_fits, separates_over_rows
+from .by_rows import solve_by_rows
 from .closed_form import closed_form_fits, closed_form_pays, solve_closed_form
 from .newton import newton_fits, solve_newton
 from .semismooth import semismooth_fits, solve_semismooth
@@ -33,7 +34,7 @@ def _for_sets(objective: Objective) -> str:
 
 
 def _working_sets(objective: Objective, W0: FloatArray, **limits: Any) -> Result:
-    minimise = solve_tied if tied_fits(objective) else solve_active_set
+    minimise = solve_tied if tied_fits(objective) else solve_by_rows
     return minimise(objective, W0, **limits)
 
 
