@@ -63,12 +63,24 @@ def sparse_features(
         input_name="X",
         accept_large_sparse=True,
     )
+    X = sparse.csr_array(X)
     if not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
     if not (estimator._takes_sparse if fit else estimator._linear):
         X = dense(X, estimator)
     return X, column
+
+
+def as_array(rows: Any) -> AnyArray:
+    """A few rows, be they sparse."""
+    found: AnyArray = rows.toarray() if is_sparse(rows) else rows
+    return found
+
+
+def times_columns(X: Any, factor: AnyArray) -> Any:
+    """X with a factor for each column."""
+    return X.multiply(factor).tocsr() if is_sparse(X) else X * factor
 
 
 def dense(X: Any, estimator: Any) -> AnyArray:

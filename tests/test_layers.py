@@ -80,7 +80,15 @@ MAY_IMPORT = {
     "metrics": {"losses", "_counted", "_given", "_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
-    "inspection": {"_labels", "_tasks", "_threads", "base", "model_selection", "plotting"},
+    "inspection": {
+        "_features",
+        "_labels",
+        "_tasks",
+        "_threads",
+        "base",
+        "model_selection",
+        "plotting",
+    },
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {

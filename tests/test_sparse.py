@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.preprocessing import MaxAbsScaler
 
 from malsar_py import (
@@ -27,6 +28,7 @@ from malsar_py import (
     TraceNormRegressor,
     _sparse,
 )
+from malsar_py.inspection import bootstrap
 from malsar_py.model_selection import MultiTaskSearchCV, lambda1_max, regularization_path
 
 from .problems import assert_same_objective, objective_at_zero
@@ -264,6 +266,38 @@ def test_what_is_refused():
         LassoRegressor().fit(X, y, **fit).predict(X[:, :11], tasks=fit["tasks"])
     with pytest.raises(ValueError, match="Complex data not supported"):
         LassoRegressor().fit(X.astype(complex), y, **fit)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix])
+@pytest.mark.parametrize("door", ["shared", "keyword"])
+def test_weights_of_features_and_shrunk_intercepts(kind, door):
+    X, y, _, fit = data((60, 12, 3), door, False)
+    weight = np.linspace(0.5, 2.0, 12)
+    for model in (
+        JointFeatureRegressor(lambda1=0.02, tol=1e-10, feature_weight=weight),
+        MeanRegularizedRegressor(lambda1=0.2, lambda2=0.01, tol=1e-10, feature_weight=weight),
+        LassoRegressor(lambda1=0.02, tol=1e-10, intercept_shrinkage=2.0),
+    ):
+        expected = model.fit(X.toarray(), y, **fit).coef_
+        assert_allclose(model.fit(kind(X), y, **fit).coef_, expected, atol=1e-8)
+
+
+def test_new_tasks_and_resamples():
+    X, y, _, fit = data((90, 8, 3), "keyword", False)
+    fit.pop("sample_weight")
+    model = MeanRegularizedRegressor(lambda1=0.2, lambda2=0.01, tol=1e-10)
+    new = np.where(fit["tasks"] == 2, 7, fit["tasks"])[fit["tasks"] == 2]
+    some = fit["tasks"] < 2
+    found = []
+    for A in (X, X.toarray()):
+        fitted = clone(model).fit(A[some], y[some], tasks=fit["tasks"][some])
+        found.append(fitted.adapt(A[~some], y[~some], tasks=new).predict(A[~some], tasks=new))
+    assert_allclose(found[0], found[1], atol=1e-8)
+    draws = [
+        bootstrap(model, A, y, **fit, n_resamples=3, unit="task", random_state=0)
+        for A in (X, X.toarray())
+    ]
+    assert_allclose(draws[0].coef, draws[1].coef, atol=1e-8)
 
 
 def test_hostile_scales():

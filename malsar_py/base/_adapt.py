@@ -16,6 +16,7 @@ from .._labels import show_label
 from .._limits import penalty_in_units, within_floats
 from .._new_tasks import resolve_new_tasks
 from .._solution import Prepared, Problem, Solution
+from .._sparse import as_array
 from .._task_prior import Intercept, TaskPrior
 from .._tasks import TaskRows
 from .._threads import one_blas_thread
@@ -152,7 +153,7 @@ class AdaptingRegressor(MultiTaskRegressor):
             for t, prior in enumerate(priors):
                 a, b = int(rows.offsets[t]), int(rows.offsets[t + 1])
                 used = np.flatnonzero(weight[a:b] > 0.0)
-                X = rows.X[used] if rows.shared else rows.X[a:b][used]
+                X = as_array(rows.X[used] if rows.shared else rows.X[a:b][used])
                 rounding = _EPS * np.abs(X) @ np.abs(prior.mean)
                 y_size = max(self._fit_of.y_size, float(np.abs(rows.y[a:b]).max()))
                 y_size = y_size if loss.affine else max(y_size, 1.0)

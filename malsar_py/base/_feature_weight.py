@@ -13,8 +13,10 @@ from .._centring import bounded
 from .._labels import show_label
 from .._limits import penalty_in_units
 from .._solution import Prepared, Problem
+from .._sparse import is_sparse, times_columns
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
+from ..design import own_rows
 from ..penalties import Penalty, Ridge, RowCoupling, TaskQuadratic
 from ._penalized import MultiTaskEstimator
 from ._positive import Signed
@@ -177,7 +179,7 @@ def _times(rows: TaskRows, factor: FloatArray) -> TaskRows:
     about = rows.stands_for
     if about is not None:
         about = replace(about, X=about.X * factor)
-    return replace(rows, X=rows.X * factor, own=True, bound=np.inf, stands_for=about)
+    return replace(rows, X=times_columns(rows.X, factor), own=True, bound=np.inf, stands_for=about)
 
 
 def varies_within_tasks(rows: TaskRows) -> AnyArray:
@@ -188,8 +190,16 @@ def varies_within_tasks(rows: TaskRows) -> AnyArray:
     sizes = np.add.reduceat(weight, starts)
     each = weight.reshape(rows.n_tasks, -1) if rows.shared else None
     total = weight if each is None else each.sum(axis=0)
-    X = rows.X - total @ rows.X / total.sum()
-    squares = total @ np.square(X)
-    sums = np.add.reduceat(weight[:, None] * X, starts) if each is None else each @ X
+    mean = total @ rows.X / total.sum()
+    if is_sparse(rows.X):
+        given: Any = rows.X
+        squares = np.maximum(total @ given.multiply(given) - total.sum() * mean**2, 0.0)
+        design = own_rows(rows.X, rows.offsets) if each is None else None
+        sums = each @ rows.X if design is None else design.adjoint_rows(weight)
+        sums = sums - sizes[:, None] * mean
+    else:
+        X = rows.X - mean
+        squares = total @ np.square(X)
+        sums = np.add.reduceat(weight[:, None] * X, starts) if each is None else each @ X
     between = (np.square(sums) / sizes[:, None]).sum(axis=0)
     return (squares > 0.0) & (squares - between >= _LEAST_SHARE * squares)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .._features import take_rows
 from .._labels import show_label
 from .._tasks import TaskRows
 from .._typing import AnyArray, IntArray
@@ -39,7 +40,7 @@ class Draw:
         sizes = np.bincount(group, minlength=len(labels))
         return replace(
             rows,
-            X=np.ascontiguousarray(rows.X[order]),
+            X=take_rows(rows.X, order, False)[0],
             y=rows.y[order],
             sample_weight=rows.sample_weight[order],
             offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
