@@ -83,9 +83,7 @@ class Objective(ABC):
     @cached_property
     def weights(self) -> FloatArray:
         """Weights (N,) of a quadratic bound on the loss; of its model at W = 0 if it has none."""
-        if self.loss.curvature is None:
-            return self.loss.second_derivative(self.y, self.theta0, self.c)
-        return self.loss.curvature * self.c
+        return self.loss.weights(self.y, self.theta0, self.c)
 
     @abstractmethod
     def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
@@ -129,7 +127,8 @@ class Objective(ABC):
     def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
         """Objective and duality gap at W from the pass there."""
         G = np.ascontiguousarray(found.G.T)
-        point = DualPoint(found.loss, G, self.dual_of(found, float(np.vdot(W, G))))
+        dual = self.dual_of(found, float(np.vdot(W, G)))
+        point = DualPoint(found.loss, G, dual, found.theta)
         return replace(self._certify(W, None, point), intercepts=found.intercepts)
 
     def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
@@ -241,7 +240,7 @@ class Objective(ABC):
         def dual(alpha: float) -> float:
             return self.loss.dual(self.y, theta, self.c, alpha)
 
-        return DualPoint(value, self.design.adjoint(theta), dual)
+        return DualPoint(value, self.design.adjoint(theta), dual, theta)
 
     def loss_lipschitz(self) -> float:
         """Estimate of the loss's largest curvature, maybe some per cent too low."""
@@ -442,8 +441,8 @@ class GeneralObjective(Objective):
     def _shifted(
         self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
-        value, theta, _ = self._evaluate(lifted)
-        self._make_feasible(theta)
+        assert point.theta is not None
+        theta = point.theta.copy()
         weight = self.loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         gram = design.free_gram(weight, self.fit_intercept, basis)
@@ -454,7 +453,7 @@ class GeneralObjective(Objective):
             theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
-        return self._point(W, value, theta)
+        return self._point(W, point.loss, theta)
 
     def model(self, W: FloatArray, z: FloatArray) -> QuadraticObjective:
         """The loss to second order at W with predictions z: least squares on working responses.

@@ -48,7 +48,19 @@ def test_huber(samples, fit, delta, start):
     T = len(offsets) - 1
     b0 = start[:T].copy()
     (value,), written = same(
-        losses.huber, y, z, c, offsets, fit, delta, b0, np.empty_like(y), scale=20.0, rtol=1e-11
+        losses.clipped,
+        y,
+        z,
+        c,
+        offsets,
+        fit,
+        -delta,
+        delta,
+        1.0,
+        b0,
+        np.empty_like(y),
+        scale=20.0,
+        rtol=1e-11,
     )
     b, theta = written[-2:]
     r = y - z - np.repeat(b, np.diff(offsets))
@@ -239,6 +251,6 @@ def test_huber_intercepts_of_hard_tasks(scale):
 
     for start in (0.0, -1e9, 1e9):
         b, theta = np.array([start]), np.empty(1001)
-        losses.huber(y, np.zeros(1001), c, offsets, True, 1.0, b, theta)
+        losses.clipped(y, np.zeros(1001), c, offsets, True, -1.0, 1.0, 1.0, b, theta)
         assert abs(slope(b[0])) <= 1e-11  # y has ten digits before the point
         assert abs(slope(brentq(slope, -1e7, 1e7, xtol=1e-12))) <= 1e-9

@@ -65,6 +65,19 @@ class PerTask(Loss):
     def model_curvature(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
         return self._each(lambda run, own: run.loss.model_curvature(y[own], theta[own], c[own]))
 
+    def weights(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        return self._each(lambda run, own: run.loss.weights(y[own], theta[own], c[own]))
+
+    def smoothed(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, width: float
+    ) -> tuple[Loss, FloatArray]:
+        losses, targets = [], y.copy()
+        for loss, t, own, _ in self._runs:
+            if not loss.smooth:
+                loss, targets[own] = loss.smoothed(y[own], theta[own], c[own], width)
+            losses += [loss] * (t.stop - t.start)
+        return replace(self, losses=tuple(losses)), targets
+
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         parts = ((run.loss, run.samples) for run in self._runs)
         return sum(loss.dual(y[own], theta[own], c[own], alpha) for loss, own in parts)

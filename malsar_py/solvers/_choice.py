@@ -11,6 +11,7 @@ from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
+from .multipliers import solve_multipliers
 from .newton import newton_fits, solve_newton
 from .splitting import solve_splitting, splitting_fits
 
@@ -29,11 +30,6 @@ def solve(
     """Minimise by the solver asked for; ``name`` is the model's, for errors."""
     direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
     sparse = active_set_fits(objective)
-    if not objective.loss.smooth:
-        raise ValueError(
-            f"{name} with {objective.loss!r}: no solver takes this loss, which is not smooth, with "
-            "this penalty."
-        )
     if solver == "closed-form" and not direct:
         raise ValueError(
             "solver='closed-form' is for the squared loss with quadratic penalties only, which "
@@ -44,6 +40,21 @@ def solve(
             "solver='active-set' is for penalties that separate over the features (L1, L2,1), "
             f"which that of {name} with these parameters does not: use 'auto' or 'apg'."
         )
+    if not objective.loss.smooth:
+
+        def smooth(problem: Objective, W: FloatArray, tol: float, max_iter: int) -> Result:
+            return solve(
+                problem,
+                W,
+                solver=solver,
+                name=name,
+                tol=tol,
+                max_iter=max_iter,
+                verbose=0,
+                workspace=None,
+            )
+
+        return solve_multipliers(objective, W0, smooth, tol=tol, max_iter=max_iter, verbose=verbose)
     if direct and solver in ("auto", "closed-form"):
         assert isinstance(objective, QuadraticObjective)
         if solver == "closed-form" or closed_form_fits(objective):
