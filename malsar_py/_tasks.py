@@ -178,7 +178,8 @@ def resolve_fit(
         order, y, weights, offsets, task_labels = _stacked_blocks(
             estimator, values, weights, keep, labels, source, ordered
         )
-    if classes is not None and getattr(estimator, "fit_intercept", True):
+    shrunk = getattr(estimator, "intercept_shrinkage", 0.0) != 0.0
+    if classes is not None and getattr(estimator, "fit_intercept", True) and not shrunk:
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
@@ -437,7 +438,8 @@ def _refuse_one_class_tasks(
         raise ValueError(
             f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
             "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            f"with another, or set fit_intercept=False. {_ONE_CLASS_HINT}"
+            "with another, shrink the intercepts (intercept_shrinkage > 0) where the estimator has "
+            f"that, or set fit_intercept=False. {_ONE_CLASS_HINT}"
         )
 
 

@@ -43,7 +43,7 @@ def with_events(y, c, offsets):
     delta=st.sampled_from([0.1, 1.35, 100.0]),
     start=arrays(4),
 )
-def test_huber(samples, fit, delta, start):
+def test_clipped(samples, fit, delta, start):
     y, z, c, offsets = samples
     T = len(offsets) - 1
     b0 = start[:T].copy()
@@ -64,9 +64,9 @@ def test_huber(samples, fit, delta, start):
     )
     b, theta = written[-2:]
     r = y - z - np.repeat(b, np.diff(offsets))
-    assert_allclose(theta, c * np.clip(r, -delta, delta), rtol=1e-12, atol=1e-13)
-    size = np.minimum(np.abs(r), delta)
-    assert_allclose(value, np.sum(c * size * (np.abs(r) - 0.5 * size)), rtol=1e-12, atol=1e-13)
+    a = np.clip(r, -0.5 * delta, delta)
+    assert_allclose(theta, c * a, rtol=1e-12, atol=1e-13)
+    assert_allclose(value, np.sum(c * a * (r - 0.5 * a)), rtol=1e-12, atol=1e-13)
     if fit:
         for own in task_slices(offsets):
             assert abs(theta[own].sum()) <= 1e-12 * delta * c[own].sum()

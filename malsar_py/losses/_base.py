@@ -160,7 +160,7 @@ class Loss(ABC):
         """Weights of a quadratic bound on the loss; of its model at theta if it has none."""
         if self.curvature is None:
             return self.second_derivative(y, theta, c)
-        return self.curvature * c
+        return c if self.curvature == 1.0 else self.curvature * c
 
     def separates(
         self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, fit_intercept: bool
@@ -195,8 +195,8 @@ class Loss(ABC):
         theta / c)^2`` (up to a constant): that keeps the slopes s near those of theta.
         """
         raise ValueError(
-            f"{self!r} is not smooth, and does not say by `smoothed` what is near it and smooth: no "
-            "solver takes it."
+            f"{self!r} is not smooth, and does not say by `smoothed` what near it is: no solver "
+            "takes it."
         )
 
     def in_units(self, exponent: int) -> Self:

@@ -1,4 +1,4 @@
-"""Losses whose slopes are residuals, clipped: Huber's, and quantile losses smoothed around a point."""
+"""Losses whose slopes are residuals, clipped: Huber's, and quantile losses made smooth."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from ..base import (
 )
 from ..graphs import to_laplacian
 from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTraceNorm
+from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -276,24 +277,29 @@ class GraphClassifier(_Graph, MultiTaskClassifier):
     """
 
 
-_RELATION_ATTRIBUTES = """\
+_RELATION_ATTRIBUTES = f"""\
     task_covariance_ : ndarray of shape (n_tasks, n_tasks)
         The minimising Omega, ``(W'W)^(1/2)`` divided by its trace; I/n_tasks if W = 0.
     task_correlation_ : ndarray of shape (n_tasks, n_tasks)
-        The same scaled to ones on the diagonal; a task without coefficients is related to none."""
+        The same scaled to ones on the diagonal; a task without coefficients is related to none.
+        With ``common=True`` both are of what the tasks add to the common model.
+{COMMON_ATTRIBUTES}"""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TaskRelationship(MultiTaskEstimator):
+class _TaskRelationship(CommonPart):
     _couples = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         ridge = Ridge(lambda2)
-        return SquaredTraceNorm(lambda1) + ridge if lambda1 > 0.0 else ridge
+        return self._around(SquaredTraceNorm(lambda1)) + ridge if lambda1 > 0.0 else ridge
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
+        super()._describe(W, problem)
+        if self.common:
+            W = self.coef_specific_.T
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
         total = s.sum()
@@ -305,7 +311,7 @@ class _TaskRelationship(MultiTaskEstimator):
         np.fill_diagonal(self.task_correlation_, 1.0)
 
 
-@document("regressor", own_attributes=_RELATION_ATTRIBUTES)
+@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
@@ -354,7 +360,7 @@ class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_attributes=_RELATION_ATTRIBUTES)
+@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
 class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
     """Task relationship learning (MTRL), logistic: the tasks' covariance is learnt.
 

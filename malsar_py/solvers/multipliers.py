@@ -48,7 +48,13 @@ def solve_multipliers(
     are counted.
     """
     whole = whole_of(objective)
-    design, c, intercept = whole.design, whole.c, whole.fit_intercept
+    if 0.0 < whole.shrinkage < np.inf:
+        raise ValueError(
+            f"{whole.loss!r} is not smooth, which intercepts drawn to their mean do not take: set "
+            "intercept_shrinkage to 0 or inf."
+        )
+    design, c = whole.design, whole.c
+    terms = objective.penalty, whole.fit_intercept, whole.shrinkage
     target = tol * objective.scale
     width = unit = _FIRST * objective.scale / max(float(c.sum()), np.finfo(float).tiny)
     W = np.array(W0, dtype=np.float64, order="C")
@@ -77,7 +83,7 @@ def solve_multipliers(
         width = max(width, _LEAST_WIDTH * unit)
         share *= 1.0 if follows else _FINER
         loss, y = whole.loss.smoothed(whole.y, theta, c, width)
-        problem = by_parts(make_objective(design, loss, y, c, objective.penalty, intercept))
+        problem = by_parts(make_objective(design, loss, y, c, *terms))
         goal = max(share * min(found.gap, objective.scale), 0.1 * target)
         relative = max(goal / max(problem.scale, np.finfo(float).tiny), _FINEST)
         solution = solve(problem, W, relative, max(max_iter - n_iter, 1))
