@@ -29,7 +29,7 @@ from ._typing import FloatArray, IntArray
 from .design import Design
 from .hessian import Hessian
 from .intercepts import Link, make_intercepts
-from .losses import Evaluation, Loss, Squared, centre
+from .losses import Evaluation, Loss, Squared
 
 _POWER_STEPS = 20
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
@@ -154,10 +154,7 @@ class Objective(ABC):
         And ``X' theta``. What rounding left of sums that should vanish with intercepts is taken out
         of theta.
         """
-        if self.fit_intercept:
-            theta = theta.copy()
-            centre(theta, self.c, self.design.offsets)
-        point = self._point(W, loss, theta)
+        point = self._point(W, loss, theta.copy())
         return self._certify(W, None, point), point.G
 
     def value_at(self, W: FloatArray, z: FloatArray) -> float:

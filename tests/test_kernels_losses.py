@@ -54,7 +54,7 @@ def test_clipped(samples, fit, delta, start):
         c,
         offsets,
         fit,
-        -delta,
+        -0.5 * delta,
         delta,
         1.0,
         b0,

@@ -24,7 +24,7 @@ from ._result import History, Result
 # Widths in units of the mean loss at W = 0: the first, and what comes of one where the gap does not
 # follow, and where it does.
 _FIRST, _NARROWER, _SLOWLY = 1.0, 0.2, 0.5
-_LEAST_WIDTH = 1e-12
+_LEAST_WIDTH = 1e-4
 # Rounds are solved to this share of the gap, less where the gap does not follow.
 _SHARE, _FINER = 0.1, 0.1
 _FINEST = 1e-13
