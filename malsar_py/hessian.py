@@ -15,7 +15,7 @@ from ._linalg import solve_free
 from ._protocols import Basis, Rows
 from ._typing import FloatArray, IntArray
 from .design import Design
-from .intercepts import Intercepts, Link, ShrunkIntercepts
+from .intercepts import Intercepts, ShrunkIntercepts, Tie
 
 # What is left of s, as a share of it, where features can stand in for the common intercept.
 _NOTHING = 1e-13
@@ -38,7 +38,7 @@ class Hessian:
         """The H_t, (T, d, d) or (1, d, d) when all tasks have the same."""
         if self._gram is None:
             self._gram = self.design.gram(self.weight, self.fit_intercept)
-            if self.link is not None:
+            if self.tie is not None:
                 rows = self._kept_means
                 self._gram = self._gram + rows[:, :, None] * rows[:, None, :]
         return self._gram
@@ -68,14 +68,14 @@ class Hessian:
         return np.sqrt(self._totals * kept)[:, None] * self._means
 
     @cached_property
-    def link(self) -> Link | None:
+    def tie(self) -> Tie | None:
         """V (n_features, n_tasks) and s; None where tasks do not meet.
 
         One X with weights that are the same for all tasks is centred at its means: v is zero.
         """
         if not isinstance(self.intercepts, ShrunkIntercepts) or self.design.same_weights:
             return None
-        return self.intercepts.link(self._means, self._totals)
+        return self.intercepts.tie(self._means, self._totals)
 
     def scaled_rows(self) -> FloatArray:
         """Z (N, d) with ``Z_t'Z_t = H_t``."""
@@ -94,9 +94,9 @@ class Hessian:
 
     def tied(self, solve: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
         """Solutions with this Hessian, from those with ``blkdiag(H_t)`` in its place."""
-        if self.link is None:
+        if self.tie is None:
             return solve
-        v, s = self.link
+        v, s = self.tie
         along = solve(v)
         rest = s - float(np.vdot(v, along))
         if not rest > _NOTHING * s:
@@ -129,7 +129,7 @@ class Hessian:
         if last is None or last[1] != each or not np.array_equal(last[0], index):
             design = self.design if every else self.design.restrict(index)
             gram = design.free_gram(self.weight, self.fit_intercept, basis)
-            if self.link is not None:
+            if self.tie is not None:
                 own = self._kept_means[:, index]
                 if each:
                     gram = gram + own[:, :, None] * own[:, None, :]

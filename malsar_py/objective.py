@@ -28,7 +28,7 @@ from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
 from .design import Design
 from .hessian import Hessian
-from .intercepts import Link, make_intercepts
+from .intercepts import Tie, make_intercepts
 from .losses import Evaluation, Loss, Squared
 
 _POWER_STEPS = 20
@@ -66,6 +66,7 @@ class Objective(ABC):
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
         self.scale, self.theta0, self.b0 = self._evaluate(np.zeros_like(y))
+        # Of a quadratic bound on the loss.
         self.hessian = Hessian(design, self.weights, self.intercepts, fit_intercept)
 
     @property
@@ -226,9 +227,9 @@ class Objective(ABC):
         return self.design.energies(self.weights)
 
     def _evaluate(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
-        near = self._near if start is None else start
+        start = self._near if start is None else start
         offsets = self.design.offsets
-        found = self.intercepts.evaluate(self.loss, self.y, z, self.c, offsets, near)
+        found = self.intercepts.evaluate(self.loss, self.y, z, self.c, offsets, start)
         self._near = found.intercepts
         return found
 
@@ -315,8 +316,8 @@ class QuadraticObjective(Objective):
 
     def lift(self, W: FloatArray) -> FloatArray:
         lifted = self.lift_each(W)
-        if self.link is not None:
-            v, s = self.link
+        if self.tie is not None:
+            v, s = self.tie
             lifted -= v * (float(np.vdot(v, W)) / s)
         return lifted
 
@@ -332,9 +333,9 @@ class QuadraticObjective(Objective):
         return out
 
     @property
-    def link(self) -> Link | None:
+    def tie(self) -> Tie | None:
         """V and s of the Hessian ``blkdiag(H_t) - v v' / s``."""
-        return self.hessian.link
+        return self.hessian.tie
 
     def gram(self) -> FloatArray:
         """Per-task Gram matrices, (T, d, d) or (1, d, d) when all tasks have the same."""

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 
 from ._typing import FloatArray
-from .intercepts import Link
+from .intercepts import Tie
 from .objective import Basis, Certificate, QuadraticObjective, Rows
 
 
@@ -56,7 +56,7 @@ class RotatedObjective(QuadraticObjective):
         return np.ascontiguousarray(W if self._rows is None else self._rows.T @ W)
 
     @property
-    def link(self) -> Link | None:
+    def tie(self) -> Tie | None:
         return None  # tasks that share X and weights do not meet
 
     def lift(self, W: FloatArray) -> FloatArray:

@@ -38,7 +38,7 @@ def test_intercepts_are_optimal(model, kappa):
     X, y, tasks = data_for(model, seed=6)
     objective = prepared(model, X, y, tasks)
     zero = np.zeros_like(objective.y)
-    theta, b, offsets = objective.theta0, objective.b, objective.design.offsets
+    theta, b, offsets = objective.theta0, objective.b0, objective.design.offsets
     s = np.add.reduceat(theta, offsets[:-1])
     assert abs(s.sum()) < 1e-11
     if kappa < np.inf:
@@ -46,7 +46,7 @@ def test_intercepts_are_optimal(model, kappa):
     else:
         assert np.ptp(b) == 0.0
     theta = theta.copy()
-    objective.intercepts.feasible(objective.loss, objective.y, theta, offsets)
+    objective.intercepts.feasible(objective.loss, objective.y, theta, objective.c, offsets)
     assert_allclose(objective._dual_at(theta)(1.0), objective.loss_at(zero)[0], rtol=1e-11)
 
 

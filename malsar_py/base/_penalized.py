@@ -137,14 +137,6 @@ class MultiTaskEstimator(TaskEstimator):
         self._mean_coef, self._mean_intercept = solution.mean
         self._describe(solution.W, problem)
 
-    def _with_targets(self, rows: TaskRows, loss: Loss, kappa: float) -> TaskRows:
-        """The rows with the targets as the loss takes them."""
-        if rows.classes is not None:
-            return rows
-        free = self.fit_intercept and kappa == 0.0
-        y = loss.check_targets(rows.y, rows.sample_weight, rows.offsets, rows.tasks, free)
-        return replace(rows, y=y)
-
     def _set_shrinkage(self, prepared: Prepared) -> None:
         own = {
             "intercept_mean_": self._mean_intercept if prepared.kappa > 0.0 else None,
@@ -160,26 +152,35 @@ class MultiTaskEstimator(TaskEstimator):
             elif name in vars(self):
                 delattr(self, name)
 
+    def _targets(self, rows: TaskRows, free_intercepts: bool) -> tuple[TaskRows, Loss]:
+        """The rows with the targets as the loss takes them, and the loss."""
+        loss = self._loss(rows)
+        if rows.classes is not None:
+            return rows, loss
+        y = loss.check_targets(
+            rows.y, rows.sample_weight, rows.offsets, rows.tasks, free_intercepts
+        )
+        return replace(rows, y=y), loss
+
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
-        loss = self._loss(rows)
-        kappa = shrinkage_of(self, rows, loss)
-        if kappa > 0.0 or not self.fit_intercept:
+        kappa = shrinkage_of(self, rows)
+        free = self.fit_intercept and kappa == 0.0
+        if not free:
             rows = rows.with_means()
-        rows = self._with_targets(rows, loss, kappa)
+        rows, loss = self._targets(rows, free)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
-        shrunk = kappa > 0.0
-        design, means = make_design(rows, c, self.fit_intercept, shrunk)
+        design, means = make_design(rows, c, self.fit_intercept, not free)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            offsets = rows.offsets[[0, -1]] if shrunk else rows.offsets
+            offsets = rows.offsets if free else rows.offsets[[0, -1]]
             y, offset = loss.centered(y, c, offsets)
             offset = np.broadcast_to(offset, rows.n_tasks)
         if means is not None and rows.stands_for is not None:

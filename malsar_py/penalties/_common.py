@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import prox
 from .._typing import FloatArray
-from ._base import FreePart, Norm, Structure, TaskQuadratic, deviations
+from ._base import FreePart, Norm, Penalty, Structure, TaskQuadratic, deviations
 from ._split import Split
 
 
@@ -39,6 +39,11 @@ class AroundMean(Structure):
 
     def lambda1_max(self, G0: FloatArray) -> float | None:
         return self.inner.lambda1_max(deviations(G0))
+
+    def rescaled(self, factor: float, size: float = 1.0) -> Penalty:
+        inner = self.inner.rescaled(factor, size)
+        assert isinstance(inner, Structure)
+        return AroundMean(inner)
 
     def leaves_free(self, n_tasks: int) -> FreePart | None:
         return slice(None), np.full((n_tasks, 1), n_tasks**-0.5)
