@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from .. import _kernels
-from .._typing import FloatArray, IntArray
+from .._typing import AnyArray, FloatArray, IntArray
 from ._base import Evaluation, Loss
 from ._scores import UnitScore, d2_pinball, quantiles
 from ._squared import Location
@@ -206,7 +206,7 @@ class _SmoothQuantile(_Clipped):
         return self.width
 
 
-def _inside(theta: FloatArray, c: FloatArray, ends: tuple[float, float]) -> FloatArray:
+def _inside(theta: FloatArray, c: FloatArray, ends: tuple[float, float]) -> AnyArray:
     """Whether slopes are strictly between their ends."""
     low, high = ends
     return (theta > c * low * (1.0 - _ROUNDING)) & (theta < c * high * (1.0 - _ROUNDING))

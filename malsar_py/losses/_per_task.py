@@ -112,9 +112,9 @@ class PerTask(Loss):
     def centered(
         self, y: FloatArray, c: FloatArray, offsets: IntArray
     ) -> tuple[FloatArray, FloatArray]:
-        found = [
-            run.loss.centered(y[run.samples], c[run.samples], run.offsets) for run in self._runs
-        ]
+        if not self._by_task(offsets):
+            return super().centered(y, c, offsets)
+        found = [loss.centered(y[own], c[own], bounds) for loss, _, own, bounds in self._runs]
         return np.concatenate([y for y, _ in found]), np.concatenate([b for _, b in found])
 
     def moved(self, y: FloatArray, c: FloatArray, offsets: IntArray, by: FloatArray) -> float:

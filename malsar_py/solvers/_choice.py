@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from .._typing import FloatArray
 from ..objective import Objective, QuadraticObjective
@@ -11,11 +12,8 @@ from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, separates_over_rows, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
-<<<<<<< HEAD
-from .multipliers import solve_multipliers
-=======
 from .free_rows import free_rows_fit, solve_around_free_rows
->>>>>>> main
+from .multipliers import solve_multipliers
 from .newton import newton_fits, solve_newton
 from .splitting import solve_splitting, splitting_fits
 from .tied import solve_tied, tied_fits
@@ -52,20 +50,8 @@ def solve(
             f"which that of {name} with these parameters does not: use 'auto' or 'apg'."
         )
     if not objective.loss.smooth:
-
-        def smooth(problem: Objective, W: FloatArray, tol: float, max_iter: int) -> Result:
-            return solve(
-                problem,
-                W,
-                solver=solver,
-                name=name,
-                tol=tol,
-                max_iter=max_iter,
-                verbose=0,
-                workspace=None,
-            )
-
-        return solve_multipliers(objective, W0, smooth, tol=tol, max_iter=max_iter, verbose=verbose)
+        again = partial(solve, solver=solver, name=name, verbose=0, workspace=None)
+        return solve_multipliers(objective, W0, again, tol=tol, max_iter=max_iter, verbose=verbose)
     if direct and solver in ("auto", "closed-form"):
         assert isinstance(objective, QuadraticObjective)
         if solver == "closed-form" or closed_form_fits(objective):

@@ -30,13 +30,11 @@ _SHARE, _FINER = 0.1, 0.1
 _FINEST = 1e-13
 _MOST_IDLE = 8
 
-Solve = Callable[[Objective, FloatArray, float, int], Result]
-
 
 def solve_multipliers(
     objective: Objective,
     W0: FloatArray,
-    solve: Solve,
+    solve: Callable[..., Result],
     *,
     tol: float,
     max_iter: int,
@@ -44,7 +42,7 @@ def solve_multipliers(
 ) -> Result:
     """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``.
 
-    ``solve(problem, W0, tol, max_iter)`` solves the problems with a smooth loss; their iterations
+    ``solve(problem, W0, tol=, max_iter=)`` solves the problems with a smooth loss; their iterations
     are counted.
     """
     whole = whole_of(objective)
@@ -86,7 +84,7 @@ def solve_multipliers(
         problem = by_parts(make_objective(design, loss, y, c, *terms))
         goal = max(share * min(found.gap, objective.scale), 0.1 * target)
         relative = max(goal / max(problem.scale, np.finfo(float).tiny), _FINEST)
-        solution = solve(problem, W, relative, max(max_iter - n_iter, 1))
+        solution = solve(problem, W, tol=relative, max_iter=max(max_iter - n_iter, 1))
         n_iter += solution.n_iter
         W = solution.W
         z = design.predict(objective.coefficients(W))
