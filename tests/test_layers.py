@@ -24,7 +24,7 @@ _SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "objective", "rotated"
 _SMOOTH |= {"solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
-_CORE |= {"_standins", "_weights"}
+_CORE |= {"_standins", "_weights", "_new_tasks", "_task_prior"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -38,7 +38,9 @@ MAY_IMPORT = {
     "_standins": set(),
     "_tasks": {"_family", "_features", "_given", "_labels", "_standins"},
     "_counted": {"_given", "_tasks"},
-    "_summary": {"_features", "_labels", "_standins", "_tasks"},
+    "_new_tasks": {"_labels", "_tasks"},
+    "_task_prior": {"losses"},
+    "_summary": {"_kernels", "_features", "_labels", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
     "_centring": {"_tasks", "_threads", "design"},
     "_weights": {"_centring", "_labels", "_tasks"},
@@ -68,9 +70,10 @@ MAY_IMPORT = {
     | {"objective", "solvers"},
     "_limits": {"_solution", "_units", "objective", "penalties", "solvers"},
     # all of them -> estimators
-    "base": _CORE,
+    "base": _CORE | {"_summary"},
     "models": _CORE | {"base"},
-    "mixed": {"_kernels", "_labels", "_tasks", "_docs", "_threads", "penalties", "base"},
+    "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_docs", "_threads"}
+    | {"penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
     "metrics": {"losses", "_counted", "_given", "_labels", "_pipelines", "_tasks"},
