@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ._linalg import solve_free
+from ._linalg import held, solve_free
 from ._protocols import Basis, Rows
-from ._typing import FloatArray, IntArray
+from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
 from .intercepts import Intercepts, ShrunkIntercepts, Tie
 
@@ -108,13 +108,18 @@ class Hessian:
 
         return tied_solve
 
-    def free_step(self, G: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
-        """The step (d, T) in some rows, along the basis, after which G has no part there."""
+    def free_step(
+        self, G: FloatArray, rows: Rows, basis: Basis, kept: AnyArray | None = None
+    ) -> FloatArray:
+        """The step (d, T) in some rows, along the basis, after which G has no part there.
+
+        With a mask of these coordinates: in those that are kept.
+        """
         gram = self._gram_of(rows, basis)
 
         def solve(R: FloatArray) -> FloatArray:
             step = np.zeros_like(R)
-            step[rows] = solve_free(gram, R[rows], basis)
+            step[rows] = solve_free(*held(gram, R[rows], kept), basis)
             return step
 
         return self.tied(solve)(G)

@@ -309,6 +309,11 @@ def test_limits_and_what_is_refused():
     for scale in (1e15, 1e200, 1e307):
         with pytest.raises(ValueError, match=r"task 99: its.*too far from those of the fit"):
             fit.adapt(scale * X[:4], y[:4], tasks=[99] * 4)
+    for own in ({"positive": True}, {"feature_weight": [1.0, 1.0, 1.0, 2.0]}):
+        special = MeanRegularizedRegressor(lambda1=0.1, lambda2=0.1, **own)
+        special.fit(*rows, tasks=tasks[known])
+        with pytest.raises(ValueError, match=f"models without {next(iter(own))}"):
+            special.adapt(*new, tasks=tasks[~known])
     plain = MeanRegularizedRegressor(lambda1=0.1, lambda2=0.1).fit(X, y)
     with pytest.raises(ValueError, match="fitted without task labels"):
         plain.adapt(X[:4], y[:4])

@@ -119,8 +119,18 @@ class AdaptingRegressor(MultiTaskRegressor):
         prior = self._checked(self._as_fitted()._prior())
         return self._adapted(rows, labels, [prior] * rows.n_tasks)
 
+    def _check_plain(self) -> None:
+        """Refuse what the prior does not know of."""
+        for name, plain in (("feature_weight", None), ("positive", False)):
+            if getattr(self, name, plain) is not plain:
+                raise ValueError(
+                    f"New tasks are for models without {name}: fit {type(self).__name__} with "
+                    f"{name}={plain}."
+                )
+
     @within_floats
     def _prior(self) -> TaskPrior:
+        self._check_plain()
         return self._metric(np.ascontiguousarray(self.coef_.T))
 
     def _checked(self, prior: TaskPrior) -> TaskPrior:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,10 +13,12 @@ from sklearn.utils._param_validation import StrOptions
 
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
+from .._weights import class_weights
 from ..losses import ACCURACY, NAMES, R2, Logistic, Loss, UnitScore, read_loss
 from ._penalized import MultiTaskEstimator
 
 _LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss]
+_CLASS_WEIGHTS: list[Any] = [StrOptions({"balanced"}), Mapping, None]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -79,6 +82,14 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
 class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
     """Binary logistic loss."""
 
+    class_weight: str | Mapping[Any, float] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # (A model's own constraints are those of a base that has no classes.)
+        own = {"class_weight": _CLASS_WEIGHTS}
+        cls._parameter_constraints = own | cls._parameter_constraints
+
     _classifier: ClassVar[bool] = True
 
     score = MultiTaskEstimator.score  # ahead of the mixin's
@@ -136,6 +147,9 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         """
         p = expit(self._linear_prediction(X, tasks)[0])
         return p if p.ndim == 2 else np.column_stack([1.0 - p, p])
+
+    def _weighed(self, rows: TaskRows) -> TaskRows:
+        return class_weights(super()._weighed(rows), self.class_weight)
 
     def _loss(self, rows: TaskRows) -> Loss:
         return Logistic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,17 +19,19 @@ from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
     AdaptingRegressor,
+    CouplingWeighted,
     MultiTaskClassifier,
     MultiTaskEstimator,
     Prepared,
     Problem,
 )
 from ..graphs import to_laplacian
-from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge
+from ..penalties import L1, Coupling, MeanCoupling, Penalty
+from ._feature_weight import COUPLING_WEIGHTS
 from ._metrics import over
 from ._new_edges import edge_weights
 
-_GRAPH_PARAMETERS = """\
+_GRAPH_PARAMETERS = f"""\
     graph : str, array-like, sparse matrix, DataFrame, list of edges or networkx graph,
     default="complete"
         How the tasks are related. "complete": all of them, with weights 1/n_tasks (mean
@@ -39,18 +42,19 @@ _GRAPH_PARAMETERS = """\
         graph go by task labels and are restricted to the fitted tasks; an edge that names another
         label is told by a warning (not in clones, which may be fitted to folds without a task).
     lambda3 : float, default=0.0
-        Strength of ``sum_jt |w_jt|``, in [0, inf)."""
+        Strength of ``sum_jt |w_jt|``, in [0, inf).
+{COUPLING_WEIGHTS}"""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Graph(MultiTaskEstimator):
+class _Graph(CouplingWeighted):
     _couples = True
 
     graph: Any = "complete"
     lambda3: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **MultiTaskEstimator._parameter_constraints,
+        **CouplingWeighted._parameter_constraints,
         "graph": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
         "lambda3": NONNEGATIVE,
     }
@@ -72,10 +76,27 @@ class _Graph(MultiTaskEstimator):
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         if isinstance(self.graph, str) and self.graph == "complete":
-            coupling = MeanCoupling(lambda1, problem.n_tasks)
+            coupling = partial(MeanCoupling, n_tasks=problem.n_tasks)
         else:
-            coupling = Coupling(lambda1, to_laplacian(self.graph, problem.tasks))
-        return L1(lambda3) + coupling + Ridge(lambda2)
+            coupling = partial(Coupling, matrix=to_laplacian(self.graph, problem.tasks))
+        if lambda3 > 0.0 and problem.feature_weight is not None:
+            raise ValueError(
+                f"feature_weight of {type(self).__name__} does not go with lambda3 > 0: set "
+                "lambda3=0, or leave feature_weight at None."
+            )
+        whole = self._signed(L1(lambda3) + self._coupled(coupling, problem, lambda1, lambda2))
+        self._refuse_parts(whole, problem)
+        return whole
+
+    def _refuse_parts(self, penalty: Penalty, problem: Problem) -> None:
+        """Where several sums over tasks are free, there is no certificate under a constraint."""
+        free = penalty.free_part(problem.n_tasks) if self.positive else None
+        basis = None if free is None else free[1]
+        if basis is not None and (basis.shape[1] > 1 or np.ptp(basis) > 1e-6):
+            raise ValueError(
+                "positive=True needs lambda2 > 0 where graph is not one connected graph: what its "
+                "parts have in common is free of any penalty."
+            )
 
     def _advise(self, rows: TaskRows) -> None:
         warn_of_unknown(self.graph, rows.tasks, "graph")
@@ -175,6 +196,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
             self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
         )
         fitted = self._as_fitted()
+        fitted._check_plain()
         if fitted.lambda3 > 0.0:
             raise ValueError("adapt is for quadratic penalties: fit with lambda3=0.")
         complete = isinstance(fitted.graph, str) and fitted.graph == "complete"
@@ -210,6 +232,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
 
 
 @document("classifier", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphClassifier(_Graph, MultiTaskClassifier):
     """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,25 +18,28 @@ from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
     AdaptingRegressor,
+    CouplingWeighted,
     MultiTaskClassifier,
-    MultiTaskEstimator,
     Prepared,
     Problem,
+    ScaledColumns,
     pooling_strengths,
 )
 from ..penalties import MeanCoupling, Penalty, Ridge, SquaredTraceNorm
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
+from ._feature_weight import COLUMN_WEIGHTS, COUPLING_WEIGHTS
 from ._metrics import around, left_singular, over
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _MeanRegularized(MultiTaskEstimator):
+class _MeanRegularized(CouplingWeighted):
     _couples = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return MeanCoupling(lambda1, problem.n_tasks) + Ridge(lambda2)
+        coupling = partial(MeanCoupling, n_tasks=problem.n_tasks)
+        return self._signed(self._coupled(coupling, problem, lambda1, lambda2))
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         center, _, more = around(W, True)
@@ -65,7 +69,12 @@ _REML_ATTRIBUTES = """\
         With ``lambda1="reml"``: lambda2; and `intercept_shrinkage_` is kappa."""
 
 
-@document("regressor", strengths=_REML_STRENGTHS, own_attributes=_REML_ATTRIBUTES)
+@document(
+    "regressor",
+    strengths=_REML_STRENGTHS,
+    own_parameters=COUPLING_WEIGHTS,
+    own_attributes=_REML_ATTRIBUTES,
+)
 @dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
@@ -112,7 +121,7 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     lambda1: float | str = 0.1  # type: ignore[assignment]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **AdaptingRegressor._parameter_constraints,
+        **_MeanRegularized._parameter_constraints,
         "lambda1": [*NONNEGATIVE, StrOptions({"reml"})],
     }
 
@@ -139,6 +148,10 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
                 'lambda1="reml" is derived for task_weight="size", where every row counts the '
                 f"same, got {self.task_weight!r}."
             )
+        if self.feature_weight is not None or self.positive:
+            raise ValueError(
+                'lambda1="reml" is derived without feature_weight and positive: leave them out.'
+            )
         if self.lambda2 != 0.0 or self.intercept_shrinkage not in (0.0, "reml"):
             raise ValueError(
                 'lambda1="reml" sets lambda2 and intercept_shrinkage too: leave them at 0.'
@@ -155,7 +168,8 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
             self.intercept_shrinkage_ = prepared.kappa
 
 
-@document("classifier")
+@document("classifier", own_parameters=COUPLING_WEIGHTS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
     """Mean-regularised logistic regression: every task's model is drawn to the mean of all.
 
@@ -206,8 +220,11 @@ _RELATION_ATTRIBUTES = f"""\
 {COMMON_ATTRIBUTES}"""
 
 
+_PARAMETERS = f"{COMMON_PARAMETER}\n{COLUMN_WEIGHTS}"
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TaskRelationship(CommonPart):
+class _TaskRelationship(ScaledColumns, CommonPart):
     _couples = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
@@ -228,6 +245,7 @@ class _TaskRelationship(CommonPart):
         super()._describe(W, problem)
         if self.common:
             W = self.coef_specific_.T
+        W = self._as_penalised(W, problem)
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
         total = s.sum()
@@ -239,7 +257,7 @@ class _TaskRelationship(CommonPart):
         np.fill_diagonal(self.task_correlation_, 1.0)
 
 
-@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
+@document("regressor", own_parameters=_PARAMETERS, own_attributes=_RELATION_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipRegressor(_TaskRelationship, AdaptingRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
@@ -288,7 +306,8 @@ class TaskRelationshipRegressor(_TaskRelationship, AdaptingRegressor):
     """
 
 
-@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
+@document("classifier", own_parameters=_PARAMETERS, own_attributes=_RELATION_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
     """Task relationship learning (MTRL), logistic: the tasks' covariance is learnt.
 
