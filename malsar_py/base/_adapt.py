@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -124,8 +124,8 @@ class AdaptingRegressor(MultiTaskRegressor):
         for name, plain in (("feature_weight", None), ("positive", False)):
             if getattr(self, name, plain) is not plain:
                 raise ValueError(
-                    f"New tasks are for models without {name}: fit {type(self).__name__} with "
-                    f"{name}={plain}."
+                    f"{type(self).__name__} with {name} has no prior for new tasks: fit it without "
+                    f"{name} to adapt it, or fit all tasks anew."
                 )
 
     @within_floats
@@ -145,9 +145,12 @@ class AdaptingRegressor(MultiTaskRegressor):
         """The copy, its new tasks fitted with their priors."""
         place = self._intercept_prior()
         free = place is not None and place.kappa == 0.0
-        rows, loss = self._as_fitted()._targets(rows.with_means(), free)
-        if not loss.smooth:
-            raise ValueError(f"adapt is for smooth losses, which {loss!r} is not.")
+        rows, loss = rows.with_means(), self._fitted_loss
+        given = self._fit_of.parameters["loss"]
+        if isinstance(given, Mapping) or not loss.smooth:
+            raise ValueError(f"adapt is for one smooth loss for all tasks, got loss={given!r}.")
+        y = loss.check_targets(rows.y, rows.sample_weight, rows.offsets, rows.tasks, free)
+        rows = replace(rows, y=y)
         n_tasks = rows.n_tasks
         weight = rows.sample_weight / self._fit_of.per_task
         coef = np.empty((n_tasks, rows.X.shape[1]))

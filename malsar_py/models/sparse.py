@@ -13,13 +13,7 @@ from .._docs import document
 from .._task_prior import TaskPrior
 from .._tasks import TaskRows
 from .._typing import FloatArray
-from ..base import (
-    AdaptingRegressor,
-    MultiTaskClassifier,
-    MultiTaskRegressor,
-    Problem,
-    RowWeighted,
-)
+from ..base import AdaptingRegressor, MultiTaskClassifier, MultiTaskRegressor, Problem, RowWeighted
 from ..penalties import (
     L1,
     CommonL1,
