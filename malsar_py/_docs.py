@@ -66,10 +66,12 @@ class_weight : "balanced", mapping or None, default=None
 """
 
 _LOSS = """\
-loss : str or instance of :mod:`malsar_py.losses`, default="squared"
-    "squared"; "huber" (y with outliers), "poisson" (counts or rates y >= 0), "gamma" (amounts
-    y > 0), "logistic" (y is 0 or 1); or an instance, as ``losses.Huber(delta=0.5)``. `predict`
-    returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma", the probability of 1 with "logistic".
+loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+    "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+    others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or 1);
+    or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with losses of
+    their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma", the probability
+    of 1 with "logistic".
 """
 
 _CONVEX = """\
@@ -78,7 +80,8 @@ solver : str, default="auto"
     coordinate descent, and "semismooth" Newton steps where that crawls (penalties that separate
     over the features); "closed-form", a direct solution (squared loss, quadratic penalties);
     "splitting" and "newton" (other penalties; squared and other smooth losses) where their systems
-    are cheap; "square-root" (such losses). "auto" takes the fastest that fits; see `solver_`.
+    are cheap; "square-root" (such losses), "multipliers" (other losses that are not
+    smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see `solver_`.
 tol : float, default=1e-6
     The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the best
     intercepts.

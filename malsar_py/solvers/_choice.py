@@ -80,6 +80,10 @@ def solve(
             f"{name} with {objective.loss!r}: no solver takes this loss, which is not smooth, with "
             "this penalty."
         )
+    inside: dict[str, Any] = {}
+    if "multipliers" in names and solver not in ("auto", *names):
+        # Rounds of problems with a smooth loss: what was asked for is their solver.
+        inside, solver = {"solver": solver, "name": name}, "multipliers"
     if solver != "auto" and solver not in names:
         *others, last = (repr(other) for other in ("auto", *sorted(names)))
         purpose = _REGISTER[solver].purpose
@@ -89,7 +93,7 @@ def solve(
             f"parameters is not: use {', '.join(others)} or {last}."
         )
     entry = _REGISTER[names[0] if solver == "auto" else solver]
-    limits: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "verbose": verbose}
+    limits: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "verbose": verbose, **inside}
     result = entry.minimise(objective, W0, workspace=workspace, **limits)
     if solver == "auto" and entry.then is not None and not result.converged:
         start, history = result.W, result.history

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from .._typing import FloatArray
 from ..objective import Objective
-from ._choice import Solver, register
+from ._choice import Solver, register, solve
 from ._result import Result
+from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, separates_over_rows
 from .by_rows import solve_by_rows
 from .closed_form import closed_form_fits, closed_form_pays, solve_closed_form
+from .multipliers import solve_multipliers
 from .newton import newton_fits, solve_newton
 from .semismooth import semismooth_fits, solve_semismooth
 from .splitting import solve_splitting, splitting_fits
@@ -36,6 +39,21 @@ def _for_sets(objective: Objective) -> str:
 def _working_sets(objective: Objective, W0: FloatArray, **limits: Any) -> Result:
     minimise = solve_tied if tied_fits(objective) else solve_by_rows
     return minimise(objective, W0, **limits)
+
+
+def _multipliers(
+    objective: Objective,
+    W0: FloatArray,
+    *,
+    tol: float,
+    max_iter: int,
+    verbose: int = 0,
+    workspace: Workspace | None = None,
+    solver: str = "auto",
+    name: str = "",
+) -> Result:
+    again = partial(solve, solver=solver, name=name)
+    return solve_multipliers(objective, W0, again, tol=tol, max_iter=max_iter, verbose=verbose)
 
 
 def _never(objective: Objective) -> bool:
@@ -92,6 +110,14 @@ register(
         fits=semismooth_fits,
         pays=_never,
         purpose="squared and square-root losses with the L1 or L2,1 norm",
+    )
+)
+register(
+    Solver(
+        "multipliers",
+        _multipliers,
+        fits=lambda objective: not _smooth(objective) and not objective.loss.of_norms,
+        purpose="losses that are not smooth",
     )
 )
 register(Solver("apg", solve_accelerated, fits=_smooth, purpose="smooth losses"))

@@ -177,7 +177,7 @@ def solve_active_set(
     history.add(n_iter, certificate.objective)
     workspace.before, workspace.known = workspace.known, Known(W, seen, threshold)
     workspace.inner = inner or workspace.inner
-    return Result(W, certificate, history, certificate.gap <= target)
+    return Result(W, certificate, history, certificate.gap <= target, "active-set")
 
 
 def _look(
