@@ -29,6 +29,8 @@ class Problem:
     tasks: AnyArray
     n_features: int
     units: Units = PLAIN
+    # Columns of W for each task: one for each class if there are more than two, else one.
+    n_classes: int = 1
     # Mean curvature of the loss and its largest slope at W = 0, once they can be told.
     curvature: Callable[[], float] | None = None
     slope: Callable[[], float] | None = None
@@ -37,6 +39,11 @@ class Problem:
     def n_tasks(self) -> int:
         """Number of tasks."""
         return len(self.tasks)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of W."""
+        return self.n_tasks * self.n_classes
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ from ..base import (
     MultiTaskRegressor,
     Problem,
 )
-from ..penalties import Penalty, Ridge, SpectralBox
+from ..penalties import Penalty, Ridge, SpectralBox, per_task, whole_tasks
 from ..prox import box_theta
 
 _OWN_PARAMETERS = """\
@@ -75,10 +75,18 @@ class _SpectralBox(MultiTaskEstimator):
         return k
 
     def _penalty(self, problem: Problem) -> Penalty:
-        k = self._k(problem.n_tasks)
-        if self.lambda1 == 0.0 or k >= min(problem.n_features, problem.n_tasks):
+        shape = self._shape(problem)
+        k = self._k(shape[1])
+        if self.lambda1 == 0.0 or k >= min(shape):
             return Ridge(self.lambda2)  # what the penalty is in these limits
-        return SpectralBox(self.lambda1, self.lambda2, k)
+        return self._box(SpectralBox(self.lambda1, self.lambda2, k), problem)
+
+    def _shape(self, problem: Problem) -> tuple[int, int]:
+        """Of the matrix whose singular values are penalised."""
+        return problem.n_features, problem.n_columns
+
+    def _box(self, box: SpectralBox, problem: Problem) -> Penalty:
+        return box
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -97,8 +105,14 @@ class _Clustered(_SpectralBox):
         "n_clusters",
     )
 
+    def _shape(self, problem: Problem) -> tuple[int, int]:
+        return problem.n_features * problem.n_classes, problem.n_tasks
+
+    def _box(self, box: SpectralBox, problem: Problem) -> Penalty:
+        return per_task(box, problem.n_classes)  # clusters are of tasks, with all their classes
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        k = self._k(problem.n_tasks)
+        k, W = self._k(problem.n_tasks), whole_tasks(W, problem.n_classes)
         self.task_membership_, directions = _membership(W, k, self.lambda1, self.lambda2)
         self.task_labels_ = _kmeans(directions, k, self.random_state)
 
@@ -120,7 +134,7 @@ class _SharedSubspace(_SpectralBox):
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         # M shares the eigenvectors of WW', in the same order.
         directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)[0].T
-        top = directions[: self._k(problem.n_tasks)]
+        top = directions[: self._k(problem.n_columns)]
         largest = np.take_along_axis(top, np.abs(top).argmax(axis=1)[:, None], axis=1)
         self.components_ = np.ascontiguousarray(top * np.where(largest < 0.0, -1.0, 1.0))
 

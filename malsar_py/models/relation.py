@@ -22,7 +22,16 @@ from ..base import (
     Problem,
 )
 from ..graphs import to_laplacian
-from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTraceNorm
+from ..penalties import (
+    L1,
+    Coupling,
+    MeanCoupling,
+    Penalty,
+    Ridge,
+    SquaredTraceNorm,
+    per_task,
+    whole_tasks,
+)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -32,7 +41,7 @@ class _MeanRegularized(MultiTaskEstimator):
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem) -> Penalty:
-        return MeanCoupling(self.lambda1, problem.n_tasks) + Ridge(self.lambda2)
+        return MeanCoupling(self.lambda1, problem.n_tasks, problem.n_classes) + Ridge(self.lambda2)
 
     def _quadratic(self) -> bool:
         return True
@@ -168,9 +177,10 @@ class _Graph(MultiTaskEstimator):
 
     def _penalty(self, problem: Problem) -> Penalty:
         if isinstance(self.graph, str) and self.graph == "complete":
-            coupling = MeanCoupling(self.lambda1, problem.n_tasks)
+            coupling = MeanCoupling(self.lambda1, problem.n_tasks, problem.n_classes)
         else:
-            coupling = Coupling(self.lambda1, to_laplacian(self.graph, problem.tasks))
+            laplacian = to_laplacian(self.graph, problem.tasks)
+            coupling = Coupling(self.lambda1, laplacian, problem.n_classes)
         return L1(self.lambda3) + coupling + Ridge(self.lambda2)
 
     def _advise(self, rows: TaskRows) -> None:
@@ -289,9 +299,12 @@ class _TaskRelationship(MultiTaskEstimator):
 
     def _penalty(self, problem: Problem) -> Penalty:
         ridge = Ridge(self.lambda2)
-        return SquaredTraceNorm(self.lambda1) + ridge if self.lambda1 > 0.0 else ridge
+        if self.lambda1 == 0.0:
+            return ridge
+        return per_task(SquaredTraceNorm(self.lambda1), problem.n_classes) + ridge
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
+        W = whole_tasks(W, problem.n_classes)
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
         total = s.sum()

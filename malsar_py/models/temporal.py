@@ -84,7 +84,8 @@ class _TemporalGroup(OrderedTasks):
     def _penalty(self, problem: Problem) -> Penalty:
         rank = np.argsort(self._order(problem))
         chain = to_laplacian("chain", problem.tasks)[np.ix_(rank, rank)]
-        return RowL2(self.lambda1) + Coupling(self.lambda3, chain) + Ridge(self.lambda2)
+        coupling = Coupling(self.lambda3, chain, problem.n_classes)
+        return RowL2(self.lambda1) + coupling + Ridge(self.lambda2)
 
 
 _TEMPORAL_PARAMETERS = f"""\

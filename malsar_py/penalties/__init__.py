@@ -19,6 +19,7 @@ from ._base import (
 )
 from ._concave import CappedRows, Concave, FirstStage, FusedRoots, RootRows
 from ._fused import FusedRows, fused_rows
+from ._per_task import per_task, whole_tasks
 from ._rows import L1, ColumnL2, RowL2, RowLinf, WeightedL1
 from ._spectral import SpectralBox, SquaredTraceNorm, TraceBall, TraceNorm
 from ._split import Split
@@ -49,4 +50,6 @@ __all__ = [
     "TraceNorm",
     "WeightedL1",
     "fused_rows",
+    "per_task",
+    "whole_tasks",
 ]
