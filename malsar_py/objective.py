@@ -23,7 +23,7 @@ from ._protocols import Quadratic as Quadratic
 from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
-from .design import Design, Masked, Shared
+from .design import Design
 from .losses import Loss, Squared, centre
 
 _POWER_STEPS = 20
@@ -270,7 +270,7 @@ class Objective(ABC):
     def mean_curvature(self) -> float:
         """Mean eigenvalue of the tasks' largest Hessians, the intercepts minimised out."""
         design = self.design
-        squares = np.einsum("ij,ij->i", design.X, design.X)
+        squares = design.row_squares()
         rows = self.c.reshape(-1, squares.shape[0]).sum(axis=0)
         trace = float(rows @ squares)
         if self.fit_intercept:
@@ -468,11 +468,13 @@ class GeneralObjective(Objective):
         weight = np.maximum(weight, _LEAST_CURVATURE * np.abs(theta))
         response = z + np.repeat(self.b, np.diff(self.design.offsets))
         response += np.divide(theta, weight, out=np.zeros_like(theta), where=weight > 0.0)
-        design = self.design
-        if type(design) is Shared:
-            design = Masked(design.X, design.n_tasks)
         return QuadraticObjective(
-            design, Squared(), response, weight, self.penalty, self.fit_intercept
+            self.design.any_weights(),
+            Squared(),
+            response,
+            weight,
+            self.penalty,
+            self.fit_intercept,
         )
 
 

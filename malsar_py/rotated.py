@@ -24,18 +24,15 @@ class RotatedObjective(QuadraticObjective):
             original.quadratic,
         )
         self.scale, self.b = original.scale, original.b
-        X = original.design.X
-        n_samples, n_features = X.shape
+        design = original.design
         self._rows: FloatArray | None = None
-        if n_samples >= n_features:
+        if design.n_rows >= design.n_features:
             values, U = scipy.linalg.eigh(original.gram()[0], check_finite=False)
             self._U = U
         else:
-            c = original.c[:n_samples]
-            rows = X - c @ X / c.sum() if original.fit_intercept else X
-            self._rows = rows * np.sqrt(c)[:, None]
+            self._rows = design.scaled_rows(original.c, original.fit_intercept)
             values, V = scipy.linalg.eigh(self._rows @ self._rows.T, check_finite=False)
-            kept = values > max(values[-1], 0.0) * n_samples * np.finfo(float).eps
+            kept = values > max(values[-1], 0.0) * design.n_rows * np.finfo(float).eps
             values = values[kept]
             self._U = V[:, kept] / np.sqrt(values)
         self.h = np.maximum(values, 0.0)[:, None]

@@ -334,6 +334,27 @@ print(names)
     assert sorted(ast.literal_eval(run_python(code))) == expected
 
 
+def test_x_stays_behind_its_design():
+    """No one asks of what type a design is, or looks at its X."""
+    kinds = {"Shared", "Masked", "Ragged", "FeatureRows"}
+    wrong = []
+    for path in FILES:
+        if part_of(module_name(path)) == "design":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr == "X":
+                inside = ast.unparse(node.value).rpartition(".")[2] in ("design", "_design")
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+                inside = bool(kinds & {n.id for n in ast.walk(node) if isinstance(n, ast.Name)})
+            elif isinstance(node, ast.Compare):
+                inside = bool(kinds & {ast.unparse(other) for other in node.comparators})
+            else:
+                inside = False
+            if inside:
+                wrong.append(f"{path}, line {node.lineno}: {ast.unparse(node)}")
+    assert not wrong
+
+
 def test_files_are_short():
     n_lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
     long = {str(path): n for path, n in n_lines.items() if n > 500}

@@ -15,7 +15,7 @@ from malsar_py import (
     LassoRegressor,
     stack_tasks,
 )
-from malsar_py.design import Ragged, Shared
+from malsar_py.design import FeatureRows, Ragged, Shared
 from malsar_py.losses import Logistic
 from malsar_py.objective import make_objective
 from malsar_py.penalties import Ridge, RowL2
@@ -134,7 +134,7 @@ def test_features_as_rows():
     offsets = np.append(0, np.cumsum(np.bincount(tasks)))
     rng = np.random.default_rng(0)
     for design in (Ragged(X, offsets), Shared(X, 4)):
-        rows = _inner_weighted.FeatureRows(np.ascontiguousarray(design.X.T), design)
+        rows = FeatureRows(np.ascontiguousarray(design.X.T), design)
         W, theta = rng.standard_normal((7, design.n_tasks)), rng.random(design.offsets[-1])
         assert_allclose(rows.predict(W), design.predict(W), atol=1e-12)
         assert_allclose(rows.adjoint(theta), design.adjoint(theta), atol=1e-12)

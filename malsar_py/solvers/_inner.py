@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from .._typing import FloatArray, IntArray
-from ..design import Masked, Ragged, Shared
 from ..objective import Objective, QuadraticObjective
 from ._inner_base import Inner
 from ._inner_quadratic import (
@@ -46,20 +45,18 @@ def inner_solver(
         return last
     if not isinstance(objective, QuadraticObjective):
         return Newton(objective, working, last)
-    if isinstance(design, Masked):
+    if design.one_x and not design.same_weights:
         return Weighted(objective, working, last)
     if k == objective.shape[0] and whole_gram(objective):
         return WholeGram(objective, working)
     if looks_itself(objective):
         before = last if isinstance(last, GramRows) else None
         return GramRows(objective, working, before, sizes)
-    n_samples = design.X.shape[0]
-    shared = isinstance(design, Shared)
     columns = last if isinstance(last, Columns) else None
     if k <= gram_limit(objective):
-        kind = BlockGram if shared and k > _LOOP_GRAM else Gram
+        kind = BlockGram if design.one_x and k > _LOOP_GRAM else Gram
         return kind(objective, working, columns)
-    if shared and n_samples > _LOOP_SAMPLES:
+    if design.one_x and design.n_rows > _LOOP_SAMPLES:
         return BlockResidual(objective, working, columns, single)
     return Residual(objective, working, columns)
 
@@ -69,19 +66,18 @@ def whole_gram(objective: Objective) -> bool:
     if not isinstance(objective, QuadraticObjective):
         return False
     design = objective.design
-    if type(design) is Shared:
+    if design.same_weights:
         # A Gram matrix costs as much as d / (4 T) passes over the features; a working set needs
         # few.
         few = design.n_features <= 8 * design.n_tasks
-        return few and design.X.shape[0] >= design.n_features <= WHOLE_GRAM
-    return isinstance(design, Ragged) and design.prefers_gram()
+        return few and design.n_rows >= design.n_features <= WHOLE_GRAM
+    return not design.one_x and design.prefers_gram()
 
 
 def gram_limit(objective: Objective) -> float:
     """Up to how many features Gram matrices are cheaper than residuals."""
     design = objective.design
-    n_samples = design.X.shape[0]
-    return n_samples if isinstance(design, Shared) else 2 * n_samples / design.n_tasks
+    return design.n_rows if design.one_x else 2 * design.n_rows / design.n_tasks
 
 
 def looks_itself(objective: Objective) -> bool:
@@ -92,8 +88,8 @@ def looks_itself(objective: Objective) -> bool:
     design = objective.design
     return (
         type(objective) is QuadraticObjective
-        and type(design) is Shared
-        and design.X.shape[0] >= 2 * design.n_features
+        and design.same_weights
+        and design.n_rows >= 2 * design.n_features
     )
 
 

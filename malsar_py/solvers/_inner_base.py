@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from .._typing import FloatArray, IntArray
-from ..design import Shared
 from ..objective import Objective, Pass
 
 INNER_EPOCHS = 1000
@@ -66,17 +62,3 @@ def kernel_terms(objective: Objective) -> tuple[int, float]:
     structure = objective.penalty.structure
     assert structure is not None and structure.row_code is not None
     return structure.row_code, objective.penalty.quadratic.ridge
-
-
-def segments(objective: Objective) -> list[slice]:
-    """Where each task's samples lie in a row of ``_scaled_columns``: one place if X is shared."""
-    design = objective.design
-    if isinstance(design, Shared):
-        return [slice(0, design.X.shape[0])]
-    return [slice(a, b) for a, b in pairwise(design.offsets.tolist())]
-
-
-def starts(objective: Objective) -> IntArray:
-    """First sample of each task in such a row: all at 0 if X is shared."""
-    offsets = objective.design.offsets[:-1]
-    return np.zeros_like(offsets) if isinstance(objective.design, Shared) else offsets

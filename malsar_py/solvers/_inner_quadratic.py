@@ -13,7 +13,7 @@ from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..objective import Pass, QuadraticObjective
 from ._blocks import blocks, descend, penalty_value
-from ._inner_base import Inner, kernel_terms, segments, starts
+from ._inner_base import Inner, kernel_terms
 
 # Gram matrices of all of so many features are soon made.
 WHOLE_GRAM = 1500
@@ -41,7 +41,7 @@ class Columns(Inner):
         dtype: type = np.float64,
     ):
         super().__init__(objective, working)
-        self.segments = segments(objective)
+        self.segments = objective.design.segments
         stop = self.segments[-1].stop
         c = objective.c[:stop]
         root = np.sqrt(c)
@@ -64,7 +64,7 @@ class Columns(Inner):
 
     def _gather(self, fresh: IntArray, root: FloatArray, c: FloatArray) -> None:
         """Rows ``fresh`` of A, with their means and products with y."""
-        A = np.ascontiguousarray(self.objective.design.X[:, self.working[fresh]].T)
+        A = self.objective.design.columns(self.working[fresh])
         n_tasks = self.objective.shape[1]
         for t, own in enumerate(self.segments):
             if self.objective.fit_intercept:
@@ -178,7 +178,7 @@ class GramRows(ByGram):
     ):
         super().__init__(objective, working)
         n_features = objective.shape[0]
-        X, c = objective.design.X, objective.c[: objective.design.X.shape[0]]
+        design, c, centered = objective.design, objective.c, objective.fit_intercept
         self.rows: FloatArray
         self.means: FloatArray
         self.held: IntArray
@@ -194,18 +194,13 @@ class GramRows(ByGram):
             # fewer, if more are to come.
             self.held = np.arange(n_features)
             self.rows = objective.gram()[0]
-            self.means = c @ X / c.sum() if objective.fit_intercept else np.zeros(n_features)
+            self.means = design.means(c)[0] if centered else np.zeros(n_features)
         else:
-            A = np.ascontiguousarray(X[:, fresh].T)
-            means = A @ c / c.sum() if objective.fit_intercept else np.zeros(fresh.size)
-            A -= means[:, None]
-            A *= c
             self.held = np.concatenate([held, fresh])
-            rows, self.means = np.dot(A, X), means
+            self.rows, self.means = design.gram_rows(fresh, c, centered)
             if last is not None:
-                rows = np.concatenate([last.rows, rows])
-                self.means = np.concatenate([last.means, means])
-            self.rows = rows
+                self.rows = np.concatenate([last.rows, self.rows])
+                self.means = np.concatenate([last.means, self.means])
         where = np.empty(n_features, dtype=np.intp)
         where[self.held] = np.arange(self.held.size)
         self.where = where[working]
@@ -268,7 +263,7 @@ class Residual(Columns):
         gap, epochs = _kernels.descent.residual_descent(
             code,
             self.A,
-            starts(self.objective),
+            self.objective.design.starts,
             self.objective.design.offsets,
             self.h,
             self.rhs,

@@ -185,7 +185,7 @@ class Newton(FeatureInner):
             changed = model is None or np.abs(D - model.D).sum() > _SAME_MODEL * D.sum()
             if model is None or changed or stale or k <= _CHEAP:
                 # Residuals want a scaled copy of the features: not one a task where they share X.
-                large = BlockModel if self.rows.shared else ResidualModel
+                large = BlockModel if self.rows.one_x else ResidualModel
                 model = self.model = (GramModel if k <= GRAM_FEATURES else large)(objective, D)
             goal = max(self.accuracy * point.gap, 0.01 * goal, _SMALLEST_GOAL * objective.scale)
             return model.descend(point.W, point.theta, point.G, threshold, goal)[0] - point.W

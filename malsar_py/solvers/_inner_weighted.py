@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..design import Design, Shared
+from ..design import FeatureRows
 from ..objective import Objective
 from ._blocks import blocks, descend, penalty_value
 from ._inner_base import Inner, kernel_terms
@@ -22,96 +23,10 @@ from ._inner_base import Inner, kernel_terms
 # Gram matrices of every task up to so many features, and so many samples a feature.
 GRAM_FEATURES = 64
 GRAM_SAMPLES = 2
-# A BLAS call per task pays off above this many numbers in a task's block.
-_BLAS_BLOCK = 20_000
-_BLAS_GRAM = 2000
 _GRAM_EPOCHS = 500
 _BLOCK = 32
 _CHUNK = 512
 _ROUND_EPOCHS = 60
-
-
-class FeatureRows(Design):
-    """Some features of a design, one a row of ``A``: descent reads along the samples."""
-
-    def __init__(self, A: FloatArray, design: Design):
-        self.A = A
-        self.X = A.T
-        self._design = design
-        self.offsets = design.offsets
-        self.shared = isinstance(design, Shared)
-        # Where each task's samples lie in a row of A.
-        own = np.zeros_like(design.offsets[:-1]) if self.shared else design.offsets[:-1]
-        sizes = np.diff(design.offsets)
-        self.starts = own
-        self._small = A.size < _BLAS_BLOCK * self.n_tasks
-        self.places = [slice(a, a + n) for a, n in zip(own.tolist(), sizes.tolist(), strict=True)]
-
-    def predict(self, W: FloatArray) -> FloatArray:
-        rows = np.ascontiguousarray(W.T)
-        if self.shared:
-            return np.dot(rows, self.A).ravel()
-        out = np.empty(self.A.shape[1])
-        if self._small:
-            _kernels.newton.predict(self.A, self.starts, self.offsets, rows, out)
-            return out
-        for w, own in zip(rows, self.places, strict=True):
-            np.dot(w, self.A[:, own], out=out[own])
-        return out
-
-    def adjoint_rows(self, theta: FloatArray, rough: bool = False) -> FloatArray:
-        if self.shared:
-            return np.dot(theta.reshape(self.n_tasks, -1), self.A.T)
-        out = np.empty((self.n_tasks, self.A.shape[0]))
-        if self._small:
-            _kernels.descent.residual_gradient(self.A, self.starts, self.offsets, theta, out)
-            return out
-        for g, own in zip(out, self.places, strict=True):
-            np.dot(self.A[:, own], theta[own], out=g)
-        return out
-
-    def gram(self, curvature: FloatArray, centered: bool) -> FloatArray:
-        return self.gram_of(None, curvature, centered)
-
-    def gram_of(self, chosen: IntArray | None, weight: FloatArray, centered: bool) -> FloatArray:
-        """Gram matrices of the features that are chosen (T, s) for each task, or of all."""
-        size = self.A.shape[0] if chosen is None else chosen.shape[1]
-        H = np.empty((self.n_tasks, size, size))
-        if self.offsets[-1] * size < _BLAS_GRAM * self.n_tasks:
-            every = np.arange(size) if chosen is None else chosen
-            every = np.ascontiguousarray(np.broadcast_to(every, (self.n_tasks, size)))
-            _kernels.newton.weighted_gram(
-                self.A, self.starts, self.offsets, weight, every, centered, H
-            )
-            return H
-        for t in range(self.n_tasks):
-            S = self.scaled(t, weight, centered, None if chosen is None else chosen[t])
-            np.dot(S, S.T, out=H[t])
-        return H
-
-    def scaled(
-        self, t: int, weight: FloatArray, centered: bool, features: IntArray | None = None
-    ) -> FloatArray:
-        """Features of task t as rows, times the root of the weights and centred by them."""
-        A = self.A[:, self.places[t]]
-        if features is not None:
-            A = A[features]
-        d = weight[self.offsets[t] : self.offsets[t + 1]]
-        if centered:
-            A = A - (A @ d / d.sum())[:, None]
-        return A * np.sqrt(d)
-
-    def energies(self, c: FloatArray) -> FloatArray:
-        squares = np.square(self.A)
-        if self.shared:
-            return squares @ c.reshape(self.n_tasks, -1).T
-        return np.add.reduceat(squares * c, self.offsets[:-1], axis=1)
-
-    def prefers_gram(self) -> bool:
-        return False
-
-    def restrict(self, features: IntArray) -> Design:
-        return FeatureRows(np.ascontiguousarray(self.A[features]), self._design)
 
 
 class FeatureInner(Inner):
@@ -119,7 +34,7 @@ class FeatureInner(Inner):
 
     def __init__(self, objective: Objective, working: IntArray, last: Inner | None):
         super().__init__(objective, working)
-        k, n_samples = working.size, objective.design.X.shape[0]
+        k = working.size
         known = 0
         room: FloatArray | None = None
         if isinstance(last, FeatureInner):
@@ -128,14 +43,12 @@ class FeatureInner(Inner):
                 # The rows from before stay where they are, if there is room behind them.
                 known, room = before.size, last._room
         if room is None or k > room.shape[0]:
-            old, room = room, np.empty((2 * k if known else k, n_samples))
+            old, room = room, np.empty((2 * k if known else k, objective.design.n_rows))
             if old is not None:
                 room[:known] = old[:known]
         self._room: FloatArray = room
         A = self._room[:k]
-        for start in range(0, n_samples, _CHUNK):
-            chunk = slice(start, start + _CHUNK)
-            A[known:, chunk] = objective.design.X[chunk, working[known:]].T
+        objective.design.columns(working[known:], out=A[known:])
         self.rows = FeatureRows(A, objective.design)
         self.objective = objective.on(self.rows, working)
         self._seen: tuple[FloatArray, FloatArray] | None = None
@@ -177,9 +90,7 @@ class Model(ABC):
 
     @property
     def rows(self) -> FeatureRows:
-        design = self.objective.design
-        assert isinstance(design, FeatureRows)
-        return design
+        return cast("FeatureRows", self.objective.design)
 
 
 class GramModel(Model):

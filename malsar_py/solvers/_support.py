@@ -15,7 +15,7 @@ import scipy.linalg
 
 from .. import _kernels
 from .._typing import FloatArray
-from ._inner_weighted import FeatureRows
+from ..design import FeatureRows
 
 # Multiplications of a step.
 _MOST_WORK = 1e9
@@ -60,7 +60,6 @@ def support_direction(
                 return None
             step = np.zeros(W.shape)
             part = rows if used.size == W.shape[0] else rows.restrict(used)
-            assert isinstance(part, FeatureRows)
             own = np.ascontiguousarray(W[used].T)
             step[used] = _rows_step(
                 part, D, G[:, used] - ridge * own, own, threshold[used], ridge, centered

@@ -23,7 +23,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from .. import _kernels
 from .._linalg import is_uneven, psd_solver, solve_psd, sum_solver
 from .._typing import FloatArray, IntArray
-from ..design import Ragged, Shared
+from ..design import Ragged
 from ..objective import Objective, Quadratic, QuadraticObjective
 from ..rotated import RotatedObjective
 from ._workspace import Workspace
@@ -48,11 +48,12 @@ _CG_STEPS = 2000
 
 def direct_size(objective: Objective) -> float:
     """Numbers to be kept by :func:`factorize`; inf where it would not pay."""
-    X = objective.design.X
-    if type(objective.design) is Shared and isinstance(objective, QuadraticObjective):
-        return float(min(X.shape) ** 2) if min(X.shape) <= _EIGEN_SIZE else np.inf
+    design = objective.design
+    if design.same_weights and isinstance(objective, QuadraticObjective):
+        rank = min(design.n_rows, design.n_features)
+        return float(rank**2) if rank <= _EIGEN_SIZE else np.inf
     size = _factor_numbers(objective)
-    return size if size <= max(_FACTOR_NUMBERS, X.size) else np.inf
+    return size if size <= max(_FACTOR_NUMBERS, design.size) else np.inf
 
 
 def factorize(
@@ -69,7 +70,7 @@ def factorize(
     n_features, n_tasks = objective.shape
     if isinstance(objective, RotatedObjective):
         return _diagonal(objective, quadratic)
-    if type(objective.design) is Shared and np.isfinite(direct_size(objective)):
+    if objective.design.same_weights and np.isfinite(direct_size(objective)):
         unpenalised = not quadratic.coupled and quadratic.ridge == 0.0
         if unpenalised and objective.design.prefers_gram() and is_uneven(objective.gram()[0]):
             return psd_solver(objective.gram()[0])
@@ -99,7 +100,7 @@ def factorize(
 
 def _few_samples(objective: Objective) -> bool:
     """Whether tasks with rows of their own have fewer of them than there are features."""
-    return isinstance(objective.design, Ragged) and not objective.design.prefers_gram()
+    return not objective.design.one_x and not objective.design.prefers_gram()
 
 
 def _factor_numbers(objective: Objective) -> float:
@@ -199,15 +200,9 @@ class _KernelFactors:
     """
 
     def __init__(self, objective: QuadraticObjective, shifts: FloatArray):
-        design, c = objective.design, objective.c
-        offsets = design.offsets
+        offsets = objective.design.offsets
         self.shifts = shifts
-        Z = np.sqrt(c)[:, None] * design.X
-        if objective.fit_intercept:
-            sizes = np.diff(offsets)
-            totals = np.add.reduceat(c, offsets[:-1])
-            means = design.adjoint_rows(c) / totals[:, None]
-            Z -= np.sqrt(c)[:, None] * np.repeat(means, sizes, axis=0)
+        Z = objective.design.scaled_rows(objective.c, objective.fit_intercept)
         self.scale = _scale(np.einsum("ij,ij->i", Z, Z).max(initial=0.0), shifts)
         self.whitened = Ragged(_whiten(Z, offsets, shifts, self.scale), offsets)
 
@@ -335,19 +330,10 @@ def _kernel(objective: QuadraticObjective, Q: FloatArray) -> Solve:
     """Few samples in all: one system over them, ``K o Q^-1 + diag(1/c)``."""
     design, n_tasks = objective.design, objective.shape[1]
     inverse = np.linalg.inv(Q)
-    sizes = np.diff(design.offsets)
-    task = np.repeat(np.arange(n_tasks), sizes)
-    root = np.sqrt(objective.c)[:, None]
-    X = design.X
-    if objective.fit_intercept:
-        starts = design.offsets[:-1]
-        total = np.add.reduceat(objective.c, starts)
-        X = X - np.repeat(
-            np.add.reduceat(objective.c[:, None] * X, starts) / total[:, None], sizes, axis=0
-        )
+    task = np.repeat(np.arange(n_tasks), np.diff(design.offsets))
     # Symmetric form: with Z = sqrt(c) X the system is (I + (ZZ') o Q^-1) u = rhs in u = theta /
     # sqrt(c).
-    Z = root * X
+    Z = design.scaled_rows(objective.c, objective.fit_intercept)
     system = (Z @ Z.T) * inverse[np.ix_(task, task)]
     system[np.diag_indices_from(system)] += 1.0
     factor = scipy.linalg.cho_factor(system, check_finite=False)

@@ -14,7 +14,6 @@ import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray
-from ..design import Shared
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
 from ._result import History, Result
@@ -150,6 +149,7 @@ def _worth_rotating(objective: Objective) -> bool:
     structure = objective.penalty.structure
     if structure is None or not structure.rotation_invariant:
         return False
-    if type(objective) is not QuadraticObjective or type(objective.design) is not Shared:
+    design = objective.design
+    if type(objective) is not QuadraticObjective or not design.same_weights:
         return False
-    return min(objective.design.X.shape) <= _ROTATION
+    return min(design.n_rows, design.n_features) <= _ROTATION

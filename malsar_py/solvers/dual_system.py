@@ -118,7 +118,7 @@ class LinearKernel(RowKernel):
         return self.design.predict(self.design.adjoint(theta) @ A)
 
     def trace(self, c: FloatArray) -> float:
-        squares = np.einsum("ij,ij->i", self.design.X, self.design.X)
+        squares = self.design.row_squares()
         return float(c.reshape(-1, len(squares)).sum(axis=0) @ squares)
 
     def gram(self, theta: FloatArray) -> FloatArray:

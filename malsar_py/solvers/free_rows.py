@@ -15,7 +15,7 @@ import numpy as np
 import scipy.linalg
 
 from .._typing import AnyArray, FloatArray
-from ..design import Design, Masked, Ragged, Shared
+from ..design import Design, Shared, from_rows
 from ..losses import Squared
 from ..objective import Objective, QuadraticObjective
 from ._result import History, Result
@@ -31,7 +31,8 @@ def free_rows_fit(objective: Objective) -> bool:
     design, quadratic = objective.design, objective.penalty.quadratic
     if not isinstance(objective, QuadraticObjective) or quadratic.coupled:
         return False
-    return not isinstance(design, Masked) or design.X.size * design.n_tasks <= _COPIES
+    weighed_alike = design.same_weights or not design.one_x
+    return weighed_alike or design.size * design.n_tasks <= _COPIES
 
 
 def solve_around_free_rows(
@@ -48,7 +49,6 @@ def solve_around_free_rows(
     """
     kept = ~free
     n_kept, ridge = int(kept.sum()), objective.penalty.quadratic.ridge
-    shared = type(objective.design) is Shared
     # What the free features make of a unit of each other feature, and of the targets, by task.
     by_others: list[FloatArray] = []
     by_targets: list[FloatArray] = []
@@ -68,11 +68,10 @@ def solve_around_free_rows(
         by_targets.extend(fit[:, n_kept:].T)
         by_others.extend([fit[:, :n_kept]] * Y.shape[1])
     design: Design
-    if shared:
+    if objective.design.same_weights:
         design = Shared(np.ascontiguousarray(blocks[0]), objective.design.n_tasks)
     else:
-        offsets = np.cumsum([0, *(len(block) for block in blocks)])
-        design = Ragged(np.concatenate(blocks), offsets.astype(np.int64))
+        design = from_rows(blocks)
     y = np.concatenate(targets)
     penalty = objective.penalty.restrict(np.flatnonzero(kept))
     reduced = QuadraticObjective(design, Squared(), y, np.ones_like(y), penalty, False)
@@ -91,13 +90,12 @@ def solve_around_free_rows(
 def _equations(objective: Objective) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Scaled, centred X and targets (n, r) of every task, or of all that are alike."""
     design, y, c = objective.design, objective.y, objective.c
-    if type(design) is Shared:
-        n = design.X.shape[0]
-        yield _scaled(design.X, y.reshape(-1, n).T, c[:n], objective.fit_intercept)
+    if design.same_weights:
+        n = design.n_rows
+        yield _scaled(design.task_rows(0), y.reshape(-1, n).T, c[:n], objective.fit_intercept)
         return
-    for a, b in pairwise(design.offsets.tolist()):
-        X = design.X if isinstance(design, Shared) else design.X[a:b]
-        yield _scaled(X, y[a:b, None], c[a:b], objective.fit_intercept)
+    for t, (a, b) in enumerate(pairwise(design.offsets.tolist())):
+        yield _scaled(design.task_rows(t), y[a:b, None], c[a:b], objective.fit_intercept)
 
 
 def _scaled(

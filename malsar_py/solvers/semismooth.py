@@ -31,7 +31,6 @@ from scipy.linalg import lapack
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..design import Shared
 from ..objective import Objective, QuadraticObjective
 from ._equations import Equations
 from ._residuals import residual, task_norms, task_radii
@@ -217,13 +216,12 @@ class _Part:
         self.by_entries = _by_entries(objective)
         design, root = objective.design, np.sqrt(objective.c)
         self.samples = [slice(a, b) for a, b in pairwise(design.offsets.tolist())]
-        X = np.take(design.X, working, axis=1)
-        shared = isinstance(design, Shared)
-        keep = not shared or X.size * design.n_tasks <= _COPIES
+        some = design.restrict(working)
+        keep = not some.one_x or some.size * design.n_tasks <= _COPIES
         intercept = objective.fit_intercept
         self.tasks = [
-            Equations(X if shared else X[own], objective.y[own], root[own], intercept, keep)
-            for own in self.samples
+            Equations(some.task_rows(t), objective.y[own], root[own], intercept, keep)
+            for t, own in enumerate(self.samples)
         ]
         self.counts = np.array([task.y.size for task in self.tasks])
         ends = np.cumsum(self.counts)

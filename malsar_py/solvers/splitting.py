@@ -17,7 +17,6 @@ from dataclasses import replace
 import numpy as np
 
 from .._typing import FloatArray
-from ..design import Shared
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..parts import PartsObjective, whole_of
 from ..rotated import RotatedObjective
@@ -45,7 +44,7 @@ def splitting_fits(objective: Objective) -> bool:
         return False
     if quadratic.coupled or not np.isfinite(direct_size(whole_of(objective))):
         return False
-    return structure.rotation_invariant or type(objective.design) is not Shared
+    return structure.rotation_invariant or not objective.design.same_weights
 
 
 def solve_splitting(
@@ -60,7 +59,7 @@ def solve_splitting(
     """Minimise the objective with its penalty from ``W0`` to a relative gap of ``tol``."""
     workspace = Workspace() if workspace is None else workspace
     workspace.open(objective)
-    if type(objective.design) is Shared:
+    if objective.design.same_weights:
         assert isinstance(objective, QuadraticObjective)
         if workspace.rotated is None:
             workspace.rotated = RotatedObjective(objective)

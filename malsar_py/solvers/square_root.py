@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._typing import AnyArray, FloatArray
-from ..design import Design, Masked, Ragged, Shared
+from ..design import Design, from_rows
 from ..losses import Squared
 from ..objective import Objective, QuadraticObjective
 from ._residuals import residual, spread, task_norms, task_radii
@@ -131,14 +131,13 @@ class _Weighted:
         self.kept: AnyArray = np.ones(objective.y.shape, bool)
         design, n_tasks = objective.design, objective.design.n_tasks
         self.design: Design = design
-        if isinstance(design, Shared) and n_tasks > 1:
-            if design.X.size * n_tasks <= _COPIES:
+        if design.one_x and n_tasks > 1:
+            if design.size * n_tasks <= _COPIES:
                 self.kept = objective.c > 0.0
-                counts = np.add.reduceat(self.kept.astype(np.int64), design.offsets[:-1])
-                offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-                self.design = Ragged(np.tile(design.X, (n_tasks, 1))[self.kept], offsets)
+                own = self.kept.reshape(n_tasks, -1)
+                self.design = from_rows([design.task_rows(t)[some] for t, some in enumerate(own)])
             else:
-                self.design = Masked(design.X, n_tasks)
+                self.design = design.any_weights()
         self.gram: FloatArray | None = None
         if self.design.prefers_gram():
             self.gram = self.design.gram(objective.c[self.kept], objective.fit_intercept)

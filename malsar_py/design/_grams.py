@@ -1,0 +1,33 @@
+"""Gram matrices of dense rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._typing import FloatArray
+
+
+def weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatArray:
+    """``X' diag(weight) X`` (d, d), around the weighted mean if ``centered``."""
+    if weight.size and (weight == weight[0]).all():
+        H = X.T @ X
+        H *= weight[0]
+    else:
+        scaled = X * np.sqrt(weight)[:, None]
+        H = scaled.T @ scaled
+    total = weight.sum()
+    if centered and total > 0.0:
+        moment = weight @ X
+        H -= np.outer(moment, moment / total)
+    return H
+
+
+def pooled_gram(
+    X: FloatArray, weight: FloatArray, totals: FloatArray, moments: FloatArray | None
+) -> FloatArray:
+    """``X' diag(weight) X`` (1, d, d) less the tasks' means, from their moments (T, d)."""
+    H = weighted_gram(X, weight, False)
+    if moments is not None:
+        scaled = moments / np.sqrt(np.where(totals > 0.0, totals, 1.0))[:, None]
+        H -= scaled.T @ scaled
+    return H[None]
