@@ -65,12 +65,13 @@ class TaskRows:
     """What a fit needs: rows by task, targets and weights task-major."""
 
     X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
-    y: FloatArray  # (N,) float64; the target, or -1 / +1 for classifiers; 0 where missing
+    # (N,) float64; the target, -1 / +1 for two classes, positions of more; 0 where missing
+    y: FloatArray
     sample_weight: FloatArray  # (N,) float64; 0 where missing (door "shared" only)
     offsets: IntArray  # (T + 1,) int64
     tasks: AnyArray  # (T,) labels as given
     door: str  # "none" | "column" | "shared" | "keyword"
-    classes: AnyArray | None  # (2,) for classifiers; classes[1] is +1
+    classes: AnyArray | None  # for classifiers, all tasks' together; of two classes[1] is +1
     feature_names: AnyArray  # (d,)
     own: bool  # X was made for this fit; otherwise it may be the caller's: never write to it
     rows: IntArray  # (n,) positions of X's rows in the X given
@@ -78,6 +79,19 @@ class TaskRows:
     @property
     def n_tasks(self) -> int:
         return len(self.tasks)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of coefficients for each task: one for each class where there are more than two."""
+        return 1 if self.classes is None or len(self.classes) == 2 else len(self.classes)
+
+    def by_task(self, values: FloatArray) -> FloatArray:
+        """What columns of coefficients have (n_columns, ...), task by task: (n_tasks, ...).
+
+        (n_tasks, n_classes, ...) where there are more than two.
+        """
+        each = (self.n_tasks,) if self.n_columns == 1 else (self.n_tasks, self.n_columns)
+        return values.reshape(each + values.shape[1:])
 
     @property
     def shared(self) -> bool:
@@ -153,7 +167,7 @@ def resolve_fit(
         )
     classes = None
     if classifier:
-        classes, values = _signs(values, keep)
+        classes, values = _class_numbers(estimator, values, keep)
     if values.ndim == 2:
         door = "shared"
         task_labels = _column_labels(names, values.shape[1])
@@ -167,7 +181,7 @@ def resolve_fit(
             estimator, values, weights, keep, labels, source, ordered
         )
     if classes is not None and getattr(estimator, "fit_intercept", True):
-        _refuse_one_class_tasks(y, offsets, task_labels, classes)
+        _refuse_one_class_tasks(y, weights > 0.0, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
     columns = feature_names(estimator, column)
@@ -366,14 +380,14 @@ def relative(weights: AnyArray) -> AnyArray:
     return np.asarray(np.ldexp(weights, -np.frexp(weights.max())[1]))
 
 
-def _signs(values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The two classes, and the targets as -1 / +1 (0 where not kept)."""
+def _class_numbers(estimator: Any, values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """The classes, and the targets as -1 / +1 or as positions of more (0 where not kept)."""
     kept = values[keep]
     refuse_rounded(kept, "y")
     if kept.dtype.kind != "O" or not isinstance(kept[0], numbers.Integral):  # beyond 64 bits
         check_classification_targets(kept)
     classes, codes = factorize(kept, "y")
-    if len(classes) > 2:
+    if len(classes) > 2 and not estimator._multi_class:
         raise ValueError(
             "Only binary classification is supported. The type of the target is multiclass "
             f"({len(classes)} classes)."
@@ -383,18 +397,19 @@ def _signs(values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
             "This solver needs samples of at least 2 classes in the data, but the data contains "
             f"only one class: {show_label(classes, 0)}. {_ONE_CLASS_HINT}"
         )
-    signs = np.zeros(values.shape)
-    signs[keep] = 2.0 * codes - 1.0
-    return classes, signs
+    coded = np.zeros(values.shape)
+    coded[keep] = codes if len(classes) > 2 else 2.0 * codes - 1.0
+    return classes, coded
 
 
 def _refuse_one_class_tasks(
-    y: AnyArray, offsets: AnyArray, tasks: AnyArray, classes: AnyArray
+    y: AnyArray, kept: AnyArray, offsets: AnyArray, tasks: AnyArray, classes: AnyArray
 ) -> None:
-    has = [np.logical_or.reduceat(y == sign, offsets[:-1]) for sign in (-1.0, 1.0)]
-    alone = np.flatnonzero(has[0] != has[1])
+    codes = (-1.0, 1.0) if len(classes) == 2 else range(len(classes))
+    has = np.stack([np.logical_or.reduceat(kept & (y == k), offsets[:-1]) for k in codes])
+    alone = np.flatnonzero(has.sum(axis=0) == 1)
     if len(alone):
-        only = show_label(classes, int(has[1][alone[0]]))
+        only = show_label(classes, int(has[:, alone[0]].argmax()))
         more = f" ({len(alone)} such tasks: {show_labels(tasks[alone])})" if len(alone) > 1 else ""
         raise ValueError(
             f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
