@@ -38,13 +38,20 @@ unseen : "error" or "mean", default="error"
     squares is within tasks), with the intercept that predicts the same at the tasks' means as their
     own models do, on average by task weight. Tune for new tasks with folds over tasks
     (`LeaveOneTaskOut`, or GroupKFold).
-{solving}max_iter : int, default=10000
+{loss}{solving}max_iter : int, default=10000
     Largest number of accelerated steps{per_stage}; of outer rounds, at most 1000, with working
     sets.
 warm_start : bool, default=False
     Start from the last coefficients, if tasks and features are the same.
 verbose : int, default=0
     Print the objective and the gap while fitting, if positive."""
+
+_LOSS = """\
+loss : str or instance of :mod:`malsar_py.losses`, default="squared"
+    "squared"; "huber" (y with outliers), "poisson" (counts or rates y >= 0), "gamma" (amounts
+    y > 0), "logistic" (y is 0 or 1); or an instance, as ``losses.Huber(delta=0.5)``. `predict`
+    returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma", the probability of 1 with "logistic".
+"""
 
 _CONVEX = """\
 solver : "auto", "apg", "active-set" or "closed-form", default="auto"
@@ -120,7 +127,7 @@ s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model
 across tasks; the loss is {loss}."""
 
 _LOSSES = {
-    "regressor": "the squared loss ``1/2 (y - z)^2``",
+    "regressor": "by default the squared loss ``1/2 (y - z)^2``, see the parameter `loss`",
     "classifier": "the logistic loss ``log(1 + exp(-y z))``, y in {-1, +1}",
 }
 
@@ -156,6 +163,7 @@ def document(
                 strengths=(_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
                     lambda2=lambda2, lambda2_range=lambda2_range, lambda2_term=lambda2_term
                 ),
+                loss=_LOSS if kind == "regressor" else "",
                 solving=_STAGED.format(solvers=stages) if stages else _CONVEX,
                 per_stage=" in each stage" if stages else "",
             ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import _safe_indexing, check_array
@@ -17,11 +18,19 @@ from ._typing import AnyArray, FloatArray, IntArray
 _PIECE = 1 << 20
 
 
-def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, bool]:
-    """Finite float64 features of any memory order; the label column as given; whose memory it is.
+class Features(NamedTuple):
+    """Features, and what is known of them."""
 
-    The last is true if the array was made here and may be written to. Sets `n_features_in_` and
-    `feature_names_in_` if ``reset``, compares with them if not.
+    values: AnyArray  # finite float64, in any memory order
+    column: Any  # the label column as given
+    own: bool  # the array was made here and may be written to
+    bound: float = np.inf  # no value is larger, as far as was looked at
+
+
+def features(estimator: Any, X: Any, *, reset: bool) -> Features:
+    """The features in X, without its label column.
+
+    Sets `n_features_in_` and `feature_names_in_` if ``reset``, compares with them if not.
     """
     X = native(X)
     table = as_table(X, estimator)
@@ -31,7 +40,7 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
             refuse_sparse(table)
         refuse_dates(table, "X")
         parts, patterns = estimator._split_patterns(table, reset=reset)
-        return parts, patterns, _made_here(parts, X)
+        return Features(parts, patterns, _made_here(parts, X))
     position = None
     if estimator.task_column is not None:
         position = column_position(table, estimator.task_column)
@@ -46,11 +55,12 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
     try:
         if _in_pieces(table, position):
             column = None if position is None else _safe_indexing(table, position, axis=1)
-            return _converted(table, position, estimator), column, True
+            return Features(_converted(table, position, estimator), column, True)
         column = None
         if position is not None:
             column, table = split_column(table, position)
-        table = _checked(table, estimator)
+        bound = _bound(table)
+        table = _checked(table, estimator, looked=np.isfinite(bound))
     except ValueError as error:
         if "could not convert string" not in str(error):
             raise
@@ -60,7 +70,7 @@ def features(estimator: Any, X: Any, *, reset: bool) -> tuple[AnyArray, Any, boo
         raise ValueError(
             f"X holds text ({error}): {label}; encode other text columns as numbers."
         ) from error
-    return table, column, _made_here(table, X)
+    return Features(table, column, _made_here(table, X), bound)
 
 
 def _made_here(table: AnyArray, X: Any) -> bool:
@@ -105,8 +115,26 @@ def take_rows(X: AnyArray, order: IntArray | None, own: bool) -> tuple[FloatArra
     return out, True
 
 
-def _checked(table: Any, estimator: Any) -> FloatArray:
-    return check_array(table, dtype=np.float64, estimator=estimator, input_name="X")
+def _bound(table: Any) -> float:
+    """Of all values, from one pass; not finite unless all are, and inf where it cannot be told."""
+    if type(table) is not np.ndarray or table.dtype != np.float64:
+        return np.inf
+    if not (table.flags.c_contiguous or table.flags.f_contiguous):
+        return np.inf
+    flat = table.ravel(order="K")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return math.sqrt(np.dot(flat, flat))
+
+
+def _checked(table: Any, estimator: Any, looked: bool = False) -> FloatArray:
+    """As scikit-learn checks it; ``looked``: all values are known to be finite."""
+    return check_array(
+        table,
+        dtype=np.float64,
+        estimator=estimator,
+        input_name="X",
+        ensure_all_finite=not looked,
+    )
 
 
 def _in_pieces(table: Any, position: int | None) -> bool:

@@ -6,8 +6,7 @@ it is: a "norm", a "ridge", a "coupling" of tasks, or another quadratic "size".
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -24,6 +23,8 @@ from .solvers import Result
 
 P = ParamSpec("P")
 R = TypeVar("R")
+# Strengths and sizes of a model by name, as users give them.
+Given = Mapping[str, Any]
 
 # Quadratic terms of more curvatures of the loss are at their limit, of less are as good as none; in
 # between rounding is none of their business.
@@ -57,44 +58,44 @@ def within_floats(compute: Callable[P, R]) -> Callable[P, R]:
 
 @within_floats
 def solved(
-    model: Any, prepared: Prepared, objective: Objective, solve: Callable[[], Result]
+    model: Any, prepared: Prepared, objective: Objective, solve: Callable[[], Result], given: Given
 ) -> tuple[Result, Result, Solution]:
     """What the solver found, the same at limits of strengths, and what that is for the data."""
     found = solve()
     # (What does not depend on the penalty is kept with `prepared`.)
     own = replace(prepared, objective=objective)
-    result = finish(model, own, _no_worse_than_zero(own, found))
+    result = finish(model, own, _no_worse_than_zero(own, found), given)
     return found, result, prepared.solution(result)
 
 
-def penalty_in_units(model: Any, problem: Problem) -> Penalty:
+def penalty_in_units(model: Any, problem: Problem, given: Given) -> Penalty:
     """The model's penalty for coefficients and objective in the units of the computation."""
-    if _ordinary(model, problem):
-        return model._penalty(problem)
-    other, units = copy.copy(model), problem.units
-    for name, power in model._strengths.items():
-        setattr(other, name, _strength(model, name, power, problem))
+    if _ordinary(model, problem, given):
+        return model._penalty(problem, **given)
+    used: dict[str, Any] = {
+        name: _strength(model, name, problem, given) for name in model._strengths
+    }
     for name in model._sizes:
-        size = getattr(model, name)
-        setattr(other, name, size if size is None else units.size(size))
-    return other._penalty(problem)
+        size = given[name]
+        used[name] = size if size is None else problem.units.size(size)
+    return model._penalty(problem, **used)
 
 
-def moderate(model: Any) -> bool:
+def moderate(model: Any, given: Given) -> bool:
     """Whether no strength is near a limit, for data of ordinary size."""
-    return all(_is_moderate(getattr(model, name)) for name in model._strengths)
+    return all(_is_moderate(given[name]) for name in model._strengths)
 
 
-def _ordinary(model: Any, problem: Problem) -> bool:
+def _ordinary(model: Any, problem: Problem, given: Given) -> bool:
     """Whether strengths are used as they are."""
-    sizes = [getattr(model, name) for name in model._sizes]
+    sizes = [given[name] for name in model._sizes]
     usual = all(size is None or _is_moderate(size) for size in sizes)
-    return problem.units == PLAIN and usual and moderate(model)
+    return problem.units == PLAIN and usual and moderate(model, given)
 
 
-def _strength(model: Any, name: str, power: float, problem: Problem) -> float:
+def _strength(model: Any, name: str, problem: Problem, given: Given) -> float:
     """A strength in the units of the computation, up to where the term is at its limit."""
-    value = problem.units.strength(getattr(model, name), power)
+    value = problem.units.strength(given[name], model._strengths[name])
     kind = model._terms.get(name)
     if kind is None or problem.curvature is None or problem.slope is None or _is_moderate(value):
         return value
@@ -106,7 +107,7 @@ def _strength(model: Any, name: str, power: float, problem: Problem) -> float:
     return min(value, _STRONG * curvature) if 0.0 < curvature < np.inf else value
 
 
-def finish(model: Any, prepared: Prepared, result: Result) -> Result:
+def finish(model: Any, prepared: Prepared, result: Result, given: Given) -> Result:
     """The result with the terms that decide alone at their limits, and without the others.
 
     A term of more than `_STRONG` curvatures was solved for with so much: that bounds the
@@ -114,17 +115,16 @@ def finish(model: Any, prepared: Prepared, result: Result) -> Result:
     too weak to be seen was left out: what it adds at W is added to the gap.
     """
     problem, W, added = prepared.problem, result.W, 0.0
-    if _ordinary(model, problem):
+    if _ordinary(model, problem, given):
         return result
     for name, kind in model._terms.items():
-        power = model._strengths[name]
-        value = problem.units.strength(getattr(model, name), power)
-        used = _strength(model, name, power, problem)
+        value = problem.units.strength(given[name], model._strengths[name])
+        used = _strength(model, name, problem, given)
         if used < value:
             if used == 0.0:
-                added += value * _alone(model, name, problem).value(W)
+                added += value * _alone(model, name, problem, given).value(W)
             elif kind == "coupling":
-                W = _common(W, penalty_in_units(model, problem).quadratic.matrix)
+                W = _common(W, penalty_in_units(model, problem, given).quadratic.matrix)
             else:
                 W = np.zeros_like(W)
     if W is result.W and added == 0.0:
@@ -150,12 +150,10 @@ def _no_worse_than_zero(prepared: Prepared, result: Result) -> Result:
     return replace(result, W=np.zeros_like(result.W), certificate=certificate, history=history)
 
 
-def _alone(model: Any, name: str, problem: Problem) -> Penalty:
+def _alone(model: Any, name: str, problem: Problem, given: Given) -> Penalty:
     """The term of a strength, at strength 1."""
-    other = copy.copy(model)
-    for each in model._strengths:
-        setattr(other, each, float(each == name))
-    return other._penalty(problem)
+    alone = {each: float(each == name) for each in model._strengths}
+    return model._penalty(problem, **{**given, **alone})
 
 
 def _is_moderate(strength: float) -> bool:

@@ -1,22 +1,22 @@
-"""The score of an estimator: the mean over tasks of sklearn's metric, the same for every door."""
+"""The score of an estimator: the mean over tasks of a unit score, the same for every door."""
 
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, r2_score
-from sklearn.utils import _safe_indexing
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils import _safe_indexing, assert_all_finite
 
 from ._given import native
 from ._labels import factorize
 from ._tasks import ScoreRows, relative
 from ._typing import AnyArray, FloatArray, IntArray
-
-_METRICS = {"r2": r2_score, "accuracy": accuracy_score}
+from .losses import UnitScore
 
 
 def is_own(estimator: Any, method: str) -> bool:
@@ -47,19 +47,18 @@ def _takes(method: Callable[..., Any], name: str) -> bool:
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def score_rows(rows: ScoreRows, prediction: AnyArray, *, classifier: bool) -> float:
+def score_rows(rows: ScoreRows, prediction: AnyArray, metric: UnitScore) -> float:
     """Score the prediction for `rows.rows`, one column per task where these are for all tasks."""
     y, found = rows.y, prediction[rows.observed]
     if y.dtype.kind == "O" and isinstance(y[0], Integral):
         # Classes beyond 64 bits, which sklearn does not read: as positions, -1 where wrong.
         codes = factorize(y, "y")[1]
         y, found = codes, np.where(y == found, codes, -1)
-    metric: Literal["r2", "accuracy"] = "accuracy" if classifier else "r2"
     return task_mean_score(metric, y, found, rows.group, rows.sample_weight)
 
 
 def task_mean_score(
-    metric: Literal["r2", "accuracy"],
+    metric: UnitScore,
     y_true: AnyArray,
     y_pred: AnyArray,
     group: IntArray,
@@ -67,22 +66,24 @@ def task_mean_score(
 ) -> float:
     """Mean over tasks of the metric; `group` holds a task code per row, all targets are observed.
 
-    A task with fewer than two rows or a constant target has no R2 of its own: such tasks are pooled
-    into one extra group. It counts if the metric is defined on it (accuracy always is, R2 needs two
-    different targets), or if there is nothing else: then sklearn's convention decides. One task
-    gives sklearn's own score.
+    A task with fewer than two rows or a constant target has no R2 or D2 of its own: such tasks are
+    pooled into one extra group. It counts if the metric is defined on it (accuracy always is, R2
+    and D2 need two different targets), or if there is nothing else: then sklearn's convention
+    decides. One task gives sklearn's own score.
     """
     weight = None if sample_weight is None else relative(sample_weight)
-    # Of all rows first: sklearn's checks, and its own score where there is one task.
-    whole = float(_METRICS[metric](y_true, y_pred, sample_weight=weight))
+    whole = np.nan
+    if metric.whole is not None:
+        # Of all rows first: sklearn's checks, and its own score where there is one task.
+        whole = float(metric.whole(y_true, y_pred, sample_weight=weight))
     groups = _groups(metric, y_true, group)
-    if len(groups) == 1 and len(groups[0]) == len(y_true):
+    if metric.whole is not None and len(groups) == 1 and len(groups[0]) == len(y_true):
         return whole
-    return float(_mean_over(groups, metric, y_true, y_pred[:, None], weight)[0])
+    return float(_scores_of(groups, metric, y_true, y_pred[:, None], weight)[0])
 
 
 def task_mean_scores(
-    metric: Literal["r2", "accuracy"],
+    metric: UnitScore,
     y_true: AnyArray,
     y_pred: AnyArray,
     group: IntArray,
@@ -94,14 +95,35 @@ def task_mean_scores(
     """
     weight = None if sample_weight is None else relative(sample_weight)
     groups = _groups(metric, y_true, group)
-    if metric == "r2" and len(groups) == 1 and _constant(y_true[groups[0]]):
-        return np.array([r2_score(y_true, p, sample_weight=weight) for p in y_pred.T])
-    return _mean_over(groups, metric, y_true, y_pred, weight)
+    alone = metric.constant is not None and len(groups) == 1 and _constant(y_true[groups[0]])
+    if alone and metric.whole is not None:
+        return np.array([metric.whole(y_true, p, sample_weight=weight) for p in y_pred.T])
+    return _scores_of(groups, metric, y_true, y_pred, weight)
+
+
+def _scores_of(
+    groups: list[IntArray],
+    metric: UnitScore,
+    y_true: AnyArray,
+    y_pred: AnyArray,
+    sample_weight: FloatArray | None,
+) -> FloatArray:
+    if metric.whole is None:
+        assert_all_finite(y_pred, input_name="the prediction")
+        metric.check(y_true)
+        if len(y_true) < 2:
+            warnings.warn(
+                "D^2 score is not well-defined with less than two samples.",
+                UndefinedMetricWarning,
+                stacklevel=2,
+            )
+            return np.full(y_pred.shape[1], np.nan)
+    return _mean_over(groups, metric, y_true, y_pred, sample_weight)
 
 
 def _mean_over(
     groups: list[IntArray],
-    metric: Literal["r2", "accuracy"],
+    metric: UnitScore,
     y_true: AnyArray,
     y_pred: AnyArray,
     sample_weight: FloatArray | None,
@@ -112,18 +134,18 @@ def _mean_over(
     y, p = y_true[rows], y_pred[rows]
     w = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
     total = np.add.reduceat(w, starts)
-    if metric == "accuracy":
-        right = np.add.reduceat(w[:, None] * (y[:, None] == p), starts)
+    if metric.constant is None:
+        right = np.add.reduceat(w[:, None] * ~metric.loss(y[:, None], p), starts)
         return np.mean(right / total[:, None], axis=0)
-    mean = np.repeat(np.add.reduceat(w * y, starts) / total, sizes)
-    spread = np.add.reduceat(w * np.square(y - mean), starts)[:, None]
-    error = np.add.reduceat(w[:, None] * np.square(y[:, None] - p), starts)
+    best = np.repeat(metric.constant(y, w, starts), sizes)
+    spread = np.add.reduceat(w * metric.loss(y, best), starts)[:, None]
+    error = np.add.reduceat(w[:, None] * metric.loss(y[:, None], p), starts)
     # As in sklearn: where the spread is lost in underflow, 1 for what is right and 0 for the rest.
     lost = np.where(error > 0.0, 1.0, 0.0)
     return np.mean(1.0 - np.divide(error, spread, out=lost, where=spread > 0.0), axis=0)
 
 
-def _groups(metric: str, y_true: AnyArray, group: IntArray) -> list[IntArray]:
+def _groups(metric: UnitScore, y_true: AnyArray, group: IntArray) -> list[IntArray]:
     """The rows of each task that has a score of its own, and of those that are pooled."""
     # A stable sort keeps a task's rows in their order: one task is summed as sklearn sums it.
     order = np.argsort(group, kind="stable")
@@ -134,7 +156,7 @@ def _groups(metric: str, y_true: AnyArray, group: IntArray) -> list[IntArray]:
         (pooled if _constant(y_true[members]) else groups).append(members)
     if pooled:
         members = np.sort(np.concatenate(pooled))
-        if not groups or metric == "accuracy" or not _constant(y_true[members]):
+        if not groups or metric.constant is None or not _constant(y_true[members]):
             groups.append(members)
     return groups
 

@@ -134,7 +134,7 @@ class Prepared:
         near to the best one as the certificate says.
         """
         moved = result.intercepts.astype(np.longdouble)
-        if self.means is not None:
+        if self.means is not None and self.means.any():
             used = np.flatnonzero(W.any(axis=1))
             means = self._by_column(self.means[:, used]).astype(np.longdouble)
             moved = moved - np.einsum("tj,jt->t", means, W[used])
@@ -143,7 +143,10 @@ class Prepared:
         if not self.objective.fit_intercept:
             return intercept, 0.0
         rounding = np.abs(exact - intercept) + np.finfo(np.longdouble).eps * np.abs(moved)
-        return intercept, self.objective.loss.moved(self._omega, rounding.astype(np.float64))
+        objective, by = self.objective, rounding.astype(np.float64)
+        return intercept, objective.loss.moved(
+            objective.y, objective.c, objective.design.offsets, by
+        )
 
     def _far(self, W: FloatArray) -> AnyArray:
         """Names of what makes intercepts large: features, or "y" alone."""

@@ -75,6 +75,7 @@ class TaskRows:
     feature_names: AnyArray  # (d,)
     own: bool  # X was made for this fit; otherwise it may be the caller's: never write to it
     rows: IntArray  # (n,) positions of X's rows in the X given
+    bound: float = np.inf  # no value of X is larger, as far as was looked at
 
     @property
     def n_tasks(self) -> int:
@@ -134,7 +135,7 @@ def resolve_fit(
 
     Sets `n_features_in_` (the label column counts) and `feature_names_in_` on the estimator.
     """
-    X, column, own = features(estimator, X, reset=True)
+    X, column, own, bound = features(estimator, X, reset=True)
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, "
@@ -185,7 +186,9 @@ def resolve_fit(
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
     columns = feature_names(estimator, column)
-    return TaskRows(X, y, weights, offsets, task_labels, door, classes, columns, own, positions)
+    return TaskRows(
+        X, y, weights, offsets, task_labels, door, classes, columns, own, positions, bound
+    )
 
 
 def resolve_predict(estimator: Any, X: Any, *, tasks: Any = None) -> PredictRows:
@@ -255,7 +258,7 @@ def _column_labels(names: list[Any] | None, n_tasks: int) -> AnyArray:
 def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyArray | None, str]:
     """Rows to predict with their positions in `tasks_`, their labels, and where these came from."""
     check_is_fitted(estimator, "tasks_")
-    X, column, _ = features(estimator, X, reset=False)
+    X, column, *_ = features(estimator, X, reset=False)
     X = np.ascontiguousarray(X)
     labels, source = row_labels(estimator, column, tasks, len(X))
     fitted = estimator.tasks_

@@ -22,6 +22,8 @@ from ._typing import AnyArray, FloatArray
 _ORDINARY = 40
 # A feature this much smaller than the largest one has no squares beside it.
 _VANISHING = -330
+# In so many rows a dense feature shows its size.
+_FIRST_ROWS = 100
 # Strengths in units of computation, with room for sums and quotients: beyond, a penalty is at its
 # limit.
 _LEAST, _MOST = 1e-300, 1e300
@@ -31,7 +33,7 @@ _LEAST, _MOST = 1e-300, 1e300
 class Units:
     """Exponents of two, all even: what X, y and the weights of the tasks are divided by.
 
-    The loss grows with the power ``degree`` of y.
+    The loss grows with the power ``degree`` of y; with 0, y has no unit.
     """
 
     x: int = 0
@@ -94,6 +96,8 @@ def into_units(
     rows: TaskRows, omega: FloatArray, degree: int
 ) -> tuple[TaskRows, FloatArray, Units]:
     """The data and the weights of the tasks in units that suit them, and these."""
+    if _is_ordinary(rows):
+        return targets_into_units(rows, omega, degree)
     sizes = np.empty(rows.X.shape[1])
     _kernels.blocks.column_sizes(rows.X, sizes)
     largest = float(sizes.max())
@@ -108,11 +112,19 @@ def into_units(
     return replace(rows, X=X, own=own), omega, units
 
 
+def _is_ordinary(rows: TaskRows) -> bool:
+    """Whether X is of ordinary size, as its first rows and what is known of all of them tell."""
+    if not rows.bound < 2.0 ** (_ORDINARY - 1):
+        return False
+    return bool(np.abs(rows.X[:_FIRST_ROWS]).max(axis=0).min() > 2.0**-_ORDINARY)
+
+
 def targets_into_units(
     rows: TaskRows, omega: FloatArray, degree: int
 ) -> tuple[TaskRows, FloatArray, Units]:
     """The same with X as it is."""
-    units = Units(0, _even(float(np.abs(rows.y).max())), _even(float(omega.max())), degree)
+    largest = float(np.abs(rows.y).max()) if degree else 0.0
+    units = Units(0, _even(largest), _even(float(omega.max())), degree)
     rows = replace(rows, y=shifted(rows.y, -units.y))
     return rows, shifted(omega, -units.weight), units
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from . import _kernels
+from ._certificates import Certificate as Certificate
+from ._certificates import DualPoint as DualPoint
+from ._certificates import Pass as Pass
+from ._certificates import duality_gap as duality_gap
 from ._linalg import solve_free
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
@@ -24,53 +28,13 @@ from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
 from .design import Design
-from .losses import Loss, Squared, centre
+from .losses import Evaluation, Loss, Squared, centre
 
 _POWER_STEPS = 20
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
 _EXACT_EIGEN = 2e7
-# In a quadratic model: curvature of a sample at least this share of its slope.
-_LEAST_CURVATURE = 1e-3
-
-
-@dataclass(frozen=True)
-class DualPoint:
-    """A dual feasible theta: its primal loss, ``G = X' theta`` and its dual value.
-
-    ``dual(alpha)`` is ``-sum conj(-alpha theta)``.
-    """
-
-    loss: float
-    G: FloatArray
-    dual: Callable[[float], float]
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What one pass over X tells at some W: loss, best intercepts, ``theta' X`` (T, d).
-
-    ``theta`` is the dual feasible point behind it; losses that do not need it leave it out.
-    """
-
-    loss: float
-    G: FloatArray
-    intercepts: FloatArray
-    theta: FloatArray | None = None
-
-
-def duality_gap(primal: float, bound: float) -> float:
-    """The gap between an objective and a bound below it: rounding takes it to zero, not beyond."""
-    gap = primal - bound
-    return max(gap, 0.0) if gap == gap else np.inf
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """Primal objective and duality gap at one W; full passes add the best intercepts."""
-
-    objective: float
-    gap: float
-    intercepts: FloatArray | None = None
+# Below this share of the values that a fall is the difference of, it is rounding.
+_ROUNDING = 16.0 * np.finfo(float).eps
 
 
 class Objective(ABC):
@@ -92,11 +56,12 @@ class Objective(ABC):
         self.penalty = penalty
         self.quadratic = penalty.quadratic
         self.fit_intercept = fit_intercept
-        self.b = np.zeros(design.n_tasks)
+        # Where the search for intercepts starts: the last ones found.
+        self._near = np.zeros(design.n_tasks)
         self._energies: FloatArray | None = None
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
-        self.scale, self.theta0 = self._evaluate(np.zeros_like(y))
+        self.scale, self.theta0, self.b0 = self._evaluate(np.zeros_like(y))
 
     @property
     def affine(self) -> bool:
@@ -115,9 +80,19 @@ class Objective(ABC):
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         """Gradient of loss and coupling quadratic (the ridge is left to the solver's step)."""
 
+    @cached_property
+    def weights(self) -> FloatArray:
+        """Weights (N,) of a quadratic bound on the loss; of its model at W = 0 if it has none."""
+        if self.loss.curvature is None:
+            return self.loss.second_derivative(self.y, self.theta0, self.c)
+        return self.loss.curvature * self.c
+
     @abstractmethod
-    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
-        """Upper bound of the loss's second derivative along D, given ``lifted = lift(D)``."""
+    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
+        """Bound on the loss's second derivative along D from a point on.
+
+        Given ``lifted = lift(D)``, and the lift of the point ``at``.
+        """
 
     @abstractmethod
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
@@ -147,9 +122,8 @@ class Objective(ABC):
 
         ``rough``: in single precision, where that is faster.
         """
-        value, theta = self._evaluate(np.zeros_like(self.y) if z is None else z)
-        intercepts = self.b.copy()
-        self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
+        value, theta, intercepts = self._evaluate(np.zeros_like(self.y) if z is None else z)
+        self._make_feasible(theta)
         return Pass(value, self.design.adjoint_rows(theta, rough), intercepts, theta)
 
     def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
@@ -182,9 +156,12 @@ class Objective(ABC):
         """Objective at W with predictions z."""
         return self._evaluate(z)[0] + self.penalty.value(W)
 
-    def loss_at(self, z: FloatArray) -> tuple[float, FloatArray]:
-        """The loss at predictions z, and minus its derivative there."""
-        return self._evaluate(z)
+    def loss_at(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
+        """The loss at predictions z: value, minus its derivative, best intercepts.
+
+        Those are searched from ``start``, or from the last ones.
+        """
+        return self._evaluate(z, start)
 
     def restrict(self, features: IntArray) -> Objective:
         """The problem over some features alone."""
@@ -194,14 +171,14 @@ class Objective(ABC):
         """The problem over some features, on a design of these."""
         penalty = self.penalty.restrict(features)
         other = type(self)(design, self.loss, self.y, self.c, penalty, self.fit_intercept)
-        other.b = self.b.copy()
+        other._near = self._near.copy()
         return other
 
     def with_penalty(self, penalty: Penalty) -> Self:
         """The same loss on the same data with another penalty; what was computed is kept."""
         other = copy.copy(self)
         other.penalty, other.quadratic = penalty, penalty.quadratic
-        other.b = self.b.copy()
+        other._near = self._near.copy()
         return other
 
     def _certify(self, W: FloatArray, lifted: FloatArray | None, point: DualPoint) -> Certificate:
@@ -230,7 +207,7 @@ class Objective(ABC):
         if not pull.any():
             return 0.0
         if self._energies is None:
-            self._energies = min(self.loss.curvature, 1.0) * self._squares()
+            self._energies = self._squares()
         curvature = self._energies[rows]
         if basis is not None:
             curvature = curvature @ np.square(basis)
@@ -240,15 +217,26 @@ class Objective(ABC):
 
     def _squares(self) -> FloatArray:
         """Weighted sums of squares (n_features, n_tasks)."""
-        return self.design.energies(self.c)
+        return self.design.energies(self.weights)
 
-    def _evaluate(self, z: FloatArray) -> tuple[float, FloatArray]:
-        return self.loss.evaluate(
-            self.y, z, self.c, self.design.offsets, self.b, self.fit_intercept
+    def _evaluate(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
+        found = self.loss.evaluate(
+            self.y,
+            z,
+            self.c,
+            self.design.offsets,
+            self.fit_intercept,
+            self._near if start is None else start,
         )
+        self._near = found.intercepts
+        return found
+
+    def _make_feasible(self, theta: FloatArray) -> None:
+        if self.fit_intercept:
+            self.loss.feasible(self.y, theta, self.c, self.design.offsets)
 
     def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
-        self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
+        self._make_feasible(theta)
 
         def dual(alpha: float) -> float:
             return self.loss.dual(self.y, theta, self.c, alpha)
@@ -270,19 +258,19 @@ class Objective(ABC):
     def mean_curvature(self) -> float:
         """Mean eigenvalue of the tasks' largest Hessians, the intercepts minimised out."""
         design = self.design
-        squares = design.row_squares()
-        rows = self.c.reshape(-1, squares.shape[0]).sum(axis=0)
+        weights, squares = self.weights, design.row_squares()
+        rows = weights.reshape(-1, squares.shape[0]).sum(axis=0)
         trace = float(rows @ squares)
         if self.fit_intercept:
-            totals = np.add.reduceat(self.c, design.offsets[:-1])
-            trace -= float((np.square(design.adjoint(self.c)).sum(axis=0) / totals).sum())
-        return self.loss.curvature * max(trace, 0.0) / (design.n_features * design.n_tasks)
+            totals = np.add.reduceat(weights, design.offsets[:-1])
+            trace -= float((np.square(design.adjoint(weights)).sum(axis=0) / totals).sum())
+        return max(trace, 0.0) / (design.n_features * design.n_tasks)
 
     def _bounding_hessian(self, V: FloatArray) -> FloatArray:
         z = self.design.predict(V)
         if self.fit_intercept:
-            self._center(z, self.c)
-        return self.loss.curvature * self.design.adjoint(self.c * z)
+            self._center(z, self.weights)
+        return self.design.adjoint(self.weights * z)
 
     def _center(self, z: FloatArray, weight: FloatArray) -> None:
         """Subtract each task's weighted mean in place."""
@@ -311,8 +299,6 @@ class QuadraticObjective(Objective):
         fit_intercept: bool,
     ):
         super().__init__(design, loss, y, c, penalty, fit_intercept)
-        # Best intercepts at W = 0.
-        self.b0 = self.b.copy()
         # Computed when first asked for, once for all objectives on these data.
         self._kept: dict[str, FloatArray] = {}
         self._gram_rows: tuple[IntArray, bool, FloatArray] | None = None
@@ -386,7 +372,7 @@ class QuadraticObjective(Objective):
             G += self.quadratic.pull(W)
         return G
 
-    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
+    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
         return float(np.vdot(D, lifted))
 
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
@@ -423,26 +409,41 @@ class GeneralObjective(Objective):
         return self.design.predict(W)
 
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
-        _, theta = self._evaluate(lifted)
+        theta = self._evaluate(lifted).theta
         G = -self.design.adjoint(theta)
         if self.quadratic.coupled:
             G += self.quadratic.pull(W)
         return G
 
-    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
+    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
+        if self.loss.curvature is None:
+            return self._departure(lifted, at)
         z = lifted.copy()
         if self.fit_intercept:
-            self._center(z, self.c)
-        return self.loss.curvature * float(np.vdot(z, self.c * z))
+            self._center(z, self.weights)
+        return float(np.vdot(z, self.weights * z))
+
+    def _departure(self, step: FloatArray, z: FloatArray) -> float:
+        """Twice what the loss at z + step is above its tangent at z.
+
+        Where that is lost in rounding, what the slopes say, to second order.
+        """
+        here, there = self._evaluate(z), self._evaluate(z + step)
+        if not np.isfinite(there.value):
+            return np.inf
+        slope = float(here.theta @ step)
+        above = there.value - here.value + slope
+        above -= _ROUNDING * (abs(there.value) + abs(here.value) + abs(slope))
+        return max(2.0 * above, float((here.theta - there.theta) @ step))
 
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
-        return self._point(W, *self._evaluate(lifted))
+        return self._point(W, *self._evaluate(lifted)[:2])
 
     def _shifted(
         self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
-        value, theta = self._evaluate(lifted)
-        self.loss.feasible(self.y, theta, self.design.offsets, self.fit_intercept)
+        value, theta, _ = self._evaluate(lifted)
+        self._make_feasible(theta)
         weight = self.loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         gram = design.free_gram(weight, self.fit_intercept, basis)
@@ -461,12 +462,9 @@ class GeneralObjective(Objective):
         Intercepts are eliminated from the model as from the loss. Up to a constant its value is the
         loss's, to second order in the distance from W.
         """
-        _, theta = self._evaluate(z)
-        weight = self.loss.second_derivative(self.y, theta, self.c)
-        # Where the loss is nearly linear the response would run away: a little curvature more is
-        # still a model, if not the second-order one.
-        weight = np.maximum(weight, _LEAST_CURVATURE * np.abs(theta))
-        response = z + np.repeat(self.b, np.diff(self.design.offsets))
+        _, theta, b = self._evaluate(z)
+        weight = self.loss.model_curvature(self.y, theta, self.c)
+        response = z + np.repeat(b, np.diff(self.design.offsets))
         response += np.divide(theta, weight, out=np.zeros_like(theta), where=weight > 0.0)
         return QuadraticObjective(
             self.design.any_weights(),

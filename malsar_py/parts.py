@@ -32,7 +32,6 @@ class PartsObjective(Objective):
     def with_penalty(self, penalty: Penalty) -> Self:
         other = super().with_penalty(penalty)
         other.whole = self.whole.with_penalty(penalty)
-        other.whole.b = other.b
         return other
 
     def lift(self, W: FloatArray) -> FloatArray:
@@ -41,8 +40,8 @@ class PartsObjective(Objective):
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         return np.tile(self.whole.gradient(self.coefficients(W), lifted), (self.n_parts, 1))
 
-    def curvature_along(self, D: FloatArray, lifted: FloatArray) -> float:
-        return self.whole.curvature_along(self.coefficients(D), lifted)
+    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
+        return self.whole.curvature_along(self.coefficients(D), lifted, at)
 
     def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
         return self.whole.dual_point(self.coefficients(W), lifted)

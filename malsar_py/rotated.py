@@ -23,7 +23,7 @@ class RotatedObjective(QuadraticObjective):
             original.penalty,
             original.quadratic,
         )
-        self.scale, self.b = original.scale, original.b
+        self.scale, self._near = original.scale, original._near
         design = original.design
         self._rows: FloatArray | None = None
         if design.n_rows >= design.n_features:

@@ -130,7 +130,7 @@ def penalty_of(model):
     names = getattr(model, "_part_names", None)
     if names is not None:
         W = np.concatenate([getattr(model, n).reshape(model.n_tasks_, -1).T for n in names])
-    return np.longdouble(model._penalty(problem).value(np.ascontiguousarray(W)))
+    return np.longdouble(model._penalty(problem, **model._given()).value(np.ascontiguousarray(W)))
 
 
 def labels_for(cls, tasks):

@@ -149,10 +149,10 @@ def test_the_loss_is_a_norm_and_its_dual_point_fits():
     offsets = np.array([0, 4, 9, 12])
     c = rng.uniform(0.1, 1.0, 12)
     c[[1, 5]] = 0.0
-    y, z, b = rng.standard_normal(12), rng.standard_normal(12), np.zeros(3)
+    y, z = rng.standard_normal(12), rng.standard_normal(12)
     z[9:] = y[9:]  # interpolated
     for intercept in (False, True):
-        value, theta = SquareRoot().evaluate(y, z, c, offsets, b, intercept)
+        value, theta, b = SquareRoot().evaluate(y, z, c, offsets, intercept)
         r = y - z - np.repeat(b, np.diff(offsets))
         expected = [
             np.sqrt(c[own].sum() * (c[own] @ r[own] ** 2))

@@ -261,7 +261,7 @@ def test_equations_keep_norms_and_slopes(fit_intercept):
     rng = np.random.default_rng(1)
     W = rng.standard_normal(objective.shape)
     r = equations.y - equations._predict(np.ascontiguousarray(W.T))
-    loss, _ = objective.loss_at(objective.design.predict(W))
+    loss = objective.loss_at(objective.design.predict(W)).value
     assert_allclose(equations.radii @ np.sqrt(equations._sums(r * r)), loss)
     u = equations.enter(rng.standard_normal(OFFSETS[-1]))
     theta = np.sqrt(objective.c) * equations.leave(u)

@@ -11,6 +11,10 @@ from ._jit import jit
 
 _NEWTON_STEPS = 60
 _INTERCEPT_TOL = 1e-13
+# Steps of the search for Huber's intercepts, which end in bisection, and the slope they leave.
+_BISECTIONS, _HUBER_TOL = 100, 1e-14
+# What rounding may take a dual variable below zero by.
+_SLACK = 1e-15
 
 
 @jit
@@ -94,19 +98,19 @@ def logistic(y, z, c, offsets, fit_intercept, b, theta):
 
 
 @jit
-def logistic_balance(y, offsets, theta):
-    """Scale one class of each task so that theta sums to zero there: feasible with intercepts."""
+def balance(offsets, theta):
+    """Scale one sign of each segment so that theta sums to zero there: feasible with intercepts."""
     for t in range(offsets.shape[0] - 1):
         plus = 0.0
         minus = 0.0
         for i in range(offsets[t], offsets[t + 1]):
-            if y[i] > 0.0:
+            if theta[i] > 0.0:
                 plus += theta[i]
             else:
                 minus -= theta[i]
         small = min(plus, minus)
         for i in range(offsets[t], offsets[t + 1]):
-            if y[i] > 0.0:
+            if theta[i] > 0.0:
                 if plus > 0.0:
                     theta[i] *= small / plus
             elif minus > 0.0:
@@ -126,4 +130,185 @@ def logistic_dual(y, theta, c, alpha):
                 value -= c[i] * a * np.log(a)
             if a < 1.0:
                 value -= c[i] * (1.0 - a) * np.log1p(-a)
+    return value
+
+
+@jit
+def huber(y, z, c, offsets, fit_intercept, delta, b, theta):
+    """Value of the Huber loss of ``y - z - b`` at its best b; fills b and theta.
+
+    The slope in b is piecewise linear and falls: Newton's method is finite, within a bracket.
+    """
+    value = 0.0
+    for t in range(b.shape[0]):
+        start, stop = offsets[t], offsets[t + 1]
+        if not fit_intercept:
+            b[t] = 0.0
+        else:
+            low, high = np.inf, -np.inf
+            total = 0.0
+            for i in range(start, stop):
+                if c[i] > 0.0:
+                    low = min(low, y[i] - z[i])
+                    high = max(high, y[i] - z[i])
+                    total += c[i]
+            new = min(max(b[t], low), high)
+            for _ in range(_BISECTIONS):
+                b[t] = new
+                slope = 0.0
+                curvature = 0.0
+                for i in range(start, stop):
+                    residual = y[i] - z[i] - new
+                    if abs(residual) <= delta:
+                        slope += c[i] * residual
+                        curvature += c[i]
+                    else:
+                        slope += c[i] * (delta if residual > 0.0 else -delta)
+                if not abs(slope) > _HUBER_TOL * delta * total:
+                    break
+                if slope > 0.0:
+                    low = new
+                else:
+                    high = new
+                new = 0.5 * (low + high)
+                if curvature > 0.0 and low < b[t] + slope / curvature < high:
+                    new = b[t] + slope / curvature
+                if new == b[t]:
+                    break
+        for i in range(start, stop):
+            residual = y[i] - z[i] - b[t]
+            if abs(residual) > delta:
+                theta[i] = c[i] * (delta if residual > 0.0 else -delta)
+                value += c[i] * delta * (abs(residual) - 0.5 * delta)
+            else:
+                theta[i] = c[i] * residual
+                value += 0.5 * c[i] * residual * residual
+    return value
+
+
+@jit
+def poisson(y, z, c, offsets, fit_intercept, b, theta):
+    """Value of ``sum c (e^(z + b) - y (z + b) + y log y - y)`` at its best b; fills b and theta."""
+    value = 0.0
+    for t in range(b.shape[0]):
+        start, stop = offsets[t], offsets[t + 1]
+        b[t] = 0.0
+        if fit_intercept:
+            top = -np.inf
+            for i in range(start, stop):
+                if c[i] > 0.0:
+                    top = max(top, z[i])
+            events = 0.0
+            total = 0.0
+            for i in range(start, stop):
+                if c[i] > 0.0:
+                    events += c[i] * y[i]
+                    total += c[i] * np.exp(z[i] - top)
+            b[t] = np.log(events) - np.log(total) - top
+        for i in range(start, stop):
+            theta[i] = 0.0
+            if c[i] > 0.0:
+                at = z[i] + b[t]
+                u = np.exp(at)
+                theta[i] = c[i] * (y[i] - u)
+                if y[i] > 0.0:
+                    ratio = at - np.log(y[i])
+                    value += c[i] * y[i] * (np.expm1(ratio) - ratio)
+                else:
+                    value += c[i] * u
+    return value
+
+
+@jit
+def poisson_balance(y, c, offsets, theta):
+    """Scale the means u = y - theta / c of each segment to its events: feasible with intercepts."""
+    for t in range(offsets.shape[0] - 1):
+        events = 0.0
+        total = 0.0
+        for i in range(offsets[t], offsets[t + 1]):
+            if c[i] > 0.0:
+                events += c[i] * y[i]
+                total += max(c[i] * y[i] - theta[i], 0.0)
+        for i in range(offsets[t], offsets[t + 1]):
+            if c[i] > 0.0 and total > 0.0:
+                u = max(c[i] * y[i] - theta[i], 0.0)
+                theta[i] = c[i] * y[i] - u * (events / total)
+
+
+@jit
+def poisson_dual(y, theta, c, alpha):
+    """``sum c (u - u log u + y log y - y)`` at u = y - alpha theta / c; -inf where a u < 0."""
+    value = 0.0
+    for i in range(y.shape[0]):
+        if c[i] > 0.0:
+            s = alpha * theta[i] / c[i]
+            u = y[i] - s
+            if not u >= -_SLACK * y[i]:
+                return -np.inf
+            u = max(u, 0.0)
+            if y[i] > 0.0:
+                value += c[i] * s * (np.log(y[i]) - 1.0)
+                if u > 0.0:
+                    value -= c[i] * u * np.log1p(-s / y[i])
+            elif u > 0.0:
+                value += c[i] * u * (1.0 - np.log(u))
+    return value
+
+
+@jit
+def gamma(y, z, c, offsets, fit_intercept, b, theta):
+    """Value of ``sum c (y e^-(z + b) + z + b - log y - 1)`` at its best b; fills b and theta."""
+    value = 0.0
+    for t in range(b.shape[0]):
+        start, stop = offsets[t], offsets[t + 1]
+        b[t] = 0.0
+        if fit_intercept:
+            top = -np.inf
+            for i in range(start, stop):
+                if c[i] > 0.0:
+                    top = max(top, np.log(y[i]) - z[i])
+            weight = 0.0
+            total = 0.0
+            for i in range(start, stop):
+                if c[i] > 0.0:
+                    weight += c[i]
+                    total += c[i] * np.exp(np.log(y[i]) - z[i] - top)
+            b[t] = top + np.log(total) - np.log(weight)
+        for i in range(start, stop):
+            theta[i] = 0.0
+            if c[i] > 0.0:
+                ratio = np.log(y[i]) - z[i] - b[t]
+                theta[i] = c[i] * np.expm1(ratio)
+                value += c[i] * (np.expm1(ratio) - ratio)
+    return value
+
+
+@jit
+def gamma_balance(c, offsets, theta):
+    """Scale u = 1 + theta / c of each segment to a mean of 1: feasible with intercepts."""
+    for t in range(offsets.shape[0] - 1):
+        weight = 0.0
+        total = 0.0
+        for i in range(offsets[t], offsets[t + 1]):
+            if c[i] > 0.0:
+                weight += c[i]
+                total += max(c[i] + theta[i], 0.0)
+        for i in range(offsets[t], offsets[t + 1]):
+            if c[i] > 0.0 and total > 0.0:
+                theta[i] = max(c[i] + theta[i], 0.0) * (weight / total) - c[i]
+
+
+@jit
+def gamma_dual(y, theta, c, alpha):
+    """``sum c (u log(y / u) + u - log y - 1)`` at u = 1 + alpha theta / c; -inf where a u < 0."""
+    value = 0.0
+    for i in range(y.shape[0]):
+        if c[i] > 0.0:
+            s = alpha * theta[i] / c[i]
+            u = 1.0 + s
+            if not u >= -_SLACK:
+                return -np.inf
+            value += c[i] * s * (np.log(y[i]) + 1.0)
+            if u > 0.0:
+                value -= c[i] * u * np.log1p(s)
     return value

@@ -17,7 +17,8 @@ from .._given import label_like
 from .._scoring import is_own, own_prediction, score_rows
 from .._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from .._threads import one_blas_thread
-from .._typing import AnyArray, FloatArray
+from .._typing import AnyArray, FloatArray, IntArray
+from ..losses import R2, UnitScore
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -121,10 +122,10 @@ class TaskEstimator(BaseEstimator, ABC):
         if rows.classes is not None:
             self.classes_ = rows.classes
 
-    def _linear_prediction(self, X: Any, tasks: Any) -> FloatArray:
-        """``x . w_t + b_t``: (n,), or (n, n_tasks) after a fit on a 2-D y without labels."""
+    def _linear_prediction(self, X: Any, tasks: Any) -> tuple[FloatArray, IntArray | None]:
+        """``x . w_t + b_t`` (n,) with the tasks' positions, or for all tasks (n, n_tasks)."""
         rows = resolve_predict(self, X, tasks=tasks)
-        return self._predict_rows(rows.X, rows.index)
+        return self._predict_rows(rows.X, rows.index), rows.index
 
     def _predict_rows(self, X: FloatArray, index: AnyArray | None) -> FloatArray:
         coef = self.coef_.reshape(self.n_tasks_, -1)
@@ -146,7 +147,10 @@ class TaskEstimator(BaseEstimator, ABC):
         return self.coef_.reshape(self.n_tasks_, -1).mean(axis=0), float(np.mean(self.intercept_))
 
     def score(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> float:
-        """Mean over tasks of the task's R2 (regressors) or accuracy (classifiers).
+        """Mean over tasks of the task's R2 or D2 (regressors) or accuracy (classifiers).
+
+        D2 is the share of the loss that is explained, for the losses that are no squares
+        (Poisson, gamma, logistic): ``1 - sum loss(y, prediction) / sum loss(y, best constant)``.
 
         Parameters
         ----------
@@ -168,14 +172,20 @@ class TaskEstimator(BaseEstimator, ABC):
         """
         scored = resolve_score(self, X, y, tasks=tasks, sample_weight=sample_weight)
         if is_own(self, "predict"):
-            prediction = self._label(self._predict_rows(scored.rows.X, scored.rows.index))
+            given = scored.rows
+            prediction = self._respond(self._predict_rows(given.X, given.index), given.index)
         else:
             prediction = own_prediction(self, scored, X, tasks)
-        return score_rows(scored, prediction, classifier=self._classifier)
+        return score_rows(scored, prediction, self._unit_score)
 
-    def _label(self, z: FloatArray) -> AnyArray:
-        """What predict returns for linear predictions."""
+    def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
+        """What predict returns for linear predictions of tasks (None: in columns)."""
         return z
+
+    @property
+    def _unit_score(self) -> UnitScore:
+        """What `score` means for one task."""
+        return R2
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -55,7 +55,6 @@ class MultiTaskEstimator(TaskEstimator):
     max_iter: int = 10_000
     warm_start: bool = False
 
-    _loss: ClassVar[Loss]
     # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
     _sizes: ClassVar[tuple[str, ...]] = ()
@@ -83,8 +82,19 @@ class MultiTaskEstimator(TaskEstimator):
     }
 
     @abstractmethod
-    def _penalty(self, problem: Problem) -> Penalty:
-        """The penalty Omega of this model."""
+    def _loss(self, rows: TaskRows) -> Loss:
+        """The loss of these rows."""
+
+    @abstractmethod
+    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
+        """The penalty Omega of this model, at these strengths (`_strengths`, `_sizes`) by name.
+
+        The model's own values are as the user gave them: these are in units of the computation.
+        """
+
+    def _given(self, **others: Any) -> dict[str, Any]:
+        """Strengths and sizes as the user gave them, with others in place of the model's own."""
+        return {name: getattr(self, name) for name in (*self._strengths, *self._sizes)} | others
 
     def _quadratic(self) -> bool:
         """Whether the penalty is quadratic, with lambda2 as its ridge."""
@@ -98,7 +108,7 @@ class MultiTaskEstimator(TaskEstimator):
         W0 = prepared.start(self._start(rows))
         objective = prepared.objective
         solve = partial(self._solve, objective, W0)
-        _, result, solution = solved(self, prepared, objective, solve)
+        _, result, solution = solved(self, prepared, objective, solve, self._given())
         self._set_solution(rows, result, solution, prepared.problem)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
@@ -114,37 +124,48 @@ class MultiTaskEstimator(TaskEstimator):
         self._mean_coef, self._mean_intercept = solution.mean
         self._describe(solution.W, problem)
 
+    def _targets(self, rows: TaskRows) -> tuple[TaskRows, Loss]:
+        """The rows with the targets as the loss takes them, and the loss."""
+        loss = self._loss(rows)
+        if rows.classes is not None:
+            return rows, loss
+        y = loss.check_targets(
+            rows.y, rows.sample_weight, rows.offsets, rows.tasks, self.fit_intercept
+        )
+        return replace(rows, y=y), loss
+
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
-        rows, omega, units = into_units(rows, omega, self._loss.degree)
+        rows, loss = self._targets(rows)
+        rows, omega, units = into_units(rows, omega, loss.degree)
+        loss = loss.in_units(units.y)
         problem = Problem(rows.tasks, rows.X.shape[1], units)
-        penalty = penalty_in_units(self, problem)
+        given = self._given()
+        penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
         design, means = make_design(rows, c, self.fit_intercept)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            y, offset = self._loss.centered(y, c, rows.offsets)
-        objective = by_parts(make_objective(design, self._loss, y, c, penalty, self.fit_intercept))
+            y, offset = loss.centered(y, c, rows.offsets)
+        objective = by_parts(make_objective(design, loss, y, c, penalty, self.fit_intercept))
         at_zero = np.zeros(objective.shape)
         problem = replace(
             problem,
             curvature=cache(objective.mean_curvature),
             slope=cache(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
         )
-        if problem.units != PLAIN or not moderate(self):
-            objective = objective.with_penalty(penalty_in_units(self, problem))
+        if problem.units != PLAIN or not moderate(self, given):
+            objective = objective.with_penalty(penalty_in_units(self, problem, given))
         return Prepared(rows, problem, objective, offset, means)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
-        """The smallest lambda1 at which W = 0, None for a model without one.
-
-        Called with ``lambda1 = 1``, so that the term is there whatever its strength was.
-        """
+        """The smallest lambda1 at which W = 0, None for a model without one."""
         problem = replace(prepared.problem, slope=None)  # no strength is too weak
         _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
-        found = penalty_in_units(self, problem).lambda1_max(G0)
+        # At strength 1, so that the term is there.
+        found = penalty_in_units(self, problem, self._given(lambda1=1.0)).lambda1_max(G0)
         power = self._strengths["lambda1"]
         return None if found is None else problem.units.given(found, power)
 

@@ -8,17 +8,26 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import expit
 from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.utils._param_validation import StrOptions
 
-from .._typing import AnyArray, FloatArray
-from ..losses import Logistic, Loss, Squared
+from .._tasks import TaskRows
+from .._typing import AnyArray, FloatArray, IntArray
+from ..losses import ACCURACY, NAMES, R2, Logistic, Loss, UnitScore, read_loss
 from ._penalized import MultiTaskEstimator
+
+_LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
-    """Squared loss."""
+    """Any loss: the targets are numbers."""
 
-    _loss: ClassVar[Loss] = Squared()
+    loss: str | Loss = "squared"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # (A model's own constraints are those of a base that has no loss.)
+        cls._parameter_constraints = {"loss": _LOSSES, **cls._parameter_constraints}
 
     score = MultiTaskEstimator.score  # ahead of the mixin's
 
@@ -36,21 +45,37 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-            Predictions; two-dimensional after a fit on a 2-D y, unless `tasks` is given.
+            Predictions, by the loss's inverse link (``exp(x . w_t + b_t)`` for "poisson" and
+            "gamma", probabilities for "logistic"); two-dimensional after a fit on a 2-D y, unless
+            `tasks` is given.
 
         Raises
         ------
         ValueError
             If labels are missing, or unknown with ``unseen="error"``.
         """
-        return self._linear_prediction(X, tasks)
+        return self._respond(*self._linear_prediction(X, tasks))
+
+    def _loss(self, rows: TaskRows) -> Loss:
+        return read_loss(self.loss)
+
+    def _set_tasks(self, rows: TaskRows) -> None:
+        super()._set_tasks(rows)
+        self._fitted_loss = self._loss(rows)
+
+    def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
+        # (A model pickled by a version that had one loss has none of its own.)
+        return self._fitted_loss.respond(z, index) if hasattr(self, "_fitted_loss") else z
+
+    @property
+    def _unit_score(self) -> UnitScore:
+        return self._fitted_loss.unit_score if hasattr(self, "_fitted_loss") else R2
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
     """Binary logistic loss."""
 
-    _loss: ClassVar[Loss] = Logistic()
     _classifier: ClassVar[bool] = True
 
     score = MultiTaskEstimator.score  # ahead of the mixin's
@@ -70,7 +95,7 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         z : ndarray of shape (n_samples,) or (n_samples, n_tasks)
             ``x . w_t + b_t``.
         """
-        return self._linear_prediction(X, tasks)
+        return self._linear_prediction(X, tasks)[0]
 
     def predict(self, X: Any, *, tasks: Any = None) -> AnyArray:
         """Predict class labels.
@@ -88,7 +113,7 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
             Class labels.
         """
-        return self._label(self._linear_prediction(X, tasks))
+        return self._respond(*self._linear_prediction(X, tasks))
 
     def predict_proba(self, X: Any, *, tasks: Any = None) -> FloatArray:
         """Class probabilities.
@@ -106,10 +131,17 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
             Probability of each class; after a fit on a 2-D y without `tasks`, of ``classes_[1]``
             for each task.
         """
-        p = expit(self._linear_prediction(X, tasks))
+        p = expit(self._linear_prediction(X, tasks)[0])
         return p if p.ndim == 2 else np.column_stack([1.0 - p, p])
 
-    def _label(self, z: FloatArray) -> AnyArray:
+    def _loss(self, rows: TaskRows) -> Loss:
+        return Logistic()
+
+    @property
+    def _unit_score(self) -> UnitScore:
+        return ACCURACY
+
+    def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
         return self.classes_[(z > 0.0).astype(np.intp)]
 
     def __sklearn_tags__(self) -> Any:

@@ -28,7 +28,7 @@ from ._names import appended_labels, chosen_features
 from ._report import FitReport, make_report
 from ._statistics import TaskStatistics, make_frame, task_statistics
 
-_HIDDEN = ("lambda1", "lambda2", "task_weight", "solver", "warm_start", "verbose")
+_HIDDEN = ("loss", "lambda1", "lambda2", "task_weight", "solver", "warm_start", "verbose")
 _LEVEL = Interval(Real, 0, 1, closed="neither")
 
 
@@ -186,6 +186,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     lambda1: float = field(default=0.0, init=False)
     lambda2: float = field(default=0.0, init=False)
     task_weight: str | Mapping[Any, float] = field(default="size", init=False)
+    loss: str = field(default="squared", init=False)
     solver: str = field(default="auto", init=False)
     warm_start: bool = field(default=False, init=False)
     verbose: int = field(default=0, init=False)
@@ -205,7 +206,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         "weights": [StrOptions({"frequency", "precision"})],
     }
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
         raise NotImplementedError("a likelihood has no penalty")
 
     # --- fit -------------------------------------------------------------------------------------

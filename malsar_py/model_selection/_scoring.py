@@ -147,7 +147,10 @@ class PredictionJudge(Judge):
 
     def __init__(self, model: MultiTaskEstimator, scored: ScoreRows, score: TaskScore | None):
         self._test = TestRows(scored.rows, model.n_tasks_, scored.observed)
-        self._scored, self._score = scored, score
+        self._scored, self._score, self._model = scored, score, model
+        index = scored.rows.index
+        # The position of the task of each target.
+        self._tasks = np.nonzero(scored.observed)[1] if index is None else index[scored.observed]
         self._classes: AnyArray | None = model.classes_ if model._classifier else None
         self._method = "" if score is None else score.response_method(model)
         self._z: list[FloatArray] = []
@@ -167,16 +170,24 @@ class PredictionJudge(Judge):
         rows, classes = self._scored, self._classes
         if self._score is not None:
             return np.array([self._one(self._score, z) for z in Z.T])
+        truth: AnyArray = rows.y
+        found: AnyArray = Z
         if classes is None:
-            return task_mean_scores("r2", rows.y, Z, rows.group, rows.sample_weight)
-        truth = np.where(rows.y == classes[0], 0, np.where(rows.y == classes[1], 1, -1))
-        return task_mean_scores("accuracy", truth, Z > 0.0, rows.group, rows.sample_weight)
+            found = self._model._respond(Z, self._tasks)
+        else:
+            truth = np.where(rows.y == classes[0], 0, np.where(rows.y == classes[1], 1, -1))
+            found = Z > 0.0
+        return task_mean_scores(
+            self._model._unit_score, truth, found, rows.group, rows.sample_weight
+        )
 
     def _one(self, score: TaskScore, z: FloatArray) -> float:
         prediction: AnyArray = z
-        if self._method == "predict_proba":
+        if self._classes is None:
+            prediction = self._model._respond(z, self._tasks)
+        elif self._method == "predict_proba":
             prediction = expit(z)
-        elif self._classes is not None and self._method == "predict":
+        elif self._method == "predict":
             prediction = self._classes[(z > 0.0).astype(np.intp)]
         rows = self._scored
         return score.score(rows.y, prediction, rows.group, self._classes, rows.sample_weight)
@@ -205,11 +216,12 @@ class NamedJudge(ScorerJudge):
 
     def __init__(self, model: MultiTaskEstimator, Xt: Any, test: Data, scoring: Scoring):
         super().__init__(model, test, scoring)
-        self._rows = TestRows(resolve_predict(model, Xt, tasks=test.tasks), model.n_tasks_)
+        rows = resolve_predict(model, Xt, tasks=test.tasks)
+        self._rows, self._index = TestRows(rows, model.n_tasks_), rows.index
 
     def see(self, step: Step) -> None:
         z = self._rows.predict(step)
-        vars(self._estimator)["_linear_prediction"] = lambda X, tasks: z
+        vars(self._estimator)["_linear_prediction"] = lambda X, tasks: (z, self._index)
         # The targets are the same at every step: they were checked at the first one.
         checked = True if self._found and np.isfinite(z).all() else None
         with config_context(assume_finite=checked, skip_parameter_validation=checked):
@@ -231,7 +243,7 @@ class CallableJudge(ScorerJudge):
         self._model, self._fitted = model, rows
 
     def see(self, step: Step) -> None:
-        model = self._model
+        model = self._model.set_params(lambda1=step.lambda1)
         model._set_solution(self._fitted, step.result, step.solution, step.problem)
         super().see(step)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from .._limits import penalty_in_units, solved
 from .._tasks import TaskRows, resolve_fit
@@ -24,6 +25,7 @@ from ..solvers import Result, Workspace
 class Step:
     """One fit of a path."""
 
+    lambda1: float
     problem: Problem
     objective: Objective
     result: Result
@@ -101,16 +103,16 @@ def solve_path(
     objective = prepared.objective
     result: Result | None = None
     _validate_ends(model, lambda1)
-    for value in lambda1:
-        model.lambda1 = float(value)
-        objective = objective.with_penalty(penalty_in_units(model, prepared.problem))
+    for value in lambda1.tolist():
+        given = model._given(lambda1=value)
+        objective = objective.with_penalty(penalty_in_units(model, prepared.problem, given))
         if result is None:
             W0 = prepared.start(model._start(prepared.rows))
             solve = partial(model._solve, objective, W0, workspace=workspace)
         else:
             solve = partial(model._follow, objective, result, workspace)
-        result, finished, solution = solved(model, prepared, objective, solve)
-        yield Step(prepared.problem, objective, finished, solution)
+        result, finished, solution = solved(model, prepared, objective, solve, given)
+        yield Step(value, prepared.problem, objective, finished, solution)
 
 
 def fit_each(
@@ -126,8 +128,11 @@ def fit_each(
 
 def _validate_ends(model: MultiTaskEstimator, lambda1: FloatArray) -> None:
     for value in (lambda1.min(), lambda1.max()):  # the others are between them
-        model.lambda1 = float(value)
-        model._validate_params()
+        validate_parameter_constraints(
+            model._parameter_constraints,
+            {**model.get_params(deep=False), "lambda1": float(value)},
+            caller_name=type(model).__name__,
+        )
 
 
 def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: int) -> None:

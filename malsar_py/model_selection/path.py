@@ -274,9 +274,7 @@ def strength(
     """What :func:`lambda1_max` returns, and whether it is a largest value or but a scale."""
     if isinstance(prepared, PreparedFunctions):
         return curvature(prepared), False
-    lambda1, model.lambda1 = model.lambda1, 1.0
     found = model._lambda1_max(prepared)
-    model.lambda1 = lambda1
     return (curvature(prepared), False) if found is None else (float(found), True)
 
 

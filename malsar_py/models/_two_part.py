@@ -41,7 +41,7 @@ class TwoPart(MultiTaskEstimator):
     _outliers: ClassVar[bool] = False
 
     @abstractmethod
-    def _penalty(self, problem: Problem) -> Split:
+    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Split:
         """The penalties of the two parts."""
 
     @abstractmethod
@@ -55,7 +55,8 @@ class TwoPart(MultiTaskEstimator):
             return np.zeros((2 * W.shape[0], W.shape[1]))
         parts = [part.reshape(W.shape[::-1]).T for part in given]
         start = np.concatenate(parts)
-        penalty = self._penalty(Problem(rows.tasks, W.shape[0], n_classes=rows.n_columns))
+        problem = Problem(rows.tasks, W.shape[0], n_classes=rows.n_columns)
+        penalty = self._penalty(problem, **self._given())
         # Under a constraint that was not there before, the nearest point that meets it.
         return penalty.prox(start, 0.0) if isinstance(penalty.second, TraceBall) else start
 
@@ -63,10 +64,10 @@ class TwoPart(MultiTaskEstimator):
         for name, part in zip(self._part_names, np.split(W, 2), strict=True):
             setattr(self, name, np.ascontiguousarray(part.T).reshape(self.coef_.shape))
         if self._outliers:
-            self.outlier_tasks_ = problem.tasks[
-                whole_tasks(np.split(W, 2)[1], problem.n_classes).any(axis=0)
-            ]
-        if problem.n_tasks > 1 and not isinstance(self._penalty(problem).second, TraceBall):
+            used = whole_tasks(np.split(W, 2)[1], problem.n_classes).any(axis=0)
+            self.outlier_tasks_ = problem.tasks[used]
+        second = self._penalty(problem, **self._given()).second
+        if problem.n_tasks > 1 and not isinstance(second, TraceBall):
             self._warn_of_a_part_that_vanishes(*self._both_from_to(problem))
 
     def _warn_of_a_part_that_vanishes(self, low: float, high: float) -> None:

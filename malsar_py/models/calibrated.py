@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass, field
 
 from .._docs import document
+from .._tasks import TaskRows
 from .._typing import FloatArray
 from .._units import shifted
 from ..base import MultiTaskRegressor, Problem
@@ -20,7 +21,9 @@ from ..solvers import Result, Workspace, noise_levels, solve_square_root
     noise_levels_ : ndarray of shape (n_tasks,)
         Root mean square of each task's residuals, in the units of y; (nearly) 0 for a task that is
         interpolated.""",
+    without=("loss",),
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     """Joint feature selection with a square-root loss: every task is scaled by its own noise.
 
@@ -81,10 +84,13 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     ((4,), True)
     """
 
-    _loss: ClassVar[Loss] = SquareRoot()
+    loss: str | Loss = field(default="squared", init=False)
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        return RowL2(self.lambda1) + Ridge(self.lambda2)
+    def _loss(self, rows: TaskRows) -> Loss:
+        return SquareRoot()
+
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return RowL2(lambda1) + Ridge(lambda2)
 
     def _solve(
         self,

@@ -74,12 +74,12 @@ class _SpectralBox(MultiTaskEstimator):
             )
         return k
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         shape = self._shape(problem)
         k = self._k(shape[1])
-        if self.lambda1 == 0.0 or k >= min(shape):
-            return Ridge(self.lambda2)  # what the penalty is in these limits
-        return self._box(SpectralBox(self.lambda1, self.lambda2, k), problem)
+        if lambda1 == 0.0 or k >= min(shape):
+            return Ridge(lambda2)  # what the penalty is in these limits
+        return self._box(SpectralBox(lambda1, lambda2, k), problem)
 
     def _shape(self, problem: Problem) -> tuple[int, int]:
         """Of the matrix whose singular values are penalised."""
@@ -179,6 +179,7 @@ def _kmeans(points: FloatArray, k: int, random_state: Any) -> IntArray:
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class ClusteredRegressor(_Clustered, MultiTaskRegressor):
     """Clustered multi-task regression (CMTL): the tasks form k groups of similar models.
 
@@ -281,6 +282,7 @@ class ClusteredClassifier(_Clustered, MultiTaskClassifier):
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SharedSubspaceRegressor(_SharedSubspace, MultiTaskRegressor):
     """Shared subspace (cASO, convex alternating structure optimisation).
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -90,7 +90,7 @@ class PreparedFunctions:
     own_parameters=_OWN_PARAMETERS,
     own_attributes=_OWN_ATTRIBUTES,
     lambda2="0.1",
-    without=("solver", "warm_start", "coef_", "coef_feature_names_"),
+    without=("loss", "solver", "warm_start", "coef_", "coef_feature_names_"),
 )
 @dataclass(kw_only=True, eq=False, repr=False)
 class SeparableKernelRegressor(MultiTaskRegressor):
@@ -164,13 +164,14 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     coef0: float = 1
     kernel_params: dict[str, Any] | None = None
     # One linear system: nothing to choose, nothing to start from.
+    loss: str = field(default="squared", init=False)
     solver: str = field(default="auto", init=False)
     warm_start: bool = field(default=False, init=False)
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
         for name, constraint in MultiTaskRegressor._parameter_constraints.items()
-        if name not in ("solver", "warm_start")
+        if name not in ("loss", "solver", "warm_start")
     } | {
         "kernel": [StrOptions({*PAIRWISE_KERNEL_FUNCTIONS, "precomputed"}), callable],
         "task_kernel": "no_validation",  # checked against the tasks
@@ -200,30 +201,27 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     def _prepare_functions(self, rows: TaskRows) -> PreparedFunctions:
         """The system of the rows: what fits with other strengths and task kernels share."""
         kernel = self._row_kernel(rows)
-        omega = task_weights(rows, self.task_weight)
-        scaled_rows, omega, units = targets_into_units(rows, omega, self._loss.degree)
+        omega, loss = task_weights(rows, self.task_weight), Squared()
+        scaled_rows, omega, units = targets_into_units(rows, omega, loss.degree)
         c = sample_shares(scaled_rows, omega)
         y, offset = scaled_rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            y, offset = self._loss.centered(y, c, rows.offsets)
+            y, offset = loss.centered(y, c, rows.offsets)
         system = DualSystem(kernel, y, c, self.fit_intercept)
-        scale = Squared().evaluate(
-            y, np.zeros_like(y), c, rows.offsets, np.zeros(rows.n_tasks), self.fit_intercept
-        )[0]
+        scale = loss.evaluate(y, np.zeros_like(y), c, rows.offsets, self.fit_intercept).value
         return PreparedFunctions(rows, system, offset, scale, units)
 
     @within_floats
     def _fit_functions(self, prepared: PreparedFunctions) -> tuple[Result, Solution]:
         """Solve for these strengths and set what a fit sets."""
         rows, system, scale, units = prepared.rows, prepared.system, prepared.scale, prepared.units
-        model = copy.copy(self)  # with strengths in the units of the computation
-        model.lambda1 = units.strength(self.lambda1, 2.0)
-        model.lambda2 = units.strength(self.lambda2, 2.0)
-        task_kernel = model._task_kernel(rows.tasks)
+        # Strengths in the units of the computation.
+        lambda1, lambda2 = (units.strength(value, 2.0) for value in (self.lambda1, self.lambda2))
+        task_kernel = self._task_kernel(rows.tasks, lambda1, lambda2)
         if task_kernel is None:
             learned = learn_task_kernel(
                 system,
-                model._shrink,
+                partial(_shrink, lambda1, lambda2),
                 scale=scale,
                 tol=self.tol,
                 max_iter=self.max_iter,
@@ -282,42 +280,28 @@ class SeparableKernelRegressor(MultiTaskRegressor):
             own = {"gamma": self.gamma, "degree": self.degree, "coef0": self.coef0}
         return pairwise_kernels(X, Z, metric=self.kernel, filter_params=True, **own)
 
-    def _task_kernel(self, tasks: AnyArray) -> FloatArray | None:
+    def _task_kernel(self, tasks: AnyArray, lambda1: float, lambda2: float) -> FloatArray | None:
         """``(lambda1 S + lambda2 I)^-1``; None if it is to be learned."""
         T, kind = len(tasks), self.task_kernel
         if isinstance(kind, str) and kind == "learned":
-            if self.lambda1 == 0.0 or self.lambda2 == 0.0:
+            if lambda1 == 0.0 or lambda2 == 0.0:
                 raise ValueError("task_kernel='learned' needs lambda1 > 0 and lambda2 > 0.")
             return None
-        if self.lambda1 + self.lambda2 == 0.0:
+        if lambda1 + lambda2 == 0.0:
             raise ValueError("lambda1 and lambda2 are 0: a function needs a penalty.")
         if isinstance(kind, str) and kind == "independent":
-            return np.eye(T) / (self.lambda1 + self.lambda2)
+            return np.eye(T) / (lambda1 + lambda2)
         if isinstance(kind, np.ndarray) or hasattr(kind, "iloc"):
-            return self._effective(_read_task_kernel(kind, tasks))
+            return _effective(_read_task_kernel(kind, tasks), lambda1, lambda2)
         words = {"mean": "complete"}
         S = to_laplacian(words.get(kind, kind) if isinstance(kind, str) else kind, tasks)
-        if self.lambda2 == 0.0:
+        if lambda2 == 0.0:
             raise ValueError(
                 "lambda2 must be > 0 where task_kernel is 'mean' or a graph: functions that all "
                 "tasks share would be free."
             )
         values, Q = scipy.linalg.eigh(S, check_finite=False)
-        return (Q / (self.lambda1 * np.maximum(values, 0.0) + self.lambda2)) @ Q.T
-
-    def _effective(self, A: FloatArray) -> FloatArray:
-        """``(lambda1 A^-1 + lambda2 I)^-1``, 0 where A is."""
-        values, Q = scipy.linalg.eigh(A, check_finite=False)
-        values = np.where(values > 1e-15 * values[-1], values, 0.0)
-        below = self.lambda1 + self.lambda2 * values
-        return (Q * np.divide(values, below, out=np.zeros_like(values), where=values > 0.0)) @ Q.T
-
-    def _shrink(self, s: FloatArray) -> tuple[FloatArray, float]:
-        """Gradient p of the conjugate of lambda1/2 (trace norm)^2 + ridge; the penalty at p."""
-        v, a = s / self.lambda2, self.lambda1 / self.lambda2
-        cut = a * np.cumsum(v) / (1.0 + a * np.arange(1, len(v) + 1))
-        p = np.maximum(v - cut[np.flatnonzero(v >= cut)[-1]], 0.0)
-        return p, float(self.lambda1 / 2 * p.sum() ** 2 + self.lambda2 / 2 * (p @ p))
+        return (Q / (lambda1 * np.maximum(values, 0.0) + lambda2)) @ Q.T
 
     def _set_functions(self, rows: TaskRows, theta: FloatArray, A: FloatArray) -> None:
         order = np.argsort(rows.rows, kind="stable")
@@ -350,6 +334,22 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
+
+
+def _effective(A: FloatArray, lambda1: float, lambda2: float) -> FloatArray:
+    """``(lambda1 A^-1 + lambda2 I)^-1``, 0 where A is."""
+    values, Q = scipy.linalg.eigh(A, check_finite=False)
+    values = np.where(values > 1e-15 * values[-1], values, 0.0)
+    below = lambda1 + lambda2 * values
+    return (Q * np.divide(values, below, out=np.zeros_like(values), where=values > 0.0)) @ Q.T
+
+
+def _shrink(lambda1: float, lambda2: float, s: FloatArray) -> tuple[FloatArray, float]:
+    """Gradient p of the conjugate of lambda1/2 (trace norm)^2 + ridge; the penalty at p."""
+    v, a = s / lambda2, lambda1 / lambda2
+    cut = a * np.cumsum(v) / (1.0 + a * np.arange(1, len(v) + 1))
+    p = np.maximum(v - cut[np.flatnonzero(v >= cut)[-1]], 0.0)
+    return p, float(lambda1 / 2 * p.sum() ** 2 + lambda2 / 2 * (p @ p))
 
 
 def _check_size(largest: float) -> None:

@@ -33,8 +33,8 @@ _OWN_ATTRIBUTES = """\
 class _TraceNorm(MultiTaskEstimator):
     _couples = True
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        return TraceNorm(self.lambda1) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return TraceNorm(lambda1) + Ridge(lambda2)
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         s = singular_values(W)
@@ -42,6 +42,7 @@ class _TraceNorm(MultiTaskEstimator):
 
 
 @document("regressor", own_attributes=_OWN_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
 
@@ -151,8 +152,8 @@ class _RobustLowRank(TwoPart):
     _part_names: ClassVar[tuple[str, str]] = ("coef_low_rank_", "coef_specific_")
     _outliers: ClassVar[bool] = True
 
-    def _penalty(self, problem: Problem) -> Split:
-        return Split(TraceNorm(self.lambda1), ColumnL2(self.lambda2, problem.n_classes))
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Split:
+        return Split(TraceNorm(lambda1), ColumnL2(lambda2, problem.n_classes))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
         # A task with one column has one singular value.
@@ -167,6 +168,7 @@ class _RobustLowRank(TwoPart):
     lambda2_range=_LOW_RANK_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     """Robust low rank (RMTL): the tasks share a subspace, and outlier tasks do not.
 
@@ -271,10 +273,12 @@ class _SparseLowRank(TwoPart):
     _part_names: ClassVar[tuple[str, str]] = ("coef_sparse_", "coef_low_rank_")
     _penalty_parameters: ClassVar[tuple[str, ...]] = (*TwoPart._penalty_parameters, "trace_bound")
 
-    def _penalty(self, problem: Problem) -> Split:
-        if self.trace_bound is not None:
-            return Split(L1(self.lambda1), TraceBall(self.trace_bound))
-        return Split(L1(self.lambda1), TraceNorm(self.lambda2))
+    def _penalty(
+        self, problem: Problem, lambda1: float, lambda2: float, trace_bound: float | None
+    ) -> Split:
+        if trace_bound is not None:
+            return Split(L1(lambda1), TraceBall(trace_bound))
+        return Split(L1(lambda1), TraceNorm(lambda2))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
         return 1.0, float(np.sqrt(problem.n_features * problem.n_columns))
@@ -288,6 +292,7 @@ class _SparseLowRank(TwoPart):
     lambda2_range=_SPARSE_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     """Sparse plus low rank: a common subspace, and own features of single tasks.
 

@@ -45,10 +45,10 @@ class _IncompleteMultiSource(MultiTaskEstimator):
         if name not in ("task_column", "unseen")
     } | {"sources": [list, tuple, Mapping, "array-like", None]}
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         # Absent blocks are zero columns: their coefficients have no gradient and stay zero, outside
         # of the groups.
-        return RowL2(self.lambda1) + Ridge(self.lambda2)
+        return RowL2(lambda1) + Ridge(lambda2)
 
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)
@@ -188,6 +188,7 @@ def _document(kind: str) -> Any:
 
 
 @_document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class IncompleteMultiSourceRegressor(_IncompleteMultiSource, MultiTaskRegressor):
     """Regression on several sources of which rows lack whole ones (iMSF).
 

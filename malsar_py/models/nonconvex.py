@@ -50,11 +50,11 @@ class _Staged(MultiTaskEstimator):
     }
 
     @abstractmethod
-    def _concave(self, problem: Problem) -> Concave:
-        """The penalty Omega of this model."""
+    def _concave(self, problem: Problem, *args: Any, **strengths: Any) -> Concave:
+        """The penalty Omega of this model, at these strengths."""
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        return self._concave(problem).first_stage(problem.n_features)
+    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
+        return self._concave(problem, **strengths).first_stage(problem.n_features)
 
     def _solve(
         self,
@@ -75,8 +75,7 @@ class _Staged(MultiTaskEstimator):
         )
 
     def _follow(self, objective: Objective, last: Result, workspace: Workspace) -> Result:
-        # As a fit by itself, step by step: where the stages end depends on where they start, and
-        # features that the last fit left out would stay out.
+        # As a fit by itself: stages end where their start leads, and what was left out would stay.
         return self._solve(objective, np.zeros(objective.shape))
 
     def _solve_stage(
@@ -122,23 +121,24 @@ class _MultiStage(_Staged):
         "threshold": _POSITIVE,
     }
     _penalty_parameters: ClassVar[tuple[str, ...]] = (*_Staged._penalty_parameters, "threshold")
-
     _sizes: ClassVar[tuple[str, ...]] = ("threshold",)
     _free_features: ClassVar[str] = "features past the threshold, which cost nothing,"
     _against_separation: ClassVar[str] = "Set lambda2 > 0 or raise threshold."
 
-    def _concave(self, problem: Problem) -> Concave:
-        return CappedRows(self.lambda1, self.threshold, self.lambda2)
+    def _concave(
+        self, problem: Problem, lambda1: float, lambda2: float, threshold: float
+    ) -> Concave:
+        return CappedRows(lambda1, threshold, lambda2)
 
 
 _SOLVERS = '"auto", "apg" or "active-set"'
 _MULTI_STAGE_PARAMETERS = """\
     threshold : float, default=1.0
-        Size theta of ``||w^j||_1`` from which on a feature costs no more, in (0, inf); in units of
-        the coefficients."""
+        Size theta of ``||w^j||_1`` from which a feature costs no more, in the units of W."""
 
 
 @document("regressor", own_parameters=_MULTI_STAGE_PARAMETERS, stages=_SOLVERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
     """Multi-stage feature learning (capped L1): features that clearly count are not shrunk.
 
@@ -240,8 +240,8 @@ class _MultiLevelLasso(_Staged):
 
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 0.5, "lambda2": 0.5}
 
-    def _concave(self, problem: Problem) -> Concave:
-        mean = float(np.sqrt(self.lambda1) * np.sqrt(self.lambda2))
+    def _concave(self, problem: Problem, lambda1: float, lambda2: float) -> Concave:
+        mean = float(np.sqrt(lambda1) * np.sqrt(lambda2))
         return RootRows(2.0 * mean, problem.units.linear(mean))
 
     def _lambda1_max(self, prepared: Any) -> None:
@@ -268,6 +268,7 @@ _LEVEL: Any = {
 
 
 @document("regressor", **_LEVEL)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
     """Multi-level Lasso: a feature's weight for all tasks times one for each task.
 
@@ -374,7 +375,7 @@ class _NonconvexFused(_Staged, OrderedTasks):
 
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 0.5, "lambda2": 1.0}
 
-    def _concave(self, problem: Problem) -> Concave:
+    def _concave(self, problem: Problem, lambda1: float, lambda2: float) -> Concave:
         order, first = self._order(problem), self.formulation == 1
         if not first and self.lambda2 > 0.0:
             raise ValueError(
@@ -382,12 +383,12 @@ class _NonconvexFused(_Staged, OrderedTasks):
                 "lambda1 and beta weigh all terms, leave lambda2 at 0."
             )
         return FusedRoots(
-            self.lambda1,
-            problem.units.linear(self.lambda1),
+            lambda1,
+            problem.units.linear(lambda1),
             order=order,
             inner=0.0 if first else 1.0,
             sparse=1.0 if first else self.beta,
-            outer=self.lambda2,
+            outer=lambda2,
         )
 
     def _lambda1_max(self, prepared: Any) -> None:
@@ -408,6 +409,7 @@ _FUSED: Any = {
 
 
 @document("regressor", **_FUSED)
+@dataclass(kw_only=True, eq=False, repr=False)
 class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
     """Non-convex fused sparse group lasso (nFSGL1, nFSGL2) for ordered tasks.
 

@@ -40,14 +40,15 @@ class _MeanRegularized(MultiTaskEstimator):
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        return MeanCoupling(self.lambda1, problem.n_tasks, problem.n_classes) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return MeanCoupling(lambda1, problem.n_tasks, problem.n_classes) + Ridge(lambda2)
 
     def _quadratic(self) -> bool:
         return True
 
 
 @document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
 
@@ -175,13 +176,13 @@ class _Graph(MultiTaskEstimator):
         "lambda3",
     )
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         if isinstance(self.graph, str) and self.graph == "complete":
-            coupling = MeanCoupling(self.lambda1, problem.n_tasks, problem.n_classes)
+            coupling = MeanCoupling(lambda1, problem.n_tasks, problem.n_classes)
         else:
             laplacian = to_laplacian(self.graph, problem.tasks)
-            coupling = Coupling(self.lambda1, laplacian, problem.n_classes)
-        return L1(self.lambda3) + coupling + Ridge(self.lambda2)
+            coupling = Coupling(lambda1, laplacian, problem.n_classes)
+        return L1(lambda3) + coupling + Ridge(lambda2)
 
     def _advise(self, rows: TaskRows) -> None:
         warn_of_unknown(self.graph, rows.tasks, "graph")
@@ -194,6 +195,7 @@ class _Graph(MultiTaskEstimator):
 
 
 @document("regressor", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphRegressor(_Graph, MultiTaskRegressor):
     """Graph-regularised multi-task regression: neighbours in a graph have similar models.
 
@@ -297,11 +299,11 @@ class _TaskRelationship(MultiTaskEstimator):
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        ridge = Ridge(self.lambda2)
-        if self.lambda1 == 0.0:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        ridge = Ridge(lambda2)
+        if lambda1 == 0.0:
             return ridge
-        return per_task(SquaredTraceNorm(self.lambda1), problem.n_classes) + ridge
+        return per_task(SquaredTraceNorm(lambda1), problem.n_classes) + ridge
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         W = whole_tasks(W, problem.n_classes)
@@ -317,6 +319,7 @@ class _TaskRelationship(MultiTaskEstimator):
 
 
 @document("regressor", own_attributes=_RELATION_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
 

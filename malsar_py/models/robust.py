@@ -36,8 +36,8 @@ class _Dirty(TwoPart):
 
     _part_names: ClassVar[tuple[str, str]] = ("coef_shared_", "coef_specific_")
 
-    def _penalty(self, problem: Problem) -> Split:
-        return Split(RowLinf(self.lambda1), L1(self.lambda2))
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Split:
+        return Split(RowLinf(lambda1), L1(lambda2))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
         return 1.0 / problem.n_columns, 1.0
@@ -50,6 +50,7 @@ class _Dirty(TwoPart):
     lambda2_range=_DIRTY_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class DirtyRegressor(_Dirty, MultiTaskRegressor):
     """Dirty model: features shared by the tasks plus features of single tasks.
 
@@ -150,8 +151,8 @@ class _RobustFeature(TwoPart):
     _part_names: ClassVar[tuple[str, str]] = ("coef_shared_", "coef_specific_")
     _outliers: ClassVar[bool] = True
 
-    def _penalty(self, problem: Problem) -> Split:
-        return Split(RowL2(self.lambda1), ColumnL2(self.lambda2, problem.n_classes))
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Split:
+        return Split(RowL2(lambda1), ColumnL2(lambda2, problem.n_classes))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
         return float(1.0 / np.sqrt(problem.n_tasks)), float(np.sqrt(problem.n_features))
@@ -164,6 +165,7 @@ class _RobustFeature(TwoPart):
     lambda2_range=_ROBUST_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class RobustFeatureRegressor(_RobustFeature, MultiTaskRegressor):
     """Robust joint features (rMTFL): tasks share features, and outlier tasks do not.
 

@@ -11,11 +11,12 @@ from ..penalties import L1, Penalty, Ridge, RowL2
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Lasso(MultiTaskEstimator):
-    def _penalty(self, problem: Problem) -> Penalty:
-        return L1(self.lambda1) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return L1(lambda1) + Ridge(lambda2)
 
 
 @document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class LassoRegressor(_Lasso, MultiTaskRegressor):
     """Sparse coefficients, every task on its own (L1), with one lambda for all.
 
@@ -98,11 +99,12 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _JointFeature(MultiTaskEstimator):
-    def _penalty(self, problem: Problem) -> Penalty:
-        return RowL2(self.lambda1) + Ridge(self.lambda2)
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        return RowL2(lambda1) + Ridge(lambda2)
 
 
 @document("regressor")
+@dataclass(kw_only=True, eq=False, repr=False)
 class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 

@@ -81,11 +81,11 @@ class _TemporalGroup(OrderedTasks):
     }
     _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
-    def _penalty(self, problem: Problem) -> Penalty:
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         rank = np.argsort(self._order(problem))
         chain = to_laplacian("chain", problem.tasks)[np.ix_(rank, rank)]
-        coupling = Coupling(self.lambda3, chain, problem.n_classes)
-        return RowL2(self.lambda1) + coupling + Ridge(self.lambda2)
+        coupling = Coupling(lambda3, chain, problem.n_classes)
+        return RowL2(lambda1) + coupling + Ridge(lambda2)
 
 
 _TEMPORAL_PARAMETERS = f"""\
@@ -95,6 +95,7 @@ _TEMPORAL_PARAMETERS = f"""\
 
 
 @document("regressor", own_parameters=_TEMPORAL_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TemporalGroupRegressor(_TemporalGroup, MultiTaskRegressor):
     """Temporal group lasso (TGL): ordered tasks share features, and neighbours are similar.
 
@@ -195,8 +196,8 @@ class _FusedSparseGroup(OrderedTasks):
     _terms: ClassVar[Mapping[str, str]] = dict.fromkeys(_strengths, "norm")
     _penalty_parameters: ClassVar[tuple[str, ...]] = (*OrderedTasks._penalty_parameters, "lambda3")
 
-    def _penalty(self, problem: Problem) -> Penalty:
-        strengths = {"group": self.lambda1, "fused": self.lambda2, "sparse": self.lambda3}
+    def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
+        strengths = {"group": lambda1, "fused": lambda2, "sparse": lambda3}
         return fused_rows(problem.n_features, self._order(problem), **strengths)
 
 
@@ -208,6 +209,7 @@ _FUSED_TERM = "``sum_jt |w_j(t+1) - w_jt|`` over neighbours in the order"
 
 
 @document("regressor", own_parameters=_FUSED_PARAMETERS, lambda2_term=_FUSED_TERM)
+@dataclass(kw_only=True, eq=False, repr=False)
 class FusedSparseGroupRegressor(_FusedSparseGroup, MultiTaskRegressor):
     """Convex fused sparse group lasso (cFSGL): a feature's weight changes at few places in time.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._coefficients import CoefficientMapDisplay
 from ._convergence import ConvergenceDisplay
 from ._cv_curve import CVCurveDisplay
+from ._interval import IntervalDisplay
 from ._path import PathDisplay
 from ._similarity import TaskSimilarityDisplay
 
@@ -15,6 +16,7 @@ __all__ = [
     "CVCurveDisplay",
     "CoefficientMapDisplay",
     "ConvergenceDisplay",
+    "IntervalDisplay",
     "PathDisplay",
     "TaskSimilarityDisplay",
 ]

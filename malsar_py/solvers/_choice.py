@@ -29,6 +29,11 @@ def solve(
     """Minimise by the solver asked for; ``name`` is the model's, for errors."""
     direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
     sparse = active_set_fits(objective)
+    if not objective.loss.smooth:
+        raise ValueError(
+            f"{name} with {objective.loss!r}: no solver takes this loss, which is not smooth, with "
+            "this penalty."
+        )
     if solver == "closed-form" and not direct:
         raise ValueError(
             "solver='closed-form' is for the squared loss with quadratic penalties only, which "

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
+from ..losses import Evaluation
 from ..objective import Certificate, Objective, Pass
 from ._inner_base import INNER_EPOCHS, Inner, kernel_terms
 from ._inner_weighted import (
@@ -38,7 +39,6 @@ _SLOW = 0.2
 _POOR = 0.5
 _CHEAP = 16
 _CURVATURE_FLOOR = 1e-14
-_LEAST_CURVATURE = 1e-3
 # Below this share of the scale objectives do not tell points apart, gaps do.
 _ROUNDING = 1e-13
 _SMALLEST_GOAL = 1e-16
@@ -139,24 +139,22 @@ class Newton(FeatureInner):
     def _start(self, W: FloatArray, G: FloatArray) -> _Point:
         """The point W, where G is known: no pass over the features."""
         z = self._predicted(W)
-        value, theta = self.objective.loss_at(z)
-        return self._point(W, z, value, theta, G)
+        return self._point(W, z, self.objective.loss_at(z), G)
 
     def _point(
         self,
         W: FloatArray,
         z: FloatArray,
-        value: float,
-        theta: FloatArray,
+        found: Evaluation,
         G: FloatArray | None = None,
     ) -> _Point:
         objective = self.objective
-        D = objective.loss.second_derivative(objective.y, theta, objective.c)
-        # Samples far on the wrong side have a slope and no curvature: steps would run away.
-        np.maximum(D, _LEAST_CURVATURE * np.abs(theta), out=D)
-        np.maximum(D, _CURVATURE_FLOOR * objective.c, out=D)
-        b, derivative = objective.b.copy(), theta.copy()
-        objective.loss.feasible(objective.y, theta, self.rows.offsets, objective.fit_intercept)
+        value, theta, b = found
+        D = objective.loss.model_curvature(objective.y, theta, objective.c)
+        D = np.maximum(D, _CURVATURE_FLOOR * objective.c)
+        derivative = theta.copy()
+        if objective.fit_intercept:
+            objective.loss.feasible(objective.y, theta, objective.c, self.rows.offsets)
         G = self.rows.adjoint_rows(theta) if G is None else G
         certificate = objective.certificate_of(W, Pass(value, G, b, theta))
         return _Point(W, z, b, derivative, D, G, certificate)
@@ -222,15 +220,14 @@ class Newton(FeatureInner):
         step = np.ones(rows.n_tasks)
         while step.any():
             W, z = point.W + step * dW, point.z + np.repeat(step, counts) * dz
-            objective.b[:] = point.b + step * shift  # where the search for the best ones starts
-            value, theta = objective.loss_at(z)
-            there = self._values(W, z, objective.b, separate)
+            found = objective.loss_at(z, point.b + step * shift)
+            there = self._values(W, z, found.intercepts, separate)
             promised = step * slopes if separate else (step * slopes).sum()
             promised = promised + here[1] - there[1]
             gained = here.sum(axis=0) - there.sum(axis=0)
             poor = ~(gained >= _SUFFICIENT * np.maximum(promised, 0.0) - allowed)
             if not poor.any():
-                return self._point(W, z, value, theta)
+                return self._point(W, z, found)
             step = np.where(poor, 0.5 * step, step)
             step[step < _SHORTEST] = 0.0
         return None

@@ -252,6 +252,6 @@ class Weighted(FeatureInner):
     def solve(
         self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
-        _, theta = self.objective.loss_at(self._predicted(W))
+        theta = self.objective.loss_at(self._predicted(W)).theta
         assert self.model is not None
         return self.model.descend(W, theta, self.rows.adjoint_rows(theta), threshold, goal)

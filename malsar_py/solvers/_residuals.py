@@ -11,15 +11,15 @@ from ..objective import Objective
 
 def noise_levels(objective: Objective, W: FloatArray) -> FloatArray:
     """Root mean square of each task's residuals, (T,)."""
-    return task_norms(objective, residual(objective, W)) / task_radii(objective)
+    return task_norms(objective, residual(objective, W)[0]) / task_radii(objective)
 
 
-def residual(objective: Objective, W: FloatArray) -> FloatArray:
-    """``y - z - b`` at the best intercepts (0 where the weight is), which stay in ``b``."""
+def residual(objective: Objective, W: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """``y - z - b`` at the best intercepts for squares (0 where the weight is), and these."""
     c, offsets = objective.c, objective.design.offsets
     z = objective.design.predict(W)
-    theta = Squared().evaluate(objective.y, z, c, offsets, objective.b, objective.fit_intercept)[1]
-    return np.divide(theta, c, out=np.zeros_like(theta), where=c > 0.0)
+    _, theta, b = Squared().evaluate(objective.y, z, c, offsets, objective.fit_intercept)
+    return np.divide(theta, c, out=np.zeros_like(theta), where=c > 0.0), b
 
 
 def task_norms(objective: Objective, r: FloatArray) -> FloatArray:

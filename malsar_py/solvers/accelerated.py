@@ -97,6 +97,10 @@ def _iterate(
     momentum = 1.0
     for n_iter in range(1, max_iter + 1):
         G = objective.gradient(V, lifted_V)
+        if momentum > 1.0 and not np.isfinite(G.sum()):
+            # Extrapolated beyond what floats hold, as exponentials may be.
+            V, lifted_V, momentum = W.copy(), lifted.copy(), 1.0
+            G = objective.gradient(V, lifted_V)
         for _ in range(_MOST_SHORTER):
             if code is not None:
                 uphill, moved = _kernels.separable.step(
@@ -110,7 +114,8 @@ def _iterate(
             # The step length comes from an estimate: shorten it if the curvature along the step
             # says so.
             D = new - V
-            curvature = objective.curvature_along(D, new_lifted - lifted_V) + quadratic.coupling(D)
+            curvature = objective.curvature_along(D, new_lifted - lifted_V, lifted_V)
+            curvature += quadratic.coupling(D)
             curvature += quadratic.ridge * moved
             # (Neither holds of a NaN, which no shorter step would mend.)
             if not (

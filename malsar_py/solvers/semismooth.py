@@ -99,8 +99,8 @@ def solve_semismooth(
     inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
     target = tol * objective.scale
     W = np.array(W0, dtype=np.float64, order="C")
-    z = root * residual(objective, W)
-    u = inverse * objective.loss_at(objective.design.predict(W))[1]
+    z = root * residual(objective, W)[0]
+    u = inverse * objective.loss_at(objective.design.predict(W)).theta
     working = np.flatnonzero(W.any(axis=1)) if sparse else np.arange(n_features)
     size = max(_FIRST_SET, int(np.diff(objective.design.offsets).max()))
     share = _SHARE
@@ -145,8 +145,8 @@ def solve_semismooth(
 
 def _certify(objective: Objective, W: FloatArray, theta: FloatArray) -> tuple[Any, FloatArray]:
     """The certificate of W by a dual point that is not of W's residuals, and ``X' theta``."""
-    loss = float(task_radii(objective) @ task_norms(objective, residual(objective, W)))
-    intercepts = objective.b.copy()
+    r, intercepts = residual(objective, W)
+    loss = float(task_radii(objective) @ task_norms(objective, r))
     found, G = objective.certify_with(W, loss, theta)
     return replace(found, intercepts=intercepts), G
 

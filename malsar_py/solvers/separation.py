@@ -23,10 +23,6 @@ def separates(objective: Objective, W: FloatArray) -> IntArray:
     rows, basis = free
     part = np.zeros_like(W)
     part[rows] = W[rows] if basis is None else W[rows] @ basis @ basis.T
-    z, y, counts = objective.design.predict(part), objective.y, objective.c > 0.0
-    starts = objective.design.offsets[:-1]
-    above = np.minimum.reduceat(np.where(counts & (y > 0.0), z, np.inf), starts)
-    below = np.maximum.reduceat(np.where(counts & (y < 0.0), z, -np.inf), starts)
-    if objective.fit_intercept:
-        return np.flatnonzero(above > below)
-    return np.flatnonzero((above > 0.0) & (below < 0.0))
+    z, offsets = objective.design.predict(part), objective.design.offsets
+    found = objective.loss.separates(objective.y, z, objective.c, offsets, objective.fit_intercept)
+    return np.flatnonzero(found)

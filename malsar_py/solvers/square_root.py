@@ -56,7 +56,7 @@ def solve_square_root(
     levels = _Levels()
     target = tol * objective.scale
     W = np.array(W0, dtype=np.float64, order="C")
-    at_zero = task_norms(objective, residual(objective, np.zeros_like(W)))
+    at_zero = task_norms(objective, residual(objective, np.zeros_like(W))[0])
     typical = at_zero[at_zero > 0.0].mean() if at_zero.any() else 1.0
     at_zero = np.where(at_zero > 0.0, at_zero, typical)
     # Without a penalty the tasks' least squares are the solution, whatever their levels.
