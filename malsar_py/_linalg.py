@@ -13,6 +13,8 @@ from ._typing import FloatArray
 _FAR = 1e-5
 # Smallest entry on a diagonal, as a share of the largest, from which scales are taken for uneven.
 _UNEVEN = 1e-8
+# Conjugate gradients: steps, and the share of the right side that may be left.
+_CG_STEPS, _CG_LEFT = 200, 1e-11
 
 
 def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
@@ -122,18 +124,16 @@ def conjugate_gradients(
     apply: Callable[[FloatArray], FloatArray],
     precondition: Callable[[FloatArray], FloatArray],
     rhs: FloatArray,
-    accuracy: float,
-    max_iter: int,
 ) -> FloatArray:
-    """Solve ``apply(x) = rhs``, semidefinite and consistent, as far as rounding allows.
+    """Solve ``apply(x) = rhs``, semidefinite and consistent, nearly as far as rounding allows.
 
-    Until what is left, in the norm of the preconditioner, is this share of what there was.
+    ``precondition`` may project on a subspace: then that part of the equation is solved, in it.
     """
     x, rest = np.zeros_like(rhs), rhs.copy()
     direction = z = precondition(rest)
     size = first = float(np.vdot(rest, z))
-    for _ in range(max_iter):
-        if not size > accuracy * accuracy * first:
+    for _ in range(_CG_STEPS):
+        if not size > _CG_LEFT**2 * first:
             break
         image = apply(direction)
         curvature = float(np.vdot(direction, image))

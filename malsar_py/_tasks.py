@@ -83,7 +83,7 @@ class TaskRows:
 
     @property
     def n_columns(self) -> int:
-        """Columns of coefficients for each task: one for each class where there are more than two."""
+        """Columns of coefficients for each task: a column for each of more than two classes."""
         return 1 if self.classes is None or len(self.classes) == 2 else len(self.classes)
 
     def by_task(self, values: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ from ._certificates import Certificate as Certificate
 from ._certificates import DualPoint as DualPoint
 from ._certificates import Pass as Pass
 from ._certificates import duality_gap as duality_gap
-from ._linalg import solve_free
+from ._linalg import conjugate_gradients, free_solver, solve_free
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
 from ._protocols import Quadratic as Quadratic
@@ -444,14 +444,23 @@ class GeneralObjective(Objective):
     ) -> DualPoint | None:
         value, theta, _ = self._evaluate(lifted)
         self._make_feasible(theta)
-        weight = self.loss.second_derivative(self.y, theta, self.c)
+        loss, offsets = self.loss, self.design.offsets
+        weight = loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
-        gram = design.free_gram(weight, self.fit_intercept, basis)
+        solve = free_solver(design.free_gram(weight, self.fit_intercept, basis), basis)
+
+        def curve(D: FloatArray) -> FloatArray:
+            z = design.predict(D)
+            return loss.curve(self.y, theta, self.c, offsets, z, self.fit_intercept)
+
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            z = design.predict(solve_free(gram, point.G[rows], basis))
-            if self.fit_intercept:
-                self._center(z, weight)
-            theta -= weight * z
+            if loss.n_columns == 1:
+                shift = solve(point.G[rows])
+            else:  # the Gram matrices are of a bound
+                shift = conjugate_gradients(
+                    lambda D: design.adjoint(curve(D)), solve, point.G[rows]
+                )
+            theta -= curve(shift)
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
         return self._point(W, value, theta)

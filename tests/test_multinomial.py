@@ -7,30 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import logsumexp, softmax
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.utils import get_tags
+from numpy.testing import assert_allclose
+from scipy.special import logsumexp
 
 import malsar_py
-from malsar_py import (
-    ClusteredClassifier,
-    DirtyClassifier,
-    GraphClassifier,
-    JointFeatureClassifier,
-    LassoClassifier,
-    MeanRegularizedClassifier,
-    RobustFeatureClassifier,
-    RobustLowRankClassifier,
-    SharedSubspaceClassifier,
-    SparseLowRankClassifier,
-    TaskRelationshipClassifier,
-    TemporalGroupClassifier,
-    TraceNormClassifier,
-)
-
-from .test_common import CLASSIFIERS
 
 WITHIN = 1e-7
 TOL = 1e-10

@@ -29,7 +29,7 @@ class FeatureRows(Design):
         rows = np.ascontiguousarray(W.T)
         if self.one_x:
             return np.dot(rows, self.A).ravel()
-        out = np.empty(self.A.shape[1])
+        out = np.empty(self.offsets[-1])
         if self._small:
             _kernels.newton.predict(self.A, self.starts, self.offsets, rows, out)
             return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,6 +63,11 @@ class Repeated(Design):
 
     def restrict(self, features: IntArray) -> Design:
         return Repeated(self.tasks.restrict(features), self.n_classes)
+
+    def by_sample(self, values: FloatArray) -> FloatArray:
+        """What samples have for each column of their task, a row for each: (N, n_classes)."""
+        bounds = pairwise(self.offsets[:: self.n_classes].tolist())
+        return np.concatenate([values[a:b].reshape(self.n_classes, -1).T for a, b in bounds])
 
     def _columns(self, t: int) -> slice:
         return slice(t * self.n_classes, (t + 1) * self.n_classes)

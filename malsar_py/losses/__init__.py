@@ -11,6 +11,7 @@ from ._base import IDENTITY, LOG, LOGIT, Evaluation, Link, Loss
 from ._huber import Huber
 from ._log_link import Gamma, Poisson
 from ._logistic import Logistic
+from ._multinomial import Multinomial
 from ._read import NAMES, read_loss
 from ._scores import ACCURACY, R2, UnitScore
 from ._squared import Squared, SquareRoot, centre
@@ -28,6 +29,7 @@ __all__ = [
     "Link",
     "Logistic",
     "Loss",
+    "Multinomial",
     "Poisson",
     "SquareRoot",
     "Squared",

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,9 +29,8 @@ from ..solvers import (
     solve_around_free_rows,
     solve_reweighted,
 )
+from ._two_part import POSITIVE
 from .temporal import ORDER_PARAMETER, OrderedTasks
-
-_POSITIVE = [Interval(Real, 0, None, closed="neither")]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -40,6 +39,7 @@ class _Staged(MultiTaskEstimator):
 
     max_stages: int = 100
 
+    _multi_class: ClassVar[bool] = False
     _measure: ClassVar[str] = "stationarity"
     _terms: ClassVar[Mapping[str, str]] = {}
     _usual_remedy: ClassVar[str] = "Increase max_stages, max_iter or tol."
@@ -118,7 +118,7 @@ class _MultiStage(_Staged):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_Staged._parameter_constraints,
-        "threshold": _POSITIVE,
+        "threshold": POSITIVE,
     }
     _penalty_parameters: ClassVar[tuple[str, ...]] = (*_Staged._penalty_parameters, "threshold")
     _sizes: ClassVar[tuple[str, ...]] = ("threshold",)
@@ -234,8 +234,8 @@ class _MultiLevelLasso(_Staged):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_Staged._parameter_constraints,
-        "lambda1": _POSITIVE,
-        "lambda2": _POSITIVE,
+        "lambda1": POSITIVE,
+        "lambda2": POSITIVE,
     }
 
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 0.5, "lambda2": 0.5}
@@ -365,7 +365,7 @@ class _NonconvexFused(_Staged, OrderedTasks):
         **OrderedTasks._parameter_constraints,
         "solver": [StrOptions({"auto", "apg"})],
         "formulation": [Interval(Integral, 1, 2, closed="both")],
-        "beta": _POSITIVE,
+        "beta": POSITIVE,
     }
     _penalty_parameters: ClassVar[tuple[str, ...]] = (
         *OrderedTasks._penalty_parameters,

@@ -182,6 +182,7 @@ class TemporalGroupClassifier(_TemporalGroup, MultiTaskClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _FusedSparseGroup(OrderedTasks):
+    _multi_class: ClassVar[bool] = False
     lambda3: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -267,7 +267,9 @@ def Coupling(lambda1: float, matrix: FloatArray, n_classes: int = 1) -> TaskQuad
 
     Tasks with a column of W for each class are coupled class by class.
     """
-    coupling = lambda1 * (matrix if n_classes == 1 else np.kron(matrix, np.eye(n_classes)))
+    coupling = lambda1 * matrix
+    if n_classes > 1:
+        coupling = np.asarray(np.kron(coupling, np.eye(n_classes)), dtype=np.float64)
     return TaskQuadratic(coupling if coupling.any() else None)
 
 

@@ -11,13 +11,13 @@ from .._typing import FloatArray, IntArray
 from ._draw import (
     Display,
     boundaries,
+    column_coefficients,
     draw_map,
     feature_unit,
     final_model,
     order_tasks,
     show_names,
     span,
-    column_coefficients,
     with_grey,
 )
 
@@ -102,8 +102,8 @@ class CoefficientMapDisplay(Display):
         Parameters
         ----------
         estimator : estimator of this package
-            Fitted; or a search or a pipeline with one as its last step. Of a classifier of more than
-            two classes each task has a column for each of them.
+            Fitted; or a search or a pipeline with one as its last step. With more than two classes
+            each task has a column for each of them.
         order : {"auto", "given", "cluster", "similarity"} or array-like, default="auto"
             Order of the tasks from left to right: as in `tasks_`; by the clusters of a clustered
             model, with lines between them; by similarity (leaves of a tree of the correlation
