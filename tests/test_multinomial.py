@@ -1,217 +1,313 @@
-"""More than two classes: every classifier that takes them against CVXPY, and its limiting cases."""
+"""More than two classes: shapes, doors, limiting cases, certificates of the classifiers."""
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+import pickle
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
-from scipy.special import logsumexp
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils import get_tags
 
 import malsar_py
+from malsar_py import (
+    ClusteredClassifier,
+    DirtyClassifier,
+    GraphClassifier,
+    JointFeatureClassifier,
+    LassoClassifier,
+    MeanRegularizedClassifier,
+    RobustFeatureClassifier,
+    RobustLowRankClassifier,
+    SharedSubspaceClassifier,
+    SparseLowRankClassifier,
+    TaskRelationshipClassifier,
+    TemporalGroupClassifier,
+    TraceNormClassifier,
+    losses,
+)
+from malsar_py._tasks import resolve_fit
+from malsar_py.design import Ragged, Repeated
+from malsar_py.objective import make_objective
+from malsar_py.penalties import L1, Ridge, RowL2
+from malsar_py.solvers import solve
 
-WITHIN = 1e-7
-TOL = 1e-10
-CLASSES = np.array(["low", "mid", "top", "void"])
+from .test_common import CLASSIFIERS
 
-
-@dataclass(frozen=True)
-class Case:
-    """One data set, as fit takes it and task by task."""
-
-    X: np.ndarray
-    y: np.ndarray
-    fit: dict  # further arguments of fit
-    parameters: dict  # fit_intercept and task_weight
-    blocks: list  # (X_t, classes of its rows as positions, c_t), observed rows only
-    K: int
-
-
-def make_case(seed):
-    """Ragged tasks; what is special about each seed: see the branches."""
-    rng = np.random.default_rng([seed, 7])
-    T, d, K = (2, 3, 3)[seed % 3], int(rng.integers(2, 5)), (3, 4)[seed % 2]
-    shared = seed in (2, 4)
-    sizes = [16] * T if shared else list(rng.integers(12, 20, T))
-    if seed == 3:  # one task, no labels
-        T, sizes = 1, [25]
-    labels = ["c", "a", "d"][:T]
-    one_x = rng.standard_normal((16, d)) + 0.3
-    Xs, ys, ss = [], [], []
-    for t, n in enumerate(sizes):
-        X = one_x if shared else rng.standard_normal((n, d)) + 0.3
-        y = (X @ rng.standard_normal((d, K)) + 1.5 * rng.gumbel(size=(n, K))).argmax(axis=1)
-        first = K - 1 if seed == 5 and t == 0 else K  # a task without the last class
-        y = np.where(y < first, y, 0)
-        y[: 2 * first] = np.tile(np.arange(first), 2)
-        s = rng.uniform(0.2, 3.0, n) if seed in (1, 5) else np.ones(n)
-        if seed == 5:
-            s[2 * K + 1 :: 4] = 0.0
-        y = y.astype(float)
-        if seed == 4:
-            y[2 * K + t :: 4] = np.nan
-        Xs.append(X), ys.append(y), ss.append(s)
-    totals = [s[~np.isnan(y)].sum() for s, y in zip(ss, ys, strict=True)]
-    task_weight, omega = "equal", np.ones(T)
-    if seed == 4:
-        task_weight, omega = "size", np.array(totals) * T / np.sum(totals)
-    if seed == 1:
-        omega = rng.uniform(0.3, 3.0, T)
-        task_weight = dict(zip(labels, omega.tolist(), strict=True))
-    blocks = []
-    for X, y, s, o, total in zip(Xs, ys, ss, omega, totals, strict=True):
-        kept = ~np.isnan(y) & (s > 0.0)
-        blocks.append((X[kept], y[kept].astype(int), o * s[kept] / total))
-    parameters = {"fit_intercept": seed not in (0, 2), "task_weight": task_weight}
-    if shared:
-        return Case(one_x, np.stack(ys, axis=1), {}, parameters, blocks, K)
-    fit = {} if seed == 3 else {"tasks": np.repeat(labels, sizes)}
-    if seed in (1, 5):
-        fit["sample_weight"] = np.concatenate(ss)
-    if T > 1:
-        blocks = [blocks[t] for t in np.argsort(labels)]
-    mixed = rng.permutation(sum(sizes))
-    fit = {name: value[mixed] for name, value in fit.items()}
-    y = CLASSES[np.concatenate(ys)[mixed].astype(int)]
-    return Case(np.vstack(Xs)[mixed], y, fit, parameters, blocks, K)
+CLASSES = np.array(["low", "mid", "top"])
 
 
-def columns(model, K):
-    """W (d, T K) and b (T, K)."""
-    return model.coef_.reshape(-1, model.coef_.shape[-1]).T, model.intercept_.reshape(-1, K)
+# --- which classifiers take more than two classes ------------------------------------------------
+
+# Their penalties are of rows in an order, of patterns, or not convex.
+BINARY = [
+    "FusedSparseGroupClassifier",
+    "IncompleteMultiSourceClassifier",
+    "MultiLevelLassoClassifier",
+    "MultiStageClassifier",
+    "NonconvexFusedClassifier",
+]
+SEVERAL = [
+    LassoClassifier(lambda1=0.02),
+    JointFeatureClassifier(lambda1=0.05),
+    TraceNormClassifier(lambda1=0.05, lambda2=0.02),
+    MeanRegularizedClassifier(lambda2=0.02),
+    GraphClassifier(graph="chain", lambda2=0.02, lambda3=0.02),
+    ClusteredClassifier(lambda2=0.1, random_state=0),
+    SharedSubspaceClassifier(lambda2=0.1),
+    TaskRelationshipClassifier(lambda1=0.02, lambda2=0.02),
+    TemporalGroupClassifier(lambda1=0.05, lambda3=0.1),
+    DirtyClassifier(lambda1=0.1, lambda2=0.03),
+    RobustFeatureClassifier(lambda1=0.06, lambda2=0.1),
+    RobustLowRankClassifier(lambda1=0.06, lambda2=0.06),
+    SparseLowRankClassifier(lambda1=0.03, lambda2=0.08),
+]
+every = pytest.mark.parametrize("model", SEVERAL, ids=lambda model: type(model).__name__)
 
 
-def loss_value(case, W, b):
-    total = 0.0
-    for t, (X, y, c) in enumerate(case.blocks):
-        z = X @ W[:, t * case.K : (t + 1) * case.K] + b[t]
-        total += c @ (logsumexp(z, axis=1) - z[np.arange(len(y)), y])
-    return float(total)
+def data(seed=0, sizes=(40, 50, 45), d=5, K=3, labels=("a", "b", "c"), noise=1.0):
+    rng = np.random.default_rng(seed)
+    tasks = np.repeat(labels, sizes)
+    X = rng.standard_normal((len(tasks), d)) + 0.3
+    common = rng.standard_normal((d, K))
+    W = {t: common + 0.5 * rng.standard_normal((d, K)) for t in labels}
+    z = np.array([x @ W[t] for x, t in zip(X, tasks, strict=True)])
+    return X, CLASSES[(z + noise * rng.gumbel(size=z.shape)).argmax(axis=1)], tasks
 
 
-def whole(W, T):
-    """(d K, T) from (d, T K)."""
-    K = W.shape[1] // T
-    return np.vstack([W[:, k::K] for k in range(K)])
+def test_tags_and_refusals():
+    found = [c.__name__ for c in CLASSIFIERS if not get_tags(c()).classifier_tags.multi_class]
+    assert sorted([*found, *("IncompleteMultiSourceClassifier",)]) == BINARY
+    assert sorted(type(m).__name__ for m in SEVERAL) == sorted(
+        c.__name__ for c in CLASSIFIERS if c.__name__ not in BINARY
+    )
+    X, y, tasks = data()
+    for name in found:
+        with pytest.raises(ValueError, match=r"Only binary classification.*multiclass \(3 classes"):
+            getattr(malsar_py, name)().fit(X, y, tasks=tasks)
 
 
-def singular_values(W):
-    return np.linalg.svd(W, compute_uv=False)
+# --- shapes, doors, unseen tasks -----------------------------------------------------------------
 
 
-# --- models: what CVXPY minimises, and the same in numpy ----------------------------------------
+@every
+def test_shapes_and_doors(model):
+    """Column, keyword and columns of y: the same fit, in the shapes of the docstrings."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 4))
+    Y = np.stack([data(seed, (40,), 4, labels=("a",))[1] for seed in (1, 2)], axis=1)
+    model = clone(model).set_params(tol=1e-9)
+    wide = clone(model).fit(X, Y)
+    rows, y, tasks = np.tile(X, (2, 1)), Y.T.ravel(), np.repeat([0, 1], 40)
+    long = clone(model).fit(rows, y, tasks=tasks)
+    table = np.column_stack([tasks, rows])
+    by_column = clone(model).set_params(task_column=0).fit(table, y)
+    for fit in (wide, long, by_column):
+        assert fit.coef_.shape == (2, 3, 4)
+        assert fit.intercept_.shape == (2, 3)
+        assert_array_equal(fit.classes_, CLASSES)
+        assert fit.relative_gap_ <= 1e-9
+        assert_allclose(fit.coef_, long.coef_, atol=1e-3)
+        assert_allclose(fit.intercept_.sum(axis=1), wide.intercept_.sum(axis=1), atol=1e-3)
+    z, p = wide.decision_function(X), wide.predict_proba(X)
+    assert z.shape == p.shape == (40, 2, 3)
+    assert_allclose(p, softmax(z, axis=-1))
+    assert_allclose(p.sum(axis=-1), 1.0)
+    assert_array_equal(wide.predict(X), CLASSES[z.argmax(axis=-1)])
+    one = long.decision_function(rows, tasks=tasks)
+    assert one.shape == (80, 3)
+    for t in (0, 1):
+        own = tasks == t
+        assert_allclose(one[own], rows[own] @ long.coef_[t].T + long.intercept_[t], atol=1e-12)
+    assert_allclose(one.reshape(2, 40, 3).transpose(1, 0, 2), z, atol=1e-3)
+    assert_allclose(wide.decision_function(rows, tasks=tasks), one, atol=1e-3)
+    assert_array_equal(by_column.predict(table), long.predict(rows, tasks=tasks))
+    assert_allclose(wide.score(X, Y), long.score(rows, y, tasks=tasks), atol=0.02)
+    shares = [np.mean(wide.predict(X)[:, t] == Y[:, t]) for t in (0, 1)]
+    assert_allclose(wide.score(X, Y), np.mean(shares))
 
 
-def lasso(cp, W, T, p):
-    return p["lambda1"] * cp.sum(cp.abs(W))
+def test_one_task_without_labels():
+    X, y, _ = data(sizes=(90,), labels=("a",))
+    fit = LassoClassifier(lambda1=0.02).fit(X, y)
+    assert fit.coef_.shape == (3, 5)
+    assert fit.intercept_.shape == (3,)
+    assert fit.predict_proba(X).shape == (90, 3)
+    assert_allclose(fit.decision_function(X), X @ fit.coef_.T + fit.intercept_)
+    assert_array_equal(fit.predict(X), fit.classes_[fit.decision_function(X).argmax(axis=1)])
 
 
-def joint_feature(cp, W, T, p):
-    return p["lambda1"] * cp.sum(cp.norm(W, 2, axis=1))
+def test_unseen_tasks_get_the_mean():
+    X, y, tasks = data()
+    fit = MeanRegularizedClassifier(lambda2=0.02, unseen="mean").fit(X, y, tasks=tasks)
+    p = fit.predict_proba(X, tasks=np.full(len(X), "new"))
+    assert_allclose(p.sum(axis=1), 1.0)
+    m, b = fit._mean_coef, fit._mean_intercept
+    assert (m.shape, b.shape) == ((3, 5), (3,))
+    assert_allclose(p, softmax(X @ m.T + b, axis=1))
+    assert np.mean(fit.predict(X, tasks=np.full(len(X), "new")) == y) > 0.6
 
 
-def trace_norm(cp, W, T, p):
-    return p["lambda1"] * cp.normNuc(W)
+def test_a_class_that_a_task_lacks():
+    """Probability zero with intercepts; a plain part of the loss without."""
+    X, y, tasks = data()
+    y = np.where((tasks == "b") & (y == "top"), "low", y)
+    fit = LassoClassifier(lambda1=0.01, unseen="mean", tol=1e-9).fit(X, y, tasks=tasks)
+    assert fit.relative_gap_ <= 1e-9
+    assert fit.intercept_[1, 2] == -np.inf
+    assert np.isfinite(np.delete(fit.intercept_.ravel(), 5)).all()
+    p = fit.predict_proba(X, tasks=tasks)
+    assert (p[tasks == "b", 2] == 0.0).all()
+    assert (p[tasks != "b"] > 0.0).all()
+    # The mean model is that of the tasks that have it.
+    new = fit.predict_proba(X, tasks=np.full(len(X), "new"))
+    assert (new > 0.0).all()
+    assert_allclose(new.sum(axis=1), 1.0)
+    without = LassoClassifier(lambda1=0.01, fit_intercept=False).fit(X, y, tasks=tasks)
+    assert (without.predict_proba(X, tasks=tasks) > 0.0).all()
+    # One class only is refused as ever, and allowed without intercepts.
+    alone = np.where(tasks == "b", "low", y)
+    with pytest.raises(ValueError, match="Task 'b' has only one class, 'low'"):
+        LassoClassifier().fit(X, alone, tasks=tasks)
+    LassoClassifier(lambda1=0.01, fit_intercept=False).fit(X, alone, tasks=tasks)
 
 
-def mean_regularized(cp, W, T, p):
-    K = W.shape[1] // T
-    value = 0.0
-    for k in range(K):  # class by class
-        own = W[:, k::K]
-        value += cp.sum_squares(own @ (np.eye(T) - 1.0 / T))
-    return p["lambda1"] / 2 * value
+# --- limiting cases ------------------------------------------------------------------------------
 
 
-def graph(cp, W, T, p):
-    K = W.shape[1] // T
-    value = 0.0
-    for t in range(T - 1):
-        value += cp.sum_squares(W[:, (t + 1) * K : (t + 2) * K] - W[:, t * K : (t + 1) * K])
-    return p["lambda1"] / 2 * value + p["lambda3"] * cp.sum(cp.abs(W))
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_one_task_is_scikit_learns(fit_intercept):
+    X, y, _ = data(sizes=(80,), labels=("a",))
+    weight = np.random.default_rng(3).uniform(0.5, 2.0, len(y))
+    lambda2 = 0.05
+    ours = MeanRegularizedClassifier(
+        lambda1=0.0, lambda2=lambda2, fit_intercept=fit_intercept, tol=1e-12
+    ).fit(X, y, sample_weight=weight)
+    theirs = LogisticRegression(
+        C=1.0 / (lambda2 * weight.sum()),
+        fit_intercept=fit_intercept,
+        solver="newton-cg",
+        tol=1e-12,
+        max_iter=10_000,
+    ).fit(X, y, sample_weight=weight)
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    if fit_intercept:
+        assert_allclose(ours.intercept_, theirs.intercept_ - theirs.intercept_.mean(), atol=1e-6)
+    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), atol=1e-6)
 
 
-def temporal(cp, W, T, p):
-    own = {"lambda1": p["lambda3"], "lambda3": 0.0}
-    return joint_feature(cp, W, T, p) + graph(cp, W, T, own)
+def test_tasks_that_nothing_couples_are_fits_of_their_own():
+    X, y, tasks = data()
+    model = LassoClassifier(lambda1=0.03, tol=1e-11)
+    fit = clone(model).fit(X, y, tasks=tasks)
+    for t, task in enumerate("abc"):
+        own = tasks == task
+        alone = clone(model).fit(X[own], y[own])
+        assert_allclose(fit.coef_[t], alone.coef_, atol=1e-5)
+        assert_allclose(fit.intercept_[t], alone.intercept_, atol=1e-5)
 
 
-def relationship(cp, W, T, p):
-    K = W.shape[1] // T
-    return p["lambda1"] / 2 * cp.square(cp.normNuc(cp.vstack([W[:, k::K] for k in range(K)])))
+@pytest.mark.parametrize(
+    ("penalty", "factor"), [("l1", 1.0), ("rows", np.sqrt(2.0)), ("ridge", 2.0)]
+)
+def test_two_classes_as_multinomial_predict_as_logistic(penalty, factor):
+    """At lambda2 doubled, norms of rows times sqrt 2, L1 as it is."""
+
+    X, y, tasks = data(K=2)
+    X = (
+        X
+        - np.stack([X[tasks == t].mean(axis=0) for t in "abc"])[np.searchsorted(list("abc"), tasks)]
+    )
+    build = {"l1": L1, "rows": RowL2, "ridge": Ridge}[penalty]
+    strength = {"l1": 0.03, "rows": 0.05, "ridge": 0.1}[penalty]
+    offsets = np.array([0, 40, 90, 135])
+    c = 1.0 / np.repeat(np.diff(offsets), np.diff(offsets))
+    code = (y == "mid").astype(float)
+    found = []
+    for K in (1, 2):
+        loss = losses.Logistic() if K == 1 else losses.Multinomial(2)
+        targets = 2.0 * code - 1.0 if K == 1 else loss.targets_by_column(code, c, offsets)
+        design = Ragged(X, offsets) if K == 1 else Repeated(Ragged(X, offsets), 2)
+        weights = loss.by_column(c, offsets)
+        penalty_ = build(strength if K == 1 else strength * factor)
+        objective = make_objective(design, loss, targets, weights, penalty_, True)
+        how = {"tol": 1e-12, "max_iter": 50_000, "verbose": 0, "workspace": None}
+        result = solve(objective, np.zeros(objective.shape), solver="auto", name="", **how)
+        assert result.gap <= 1e-12 * objective.scale
+        z = design.predict(result.W) + np.repeat(result.intercepts, np.diff(design.offsets))
+        if K == 2:
+            by_sample = design.by_sample(z)
+            z = by_sample[:, 1] - by_sample[:, 0]
+        found.append(z)
+    assert_allclose(found[0], found[1], atol=2e-5)
 
 
-MODELS = {
-    "Lasso": (lasso, {"lambda1": 0.05}),
-    "JointFeature": (joint_feature, {"lambda1": 0.1}),
-    "TraceNorm": (trace_norm, {"lambda1": 0.1}),
-    "MeanRegularized": (mean_regularized, {"lambda1": 0.3}),
-    "Graph": (graph, {"lambda1": 0.3, "lambda3": 0.03, "graph": "chain"}),
-    "TemporalGroup": (temporal, {"lambda1": 0.08, "lambda3": 0.2}),
-    "TaskRelationship": (relationship, {"lambda1": 0.05}),
-}
+# --- certificates --------------------------------------------------------------------------------
 
 
-def twin(omega, case, p):
-    """Optimum by CVXPY."""
-    cp = pytest.importorskip("cvxpy")
-    T, d, K = len(case.blocks), case.X.shape[1], case.K
-    W = cp.Variable((d, T * K))
-    b = cp.Variable((T, K)) if case.parameters["fit_intercept"] else np.zeros((T, K))
-    value = omega(cp, W, T, p) + p["lambda2"] / 2 * cp.sum_squares(W)
-    for t, (X, y, c) in enumerate(case.blocks):
-        has = np.arange(K)
-        if case.parameters["fit_intercept"]:
-            has = np.unique(y)  # the intercepts of other classes run to -inf
-        z = X @ W[:, t * K : (t + 1) * K]
-        at = cp.hstack([cp.reshape(z[:, k] + b[t, k], (len(y), 1), order="C") for k in has])
-        hot = (y[:, None] == has).astype(float)
-        value += c @ (cp.log_sum_exp(at, axis=1) - cp.sum(cp.multiply(hot, at), axis=1))
-    problem = cp.Problem(cp.Minimize(value))
-    accuracy = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10, "tol_ktratio": 1e-9}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        problem.solve(solver=cp.CLARABEL, **accuracy)
-    assert problem.status in ("optimal", "optimal_inaccurate")
-    return problem.value
+@every
+def test_the_dual_stays_below_the_optimum(model):
+    """At random coefficients, too."""
+    X, y, tasks = data(seed=4, sizes=(20, 25, 18))
+    model = clone(model).set_params(tol=1e-10, max_iter=50_000)
+    optimum = model.fit(X, y, tasks=tasks).objective_[-1]
+    rows = resolve_fit(clone(model), X, y, tasks=tasks, classifier=True)
+    objective = model._prepare(rows).objective
+    rng = np.random.default_rng(0)
+    bounds = []
+    for size in (0.0, 0.01, 0.1, 1.0, 10.0):
+        W = size * rng.standard_normal(objective.shape)
+        certificate, _ = objective.full_pass(W)
+        assert certificate.gap >= 0.0
+        bounds.append(certificate.objective - certificate.gap)
+    assert max(bounds) <= optimum * (1.0 + 1e-9)
+    assert np.isfinite(bounds[:3]).any()
 
 
-def check_twin(name, seed, lambda2):
-    omega, own = MODELS[name]
-    case, p = make_case(seed), own | {"lambda2": lambda2}
-    model = getattr(malsar_py, f"{name}Classifier")(**p, **case.parameters, tol=TOL)
-    model.fit(case.X, case.y, **case.fit)
-    assert model.relative_gap_ <= TOL
-    W, b = columns(model, case.K)
-    T = len(case.blocks)
-    cp = pytest.importorskip("cvxpy")
-    ours = loss_value(case, W, b) + omega(cp, cp.Constant(W), T, p).value
-    ours += lambda2 / 2 * np.square(W).sum()
-    assert_allclose(model.objective_[-1], ours, rtol=1e-9)
-    theirs = twin(omega, case, p)
-    assert abs(ours - theirs) <= WITHIN * abs(theirs), ours / theirs - 1.0
-    bound = model.objective_[-1] - model.dual_gap_
-    assert bound <= min(ours, theirs * (1.0 + WITHIN)) + 1e-12 * ours
+# --- weights, labels, warm starts ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("name", ["Lasso", "MeanRegularized"])
-def test_twin(name, seed):
-    check_twin(name, seed, 0.0 if name == "Lasso" and seed % 2 else 0.05)
+@pytest.mark.parametrize("model", SEVERAL[:4], ids=lambda model: type(model).__name__)
+def test_weights_are_repeated_rows(model):
+    X, y, tasks = data()
+    times = np.random.default_rng(1).integers(0, 3, len(y))
+    model = clone(model).set_params(tol=1e-10, task_weight="size")
+    weighted = clone(model).fit(X, y, tasks=tasks, sample_weight=times)
+    again = np.repeat(np.arange(len(y)), times)
+    repeated = clone(model).fit(X[again], y[again], tasks=tasks[again])
+    assert_allclose(weighted.coef_, repeated.coef_, atol=1e-5)
+    assert_allclose(weighted.intercept_, repeated.intercept_, atol=1e-5)
+    assert_allclose(
+        weighted.score(X, y, tasks=tasks, sample_weight=times),
+        repeated.score(X[again], y[again], tasks=tasks[again]),
+    )
 
 
-@pytest.mark.parametrize("seed", [1, 4, 5])
-@pytest.mark.parametrize("name", ["JointFeature", "TraceNorm", "Graph"])
-def test_twin_of_others(name, seed):
-    check_twin(name, seed, 0.03 if seed == 4 or name == "Graph" else 0.0)
+def test_labels_of_any_type():
+    X, y, tasks = data()
+    expected = LassoClassifier(lambda1=0.02).fit(X, y, tasks=tasks)
+    codes = np.searchsorted(CLASSES, y)
+    for labels in ([10, 20, 30], [-1.0, 0.0, 2.0], np.array(["x", "y", "z"], object)):
+        named = np.asarray(labels)[codes]
+        fit = LassoClassifier(lambda1=0.02).fit(X, named, tasks=tasks)
+        assert_array_equal(fit.coef_, expected.coef_)
+        assert_array_equal(fit.classes_, labels)
+        assert fit.score(X, named, tasks=tasks) == expected.score(X, y, tasks=tasks)
 
 
-@pytest.mark.thorough
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("lambda2", [0.0, 0.1])
-def test_twin_thoroughly(name, seed, lambda2):
-    quadratic = name in ("MeanRegularized", "Graph")
-    check_twin(name, seed, 0.02 if quadratic and not lambda2 else lambda2)
+@pytest.mark.parametrize("model", SEVERAL[:10:3], ids=lambda model: type(model).__name__)
+def test_warm_start_and_pickle(model):
+    X, y, tasks = data()
+    fit = clone(model).set_params(warm_start=True).fit(X, y, tasks=tasks)
+    p = fit.predict_proba(X, tasks=tasks)
+    assert_array_equal(pickle.loads(pickle.dumps(fit)).predict_proba(X, tasks=tasks), p)
+    coef = fit.coef_.copy()
+    fit.fit(X, y, tasks=tasks)
+    assert fit.n_iter_ == 1
+    assert_allclose(fit.coef_, coef, atol=1e-6)
+    # Another number of classes starts anew.
+    fit.fit(X, np.where(y == "top", "mid", y), tasks=tasks)
+    assert fit.coef_.shape == (3, 5)

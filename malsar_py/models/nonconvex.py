@@ -38,7 +38,6 @@ class _Staged(MultiTaskEstimator):
     """Template: a model says what its concave penalty is (``_concave``)."""
 
     max_stages: int = 100
-
     _multi_class: ClassVar[bool] = False
     _measure: ClassVar[str] = "stationarity"
     _terms: ClassVar[Mapping[str, str]] = {}
