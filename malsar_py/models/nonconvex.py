@@ -163,10 +163,9 @@ class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
     Notes
     -----
     The first stage is the Lasso, that is, the start is W = 0. Every later stage is a Lasso in which
-    the features with ``||w^j||_1 >= threshold`` are free; the fit ends when the same features are
-    free as before. With ``warm_start=True`` the last coefficients take the place of the first
-    stage. Features that are free must be fewer than the samples of a task, or ``lambda2 > 0``, if
-    the solution is to be unique.
+    the features with ``||w^j||_1 >= threshold`` are free; the fit ends when the same are free as
+    before. With ``warm_start=True`` the last coefficients take the place of the first stage. Free
+    features must be fewer than a task's samples, or ``lambda2 > 0``, for a unique solution.
 
     References
     ----------
