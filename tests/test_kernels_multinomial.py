@@ -179,21 +179,23 @@ def test_totals():
     y, z, c, offsets = samples()
     (yt, zt, ct), n = next(blocks(offsets, y, z, c)), SIZES[0]
     flat = (yt.ravel(), zt.ravel(), ct[0].copy())
-    (weight,), (*_, totals) = same(multinomial._totals, flat[0], flat[2], n, np.empty(K))
+    _, (*_, totals) = same(multinomial._totals, flat[0], flat[2], n, np.empty(K))
     assert_allclose(totals, (ct * yt).sum(axis=1))
-    assert_allclose(weight, ct[0].sum())
     b, there = np.array([0.5, -0.2, 0.0, 1.0]), np.array([True, True, False, True])
     label = yt.argmax(axis=0)
     other = flat[0].copy()
     other.reshape(K, -1)[:, label == 2] = 0.0  # samples of a class that is not there
     other.reshape(K, -1)[0, label == 2] = 1.0
-    (value,), (*_, m, out) = same(
-        multinomial._shares, other, *flat[1:], n, b, there, np.empty(K), np.empty(n * K)
+    room = [np.empty(K), np.empty(K), np.empty(n * K)]
+    (value, slack), (*_, m, pull, out) = same(
+        multinomial._shares, other, *flat[1:], n, b, there, *room
     )
     p = softmax(np.where(there[:, None], zt + b[:, None], -np.inf), axis=0)
     assert_allclose(out.reshape(K, -1), ct * p, atol=1e-16)
     assert_allclose(m, (ct * p).sum(axis=1), atol=1e-16)
     picked = p[other.reshape(K, -1).argmax(axis=0), np.arange(n)]
+    assert_allclose(slack, ct[0] @ (1.0 - picked))
+    assert_allclose(pull, (ct * (other.reshape(K, -1) - p)).sum(axis=1), atol=1e-14)
     assert_allclose(value, -ct[0] @ np.log(picked), rtol=1e-12)
     keep = np.array([True, False, False, True])
     _, (*_, H) = same(multinomial._curvature, out, flat[2], n, m, keep, np.zeros((K, K)))
@@ -220,7 +222,7 @@ def test_task_shares():
     u = v + shift[:, None]
     assert_allclose(out.reshape(K, -1), ct * p * (u - (p * u).sum(axis=0)), atol=1e-14)
     totals = (ct * yt).sum(axis=1)
-    args = (yt.ravel(), zt.ravel(), ct[0].copy(), n, totals, totals.sum(), totals > 0.0)
+    args = (yt.ravel(), zt.ravel(), ct[0].copy(), n, totals, totals > 0.0)
     _, (*_, b, _) = same(
         multinomial._best_intercepts, *args, np.zeros(K), np.empty(K * n), scale=10.0, rtol=1e-9
     )

@@ -13,7 +13,7 @@ import numpy as np
 from ._jit import jit
 
 _NEWTON_STEPS = 200
-_INTERCEPT_TOL = 1e-13
+_INTERCEPT_TOL, _DIGITS = 1e-14, 1e-10
 # Added curvature that rounding does not reach, as a share of the task's weight.
 _FLOOR = 1e-14
 # Entries of a distribution may miss [0, 1] by rounding.
@@ -22,45 +22,52 @@ _ROUNDING = 1e-9
 
 @jit
 def _totals(y, c, n, totals):
-    """Weights of the classes in one task (K,), and their sum."""
-    weight = 0.0
+    """Weights of the classes in one task (K,)."""
     for k in range(totals.shape[0]):
         totals[k] = 0.0
         for i in range(n):
             totals[k] += c[i] * y[k * n + i]
-        weight += totals[k]
-    return weight
 
 
 @jit
-def _shares(y, z, c, n, b, present, m, out):
-    """Loss of one task at b; fills ``out = c p`` and its sums m (K,)."""
+def _shares(y, z, c, n, b, present, m, pull, out):
+    """Loss of one task at b, and the sum of ``c (1 - p)`` of the samples' own classes.
+
+    Fills ``out = c p``, its sums m (K,), and sums of ``c (y - p)`` without cancellation (K,).
+    """
     n_classes = m.shape[0]
-    value = 0.0
+    value, slack = 0.0, 0.0
     m[:] = 0.0
+    pull[:] = 0.0
     for i in range(n):
         if c[i] == 0.0:
             for k in range(n_classes):
                 out[k * n + i] = 0.0
             continue
         top = -np.inf
-        own = 0.0
+        own = 0
         for k in range(n_classes):
             if present[k]:
                 top = max(top, z[k * n + i] + b[k])
             if y[k * n + i] > 0.5:
-                own = z[k * n + i] + b[k]
+                own = k
         total = 0.0
         for k in range(n_classes):
             e = np.exp(z[k * n + i] + b[k] - top) if present[k] else 0.0
             out[k * n + i] = e
             total += e
         scale = c[i] / total
+        others = 0.0
         for k in range(n_classes):
             out[k * n + i] *= scale
             m[k] += out[k * n + i]
-        value += c[i] * (top - own + np.log(total))
-    return value
+            if k != own:
+                others += out[k * n + i]
+                pull[k] -= out[k * n + i]
+        pull[own] += others
+        slack += others
+        value += c[i] * (top - (z[own * n + i] + b[own]) + np.log(total))
+    return value, slack
 
 
 @jit
@@ -106,7 +113,7 @@ def _solve(H, x):
 
 
 @jit
-def _best_intercepts(y, z, c, n, totals, weight, present, b, shares):
+def _best_intercepts(y, z, c, n, totals, present, b, shares):
     """The best b (K,) of one task from b on, their sum over the classes that are there zero.
 
     Newton steps d of length ``log(1 + r) / r``, r the range of d: the loss is self-concordant so
@@ -114,9 +121,8 @@ def _best_intercepts(y, z, c, n, totals, weight, present, b, shares):
     Where it saturates they are short: they double while that lowers the loss.
     """
     n_classes = b.shape[0]
-    m = np.empty(n_classes)
-    step = np.empty(n_classes)
-    before = np.empty(n_classes)
+    m, pull = np.empty(n_classes), np.empty(n_classes)
+    step, before = np.empty(n_classes), np.empty(n_classes)
     H = np.empty((n_classes, n_classes))
     keep = present.copy()
     largest = 0
@@ -124,15 +130,17 @@ def _best_intercepts(y, z, c, n, totals, weight, present, b, shares):
         if totals[k] > totals[largest]:
             largest = k
     keep[largest] = False  # the loss does not change along the ones
-    value = _shares(y, z, c, n, b, present, m, shares)
-    boost = 1.0
+    value, slack = _shares(y, z, c, n, b, present, m, pull, shares)
+    boost, last = 1.0, np.inf
     for _ in range(_NEWTON_STEPS):
         worst = 0.0
         for k in range(n_classes):
-            worst = max(worst, abs(totals[k] - m[k]))
-            step[k] = totals[k] - m[k] if keep[k] else 0.0
-        if not worst > _INTERCEPT_TOL * weight:
+            worst = max(worst, abs(pull[k]))
+            step[k] = pull[k] if keep[k] else 0.0
+        # (Near the end of the digits it does not get any smaller.)
+        if not worst > _INTERCEPT_TOL * slack or (worst <= _DIGITS * slack and worst > 0.5 * last):
             break
+        last = worst
         _curvature(shares, c, n, m, keep, H)
         _solve(H, step)
         low, high = 0.0, 0.0
@@ -150,10 +158,10 @@ def _best_intercepts(y, z, c, n, totals, weight, present, b, shares):
             moved = moved or b[k] != before[k]
         if not moved:
             break
-        following = _shares(y, z, c, n, b, present, m, shares)
+        following, slack = _shares(y, z, c, n, b, present, m, pull, shares)
         if bold and boost > 1.0 and not following < value:
             b[:] = before
-            following = _shares(y, z, c, n, b, present, m, shares)
+            following, slack = _shares(y, z, c, n, b, present, m, pull, shares)
             boost = 1.0
         elif bold:
             boost *= 2.0
@@ -185,10 +193,10 @@ def evaluate(y, z, c, offsets, n_classes, fit_intercept, b, theta):
         yt, zt, ct = y[start:stop], z[start:stop], c[start : start + n]
         bt, out = b[t * n_classes : (t + 1) * n_classes], theta[start:stop]
         if fit_intercept:
-            weight = _totals(yt, ct, n, totals)
+            _totals(yt, ct, n, totals)
             for k in range(n_classes):
                 present[k] = totals[k] > 0.0
-            _best_intercepts(yt, zt, ct, n, totals, weight, present, bt, out)
+            _best_intercepts(yt, zt, ct, n, totals, present, bt, out)
         else:
             bt[:] = 0.0
         for i in range(n):
