@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from ._keep_tasks import keep_tasks
 from ._stack import stack_tasks
 from ._summary import Summary, summarize
@@ -16,6 +19,8 @@ from .models import (
     FusedSparseGroupRegressor,
     GraphClassifier,
     GraphRegressor,
+    GroupFeatureClassifier,
+    GroupFeatureRegressor,
     IncompleteMultiSourceClassifier,
     IncompleteMultiSourceRegressor,
     JointFeatureClassifier,
@@ -28,6 +33,7 @@ from .models import (
     MultiLevelLassoRegressor,
     MultiStageClassifier,
     MultiStageRegressor,
+    MultiTaskGLM,
     NonconvexFusedClassifier,
     NonconvexFusedRegressor,
     RobustFeatureClassifier,
@@ -60,6 +66,8 @@ __all__ = [
     "FusedSparseGroupRegressor",
     "GraphClassifier",
     "GraphRegressor",
+    "GroupFeatureClassifier",
+    "GroupFeatureRegressor",
     "IncompleteMultiSourceClassifier",
     "IncompleteMultiSourceRegressor",
     "JointFeatureClassifier",
@@ -73,6 +81,7 @@ __all__ = [
     "MultiLevelLassoRegressor",
     "MultiStageClassifier",
     "MultiStageRegressor",
+    "MultiTaskGLM",
     "NonconvexFusedClassifier",
     "NonconvexFusedRegressor",
     "RobustFeatureClassifier",
@@ -96,3 +105,26 @@ __all__ = [
     "stack_tasks",
     "summarize",
 ]
+
+# Imported when first asked for.
+_MODULES = (
+    "datasets",
+    "graphs",
+    "inspection",
+    "losses",
+    "metrics",
+    "model_selection",
+    "penalties",
+    "plotting",
+    "prox",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_MODULES, "__version__"])

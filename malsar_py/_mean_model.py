@@ -28,11 +28,16 @@ class MeanModel:
 
     def of(self, W: FloatArray, intercept: FloatArray) -> tuple[FloatArray, float]:
         """Coefficients (n_features,) and intercept for W (n_features, n_tasks)."""
-        m = W.mean(axis=1) if self.shares is None else np.einsum("tj,jt->j", self.shares, W)
+        m, used = np.zeros(W.shape[0]), np.flatnonzero(W.any(axis=1))
+        W = W[used]
+        if self.shares is None:
+            m[used] = W.mean(axis=1)
+        else:
+            m[used] = np.einsum("tj,jt->j", self.shares[:, used], W)
         if self.centres is None:
             return m, 0.0
-        at_means = intercept + np.einsum("tj,jt->t", self.centres, W - m[:, None])
-        return m, float(self.weights @ at_means)
+        rest = np.einsum("tj,jt->t", self.centres[:, used], W - m[used, None])
+        return m, float(self.weights @ (intercept + rest))
 
     def among(self, tasks: AnyArray) -> MeanModel:
         """The rule where only some of the tasks (a mask) have a model."""

@@ -134,7 +134,7 @@ class Prepared:
         near to the best one as the certificate says.
         """
         moved = result.intercepts.astype(np.longdouble)
-        if self.means is not None and self.means.any():
+        if self.means is not None:
             used = np.flatnonzero(W.any(axis=1))
             means = self._by_column(self.means[:, used]).astype(np.longdouble)
             moved = moved - np.einsum("tj,jt->t", means, W[used])

@@ -9,7 +9,7 @@ offsets[t + 1]). Everything that is refused about X, y, labels and sample weight
 from __future__ import annotations
 
 import numbers
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,14 @@ from sklearn.utils import (
     check_consistent_length,
     column_or_1d,
 )
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
     check_non_negative,
+    validate_data,
 )
 
+from ._classes import class_numbers, refuse_one_class_tasks
 from ._family import refuse_moved, warn_once
 from ._features import feature_names, features, take_rows
 from ._given import (
@@ -47,21 +48,17 @@ from ._labels import (
     label_order,
     match_keys,
     object_array,
-    refuse_rounded,
     row_labels,
     show_label,
     show_labels,
     uniform,
 )
+from ._standins import Deviations, RowSource, StandsFor
 from ._typing import AnyArray, FloatArray, IntArray
-
-_ONE_CLASS_HINT = (
-    "In cross-validation, keep both classes in training with TaskKFold(stratify=True)."
-)
 
 
 @dataclass(frozen=True, eq=False)
-class TaskRows:
+class TaskRows(Deviations):
     """What a fit needs: rows by task, targets and weights task-major."""
 
     X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
@@ -76,6 +73,8 @@ class TaskRows:
     own: bool  # X was made for this fit; otherwise it may be the caller's: never write to it
     rows: IntArray  # (n,) positions of X's rows in the X given
     bound: float = np.inf  # no value of X is larger, as far as was looked at
+    # Of rows that stand for many: X and y are deviations from the means that are kept here.
+    stands_for: StandsFor | None = None
 
     @property
     def n_tasks(self) -> int:
@@ -95,12 +94,15 @@ class TaskRows:
         return values.reshape(each + values.shape[1:])
 
     @property
-    def shared(self) -> bool:
-        return self.door == "shared"
-
-    @property
     def one_task_plain(self) -> bool:
         return self.door == "none"
+
+    def with_means(self) -> TaskRows:
+        """The rows with all that they stand for in X and y."""
+        if self.stands_for is None:
+            return self
+        X, y = self.features_about(0.0), self.targets_about(0.0)
+        return replace(self, X=X, y=y, own=True, stands_for=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +137,10 @@ def resolve_fit(
 
     Sets `n_features_in_` (the label column counts) and `feature_names_in_` on the estimator.
     """
+    if isinstance(X, RowSource):
+        refuse_beside(y=y, tasks=tasks, sample_weight=sample_weight)
+        rows: TaskRows = X.task_rows(estimator)
+        return rows
     X, column, own, bound = features(estimator, X, reset=True)
     if y is None:
         raise ValueError(
@@ -168,7 +174,7 @@ def resolve_fit(
         )
     classes = None
     if classifier:
-        classes, values = _class_numbers(estimator, values, keep)
+        classes, values = class_numbers(estimator, values, keep)
     if values.ndim == 2:
         door = "shared"
         task_labels = _column_labels(names, values.shape[1])
@@ -182,13 +188,31 @@ def resolve_fit(
             estimator, values, weights, keep, labels, source, ordered
         )
     if classes is not None and getattr(estimator, "fit_intercept", True):
-        _refuse_one_class_tasks(y, weights > 0.0, offsets, task_labels, classes)
+        refuse_one_class_tasks(y, weights > 0.0, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
     columns = feature_names(estimator, column)
     return TaskRows(
         X, y, weights, offsets, task_labels, door, classes, columns, own, positions, bound
     )
+
+
+def check_features(estimator: Any, X: Any) -> None:
+    """Refuse columns that are not those of the estimator's fit."""
+    if isinstance(X, RowSource):
+        X.check_features(estimator)
+    else:
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+
+
+def refuse_beside(**given: Any) -> None:
+    """Refuse what is in a summary already."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` was given beside a summary, which holds targets, labels and weights of "
+                "its rows: pass the summary alone."
+            )
 
 
 def resolve_predict(estimator: Any, X: Any, *, tasks: Any = None) -> PredictRows:
@@ -351,7 +375,15 @@ def class_targets(y: Any, estimator: Any = None, name: str = "y") -> tuple[AnyAr
 
 
 def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArray:
-    """Valid weights of the targets' shape; (n,) weights hold for every column of a 2-D y."""
+    """Valid weights of the targets' shape, not all of them 0."""
+    weights = read_weights(sample_weight, X, shape)
+    if not weights.any():
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weights
+
+
+def read_weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """Weights of the targets' shape; (n,) weights hold for every column of a 2-D y."""
     if sample_weight is None:
         return np.ones(shape)
     if isinstance(sample_weight, numbers.Number):
@@ -373,52 +405,12 @@ def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArra
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
         weights = np.broadcast_to(weights.reshape((-1,) + (1,) * (len(shape) - 1)), shape)
     check_non_negative(weights, "`sample_weight`")
-    if not weights.any():
-        raise ValueError("Sample weights must contain at least one non-zero number.")
     return weights
 
 
 def relative(weights: AnyArray) -> AnyArray:
     """Weights by a power of two, the largest near 1: their sum is a float, ratios are the same."""
     return np.asarray(np.ldexp(weights, -np.frexp(weights.max())[1]))
-
-
-def _class_numbers(estimator: Any, values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The classes, and the targets as -1 / +1 or as positions of more (0 where not kept)."""
-    kept = values[keep]
-    refuse_rounded(kept, "y")
-    if kept.dtype.kind != "O" or not isinstance(kept[0], numbers.Integral):  # beyond 64 bits
-        check_classification_targets(kept)
-    classes, codes = factorize(kept, "y")
-    if len(classes) > 2 and not estimator._multi_class:
-        raise ValueError(
-            "Only binary classification is supported. The type of the target is multiclass "
-            f"({len(classes)} classes)."
-        )
-    if len(classes) < 2:
-        raise ValueError(
-            "This solver needs samples of at least 2 classes in the data, but the data contains "
-            f"only one class: {show_label(classes, 0)}. {_ONE_CLASS_HINT}"
-        )
-    coded = np.zeros(values.shape)
-    coded[keep] = codes if len(classes) > 2 else 2.0 * codes - 1.0
-    return classes, coded
-
-
-def _refuse_one_class_tasks(
-    y: AnyArray, kept: AnyArray, offsets: AnyArray, tasks: AnyArray, classes: AnyArray
-) -> None:
-    codes = (-1.0, 1.0) if len(classes) == 2 else range(len(classes))
-    has = np.stack([np.logical_or.reduceat(kept & (y == k), offsets[:-1]) for k in codes])
-    alone = np.flatnonzero(has.sum(axis=0) == 1)
-    if len(alone):
-        only = show_label(classes, int(has[:, alone[0]].argmax()))
-        more = f" ({len(alone)} such tasks: {show_labels(tasks[alone])})" if len(alone) > 1 else ""
-        raise ValueError(
-            f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
-            "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            f"with another, or set fit_intercept=False. {_ONE_CLASS_HINT}"
-        )
 
 
 # --- blocks --------------------------------------------------------------------------------------

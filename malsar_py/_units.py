@@ -23,7 +23,7 @@ _ORDINARY = 40
 # A feature this much smaller than the largest one has no squares beside it.
 _VANISHING = -330
 # In so many rows a dense feature shows its size.
-_FIRST_ROWS = 100
+_FIRST_ROWS = 16
 # Strengths in units of computation, with room for sums and quotients: beyond, a penalty is at its
 # limit.
 _LEAST, _MOST = 1e-300, 1e300
@@ -109,7 +109,10 @@ def into_units(
         X = np.where(tiny, 0.0, X)
         own = True
         _tell_of_tiny(rows.feature_names[tiny])
-    return replace(rows, X=X, own=own), omega, units
+    means = rows.stands_for
+    if means is not None:
+        means = replace(means, X=shifted(means.X, -units.x), y=shifted(means.y, -units.y))
+    return replace(rows, X=X, own=own, stands_for=means), omega, units
 
 
 def _is_ordinary(rows: TaskRows) -> bool:

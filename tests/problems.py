@@ -17,6 +17,8 @@ from malsar_py import (
     FusedSparseGroupRegressor,
     GraphClassifier,
     GraphRegressor,
+    GroupFeatureClassifier,
+    GroupFeatureRegressor,
     JointFeatureClassifier,
     JointFeatureRegressor,
     LassoClassifier,
@@ -44,6 +46,7 @@ from malsar_py._tasks import resolve_fit
 REGRESSORS = [
     LassoRegressor(lambda1=0.05, lambda2=0.02),
     JointFeatureRegressor(lambda1=0.1, lambda2=0.02),
+    GroupFeatureRegressor(feature_groups=[0, 1, 0, 1, 2], lambda1=0.1, lambda2=0.02, lambda3=0.02),
     TemporalGroupRegressor(lambda1=0.1, lambda2=0.02, lambda3=0.2),
     FusedSparseGroupRegressor(lambda1=0.05, lambda2=0.1, lambda3=0.02),
     CalibratedJointFeatureRegressor(lambda1=0.1, lambda2=0.02),
@@ -61,6 +64,9 @@ REGRESSORS = [
 CLASSIFIERS = [
     LassoClassifier(lambda1=0.02, lambda2=0.02),
     JointFeatureClassifier(lambda1=0.03, lambda2=0.02),
+    GroupFeatureClassifier(
+        feature_groups=[0, 1, 0, 1, 2], lambda1=0.03, lambda2=0.02, lambda3=0.01
+    ),
     TemporalGroupClassifier(lambda1=0.03, lambda2=0.02, lambda3=0.05),
     FusedSparseGroupClassifier(lambda1=0.02, lambda2=0.03, lambda3=0.01),
     TraceNormClassifier(lambda1=0.03, lambda2=0.02),

@@ -40,7 +40,7 @@ def problem(kind, fit_intercept, ridge, free=FREE):
         design = Ragged(rng.standard_normal((41, d)), np.array([0, 25, 40, 41]))
         c = rng.uniform(0.02, 0.1, 41)
     y = 2.0 * rng.standard_normal(c.size)
-    penalty = WeightedL1(0.1, np.where(free, 0.0, 1.0)) + Ridge(ridge)
+    penalty = WeightedL1(0.1, weights=np.where(free, 0.0, 1.0)) + Ridge(ridge)
     return make_objective(design, Squared(), y, c, penalty, fit_intercept)
 
 
@@ -92,7 +92,7 @@ def test_free_features_that_say_the_same():
     X = np.column_stack([1e3 * (kinds[:, None] == np.arange(3)), rng.standard_normal((60, 4))])
     X -= X.mean(axis=0)
     free = np.arange(7) < 3
-    penalty = WeightedL1(0.05, np.where(free, 0.0, 1.0)) + Ridge(0.0)
+    penalty = WeightedL1(0.05, weights=np.where(free, 0.0, 1.0)) + Ridge(0.0)
     c = np.full(60, 1 / 60)
     y = rng.standard_normal(60) + kinds
     objective = make_objective(Ragged(X, np.array([0, 60])), Squared(), y, c, penalty, True)

@@ -23,7 +23,7 @@ _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"_protocols", "objective", "rotated", "parts", "solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
-_CORE |= {"_weights"}
+_CORE |= {"_standins", "_weights"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -32,11 +32,13 @@ MAY_IMPORT = {
     "_edges": {"_labels", "graphs"},
     "_given": set(),
     "_labels": {"_given"},
+    "_classes": {"_labels"},
     "_stack": {"_given", "_labels"},
     "_features": {"_given", "_labels"},
-    "_tasks": {"_family", "_features", "_given", "_labels"},
+    "_standins": set(),
+    "_tasks": {"_classes", "_family", "_features", "_given", "_labels", "_standins"},
     "_counted": {"_given", "_tasks"},
-    "_summary": {"_labels"},
+    "_summary": {"_features", "_labels", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
     "_centring": {"_tasks", "_threads", "design"},
     "_weights": {"_labels", "_tasks"},
@@ -48,7 +50,7 @@ MAY_IMPORT = {
     # arrays -> proximal operators -> penalties
     "_kernels": set(),
     "prox": {"_kernels"},
-    "penalties": {"_kernels", "prox"},
+    "penalties": {"_kernels", "prox", "graphs"},
     # loss, design and task graph -> objective -> solvers
     "losses": {"_kernels", "_labels"},
     "design": {"_kernels", "_linalg", "_threads"},
@@ -66,7 +68,7 @@ MAY_IMPORT = {
     "base": _CORE,
     "models": _CORE | {"base"},
     "mixed": {"_kernels", "_labels", "_tasks", "_docs", "_threads", "penalties", "base"},
-    "model_selection": _CORE | {"_counted", "_pipelines", "base", "models", "metrics"},
+    "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
     "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,

@@ -106,6 +106,15 @@ def joint_feature(W, p):
     return p["lambda1"] * cp.sum(cp.norm(W, 2, axis=1)) + ridge(W, p["lambda2"]), []
 
 
+def group_feature(W, p):
+    groups = np.array(p["feature_groups"])
+    value = p["lambda3"] * cp.sum(cp.abs(W)) + ridge(W, p["lambda2"])
+    for g in set(groups.tolist()):
+        rows = np.flatnonzero(groups == g)
+        value += p["lambda1"] * np.sqrt(rows.size) * cp.norm(cp.vec(W[rows], order="C"), 2)
+    return value, []
+
+
 def trace_norm(W, p):
     return p["lambda1"] * cp.normNuc(W) + ridge(W, p["lambda2"]), []
 
@@ -135,6 +144,7 @@ def clustered(W, p):
 MODELS = {
     "Lasso": lasso,
     "JointFeature": joint_feature,
+    "GroupFeature": group_feature,
     "TraceNorm": trace_norm,
     "MeanRegularized": mean_regularized,
     "Graph": graph,
@@ -160,7 +170,7 @@ def structure(form, T):
     return np.eye(T) - 1.0 / T
 
 
-def make_parameters(name, seed, loss, T):
+def make_parameters(name, seed, loss, T, d):
     rng = np.random.default_rng([seed, len(name)])
     size = 0.25 if loss == "logistic" else 1.0
     p = {"lambda1": size * float(rng.choice([0.03, 0.1, 0.3, 1.0])), "lambda2": 0.0}
@@ -179,6 +189,9 @@ def make_parameters(name, seed, loss, T):
         ]
         p["graph"] = forms[seed % 4]
         p["lambda3"] = 0.0 if seed % 3 == 0 else size * 0.1
+    if name == "GroupFeature":
+        p["feature_groups"] = rng.choice(["g", "a", "k"], d).tolist()
+        p["lambda3"] = 0.0 if seed % 3 == 0 else size * 0.05
     if name == "Clustered":
         p["lambda2"] = p["lambda2"] or size * 0.05
         p["n_clusters"] = min(1 + seed % 2 + (seed == 5), T)
@@ -237,7 +250,7 @@ def penalty_value(name, model, W, p):
 @pytest.mark.parametrize("name", MODELS)
 def test_twin(name, loss, seed):
     case = make_case(seed, loss)
-    p = make_parameters(name, seed, loss, len(case.blocks))
+    p = make_parameters(name, seed, loss, len(case.blocks), case.X.shape[1])
     cls = getattr(malsar_py, name + ("Regressor" if loss == "squared" else "Classifier"))
     model = cls(**p, **case.parameters, tol=TOL).fit(case.X, case.y, **case.fit)
     assert model.relative_gap_ <= TOL

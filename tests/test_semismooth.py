@@ -140,7 +140,9 @@ def ill_conditioned(seed=0, n=30, d=120, T=3):
 
 @pytest.mark.parametrize("ridge", [0.0, 0.05])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("norm", [L1(0.02), RowL2(0.02), WeightedL1(0.02, np.arange(1.0, 41.0))])
+@pytest.mark.parametrize(
+    "norm", [L1(0.02), RowL2(0.02), WeightedL1(0.02, weights=np.arange(1.0, 41.0))]
+)
 @pytest.mark.parametrize("kind", ["ragged", "shared", "masked"])
 def test_squared_loss(kind, norm, fit_intercept, ridge):
     """From zero, against accelerated gradient steps."""

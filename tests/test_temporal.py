@@ -226,7 +226,8 @@ def test_search_with_an_order():
 
 
 def strengths(*rows):
-    return FusedRows(1.0, np.array([2, 0, 3, 1]), *np.array(rows, dtype=float).T)
+    group, fused, sparse = np.array(rows, dtype=float).T
+    return FusedRows(order=np.array([2, 0, 3, 1]), group=group, fused=fused, sparse=sparse)
 
 
 PENALTIES = {
@@ -238,10 +239,10 @@ PENALTIES = {
     "fused and ridge": strengths(*[(0.0, 0.1, 0.0)] * 3) + Ridge(0.2),
     "fused alone": strengths(*[(0.0, 0.1, 0.0)] * 3),
     "fused alone in a row": strengths((0.0, 0.1, 0.0), (0.05, 0.02, 0.0), (0.0, 0.02, 0.05)),
-    "weights": WeightedL1(0.1, np.array([0.3, 1.0, 2.0])),
-    "free rows": WeightedL1(0.1, np.array([0.0, 1.0, 0.0])),
-    "nothing but free rows": WeightedL1(0.1, np.zeros(3)),
-    "free rows and ridge": WeightedL1(0.1, np.array([0.0, 1.0, 0.0])) + Ridge(0.2),
+    "weights": WeightedL1(0.1, weights=np.array([0.3, 1.0, 2.0])),
+    "free rows": WeightedL1(0.1, weights=np.array([0.0, 1.0, 0.0])),
+    "nothing but free rows": WeightedL1(0.1, weights=np.zeros(3)),
+    "free rows and ridge": WeightedL1(0.1, weights=np.array([0.0, 1.0, 0.0])) + Ridge(0.2),
 }
 
 

@@ -65,6 +65,10 @@ class Moments:
             getattr(out, name)[where] = values
         return out
 
+    def select(self, keys: IntArray) -> Moments:
+        """These keys alone."""
+        return Moments(**{name: values[keys] for name, values in vars(self).items()})
+
     def add(self, other: Moments, where: IntArray) -> None:
         """Merge key k of other into key ``where[k]``, each at most once."""
         new = self.n[where] == 0

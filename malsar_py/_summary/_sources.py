@@ -70,6 +70,11 @@ class Columns:
         tasks = None if self.task_column is None else read(self.task_column)
         weight = None if self.sample_weight is None else read(self.sample_weight)
         several = not isinstance(self.target, str)
+        column = None
+        if self.task_column is not None:
+            apart = [name for name in named if name not in (None, self.task_column)]
+            kept = [name for name in names if name not in apart]
+            column = self.task_column, kept.index(self.task_column)
         return summary._take(
             X,
             features,
@@ -78,6 +83,7 @@ class Columns:
             tasks=tasks,
             folds=folds,
             sample_weight=weight,
+            column=column,
         )
 
     def _n_folds(self) -> int:

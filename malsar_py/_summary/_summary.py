@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -17,21 +17,25 @@ from .._labels import (
     match_keys,
     object_array,
 )
+from .._standins import RowSource
+from .._tasks import TaskRows, read_weights
 from .._typing import AnyArray, FloatArray, IntArray
+from . import _fit
 from ._moments import Moments, equivalent_rows, moments_of
 
 _MAX_MEMORY = 4 * 2**30
 Key = tuple[Hashable, Hashable]  # of a task and of a fold; None where there are none
 
 
-class Summary:
+class Summary(RowSource):
     """Statistics of rows that add up: enough for any fit with the squared loss.
 
     Under the squared loss the n rows of a task can be replaced by min(n, d + 2) weighted rows with
     the same loss for all coefficients and intercepts. What they are made from, the weighted second
     moments of features and target, is kept for each task (and fold), so that data which fit in no
     memory, or lie on many machines, need one pass: `update` takes in rows, and summaries of parts
-    add up in any order (``+``, `sum`).
+    add up in any order (``+``, `sum`). ``model.fit(summary)`` is then the fit of all rows, for any
+    regressor with the squared loss; so are paths, and searches over the summary's folds.
 
     Parameters
     ----------
@@ -61,7 +65,8 @@ class Summary:
     Notes
     -----
     Moments are taken about the means, which are kept as deviations from a first row, and parts are
-    merged by Chan, Golub and LeVeque's formula [1]_: no digits are lost to columns far from zero.
+    merged by Chan, Golub and LeVeque's formula [1]_; a fit gets centred rows and the means beside:
+    no digits are lost to columns far from zero.
 
     References
     ----------
@@ -79,12 +84,9 @@ class Summary:
     ...     Summary().update(exam.data[rows], exam.target[rows], tasks=exam.tasks[rows])
     ...     for rows in parts
     ... )
-    >>> few = summary.rows()
-    >>> len(exam.target), len(few.target)
-    (4059, 1081)
-    >>> model = MeanRegularizedRegressor().fit(
-    ...     few.data, few.target, tasks=few.tasks, sample_weight=few.sample_weight
-    ... )
+    >>> summary
+    Summary(4059 rows, 65 tasks, 15 features)
+    >>> model = MeanRegularizedRegressor().fit(summary)
     >>> whole = MeanRegularizedRegressor().fit(exam.data, exam.target, tasks=exam.tasks)
     >>> bool(np.allclose(model.coef_, whole.coef_))
     True
@@ -96,6 +98,7 @@ class Summary:
         self._numbered = True
         self._targets: list[Any] | None = None  # of several targets; [] for one
         self._labelled = (False, False)  # whether there are tasks, folds
+        self._column: tuple[str, int] | None = None  # where task labels were in tables
         self._kinds: tuple[str, str] = ("", "")
         self._labels: tuple[dict[Hashable, Any], dict[Hashable, Any]] = ({}, {})
         self._keys: dict[Key, int] = {}
@@ -155,13 +158,14 @@ class Summary:
         tasks: Any,
         folds: Any,
         sample_weight: Any,
+        column: tuple[str, int] | None = None,
     ) -> Self:
         """Take in rows of numbers; y is (n, q), NaN where not observed."""
         if np.isinf(y).any():
             raise ValueError("Input y contains infinity.")
         if not np.isfinite(X).all():
-            row, column = np.argwhere(~np.isfinite(X))[0]
-            name = repr(names[column]) if isinstance(names, list) else int(column)
+            row, j = np.argwhere(~np.isfinite(X))[0]
+            name = repr(names[j]) if isinstance(names, list) else int(j)
             raise ValueError(
                 f"Input X contains NaN or infinity: column {name}, row {row}. Fill it in, or leave "
                 "the row out."
@@ -174,7 +178,7 @@ class Summary:
             )
         weight = None
         if sample_weight is not None:
-            weight = _weights(sample_weight, len(X))
+            weight = read_weights(sample_weight, X, (len(X),))
             keep &= weight > 0.0
             if (weight[keep] == 1.0).all():
                 weight = None
@@ -183,7 +187,7 @@ class Summary:
                 f"y has {y.shape[1]} columns, one task each, which cannot be combined with "
                 "`tasks`: pass a 1-D y, or leave `tasks` out."
             )
-        self._agree(names, targets, (tasks is not None, folds is not None))
+        self._agree(names, targets, (tasks is not None, folds is not None), column)
         codes, keys, labels, kinds = _keys_of(tasks, folds, len(X))
         if not keep.all():
             X, y, codes = X[keep], y[keep], codes[keep]
@@ -208,7 +212,9 @@ class Summary:
         if second._moments is not None:
             assert second._names is not None and second._targets is not None
             names = None if second._numbered else second._names
-            total._agree(names or len(second._names), second._targets, second._labelled)
+            total._agree(
+                names or len(second._names), second._targets, second._labelled, second._column
+            )
             total._room(set(second._keys), second._moments.shift.shape[1])
             total._merge(list(second._keys), second._moments, second._labels, second._kinds)
         return total
@@ -221,12 +227,16 @@ class Summary:
         if self._targets:
             numbered = self._targets == list(range(len(self._targets)))
             return np.array(self._targets) if numbered else object_array(self._targets)
-        return _sorted_labels(self._labels[0], "`tasks`") if self._labelled[0] else np.array([0])
+        if not self._labelled[0]:
+            return np.array([0])
+        return factorize(label_array(self._labels[0].values(), "`tasks`"), "`tasks`")[0]
 
     @property
     def folds_(self) -> AnyArray | None:
         """Labels of the folds."""
-        return _sorted_labels(self._labels[1], "`folds`") if self._labelled[1] else None
+        if not self._labelled[1]:
+            return None
+        return factorize(label_array(self._labels[1].values(), "`folds`"), "`folds`")[0]
 
     @property
     def n_rows_(self) -> int:
@@ -261,11 +271,11 @@ class Summary:
         Returns
         -------
         rows : Bunch
-            `data`, `target`, `tasks` (None without labels, or with several targets), `folds` (None
-            without), `sample_weight`, `feature_names`: arguments of `fit`. At most
+            For fits elsewhere: `data`, `target`, `tasks` (None without labels, or with several
+            targets), `folds` (None without), `sample_weight` and `feature_names`. At most
             n_features + n_targets + 1 rows for each task and fold.
         """
-        moments = self._filled()
+        moments = self.moments
         d = self.n_features_in_
         blocks, weights, tasks, folds = [], [], [], []
         for (task, fold), k in self._keys.items():
@@ -275,15 +285,11 @@ class Summary:
             tasks += [task] * len(deviations)
             folds += [fold] * len(deviations)
         Z = np.concatenate(blocks)
-        given = [
-            object_array([named[key] for key in keys]) if labelled else None
-            for keys, named, labelled in zip(
-                (tasks, folds), self._labels, self._labelled, strict=True
-            )
-        ]
         labels = [
-            None if values is None else as_labels(values, source)
-            for values, source in zip(given, ("`tasks`", "`folds`"), strict=True)
+            label_array([named[key] for key in keys], source) if labelled else None
+            for keys, named, labelled, source in zip(
+                (tasks, folds), self._labels, self._labelled, ("`tasks`", "`folds`"), strict=True
+            )
         ]
         return Bunch(
             data=Z[:, :d],
@@ -294,19 +300,70 @@ class Summary:
             feature_names=self.feature_names_,
         )
 
-    def _filled(self) -> Moments:
+    def pooled(self, folds: Collection[Any] | None = None) -> Summary:
+        """The summary without folds, as if none had been given.
+
+        Parameters
+        ----------
+        folds : collection of labels, default=None
+            Labels in `folds_` of those whose rows count; None: all.
+
+        Returns
+        -------
+        summary : Summary
+            Of the rows of these folds; `tasks_` are the tasks that have such.
+        """
+        if folds is None and not self._labelled[1]:
+            return self
+        moments = self.moments
+        chosen = None if folds is None else set(match_keys(*[as_labels(folds, "`folds`")] * 2))
+        kept = [key for key in self._keys if chosen is None or key[1] in chosen]
+        out = copy.copy(self)
+        tasks = {task: i for i, task in enumerate(dict.fromkeys(task for task, _ in kept))}
+        out._keys = {(task, None): i for task, i in tasks.items()}
+        out._labels = ({key: label for key, label in self._labels[0].items() if key in tasks}, {})
+        out._labelled, out._kinds = (self._labelled[0], False), (self._kinds[0], "")
+        out._moments = Moments.zeros(len(tasks), moments.shift.shape[1]) if kept else None
+        for fold in dict.fromkeys(fold for _, fold in kept):
+            own = [task for task, other in kept if other == fold]
+            part = moments.select(np.array([self._keys[task, fold] for task in own]))
+            assert out._moments is not None
+            out._moments.add(part, np.array([tasks[task] for task in own]))
+        return out
+
+    def task_rows(self, estimator: Any) -> TaskRows:
+        """Rows for a fit of this estimator, by task, centred."""
+        return _fit.task_rows(self, estimator)
+
+    def check_features(self, estimator: Any) -> None:
+        """Refuse features that are not those of the estimator's fit."""
+        _fit.check_features(self, estimator)
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets: 1, or as many as there are columns of y."""
+        return len(self._targets or [None])
+
+    @property
+    def moments(self) -> Moments:
+        """The statistics; an error if there are none."""
         if self._moments is None:
             raise ValueError("The summary is empty: update() has taken in no row that counts.")
         return self._moments
 
     def _agree(
-        self, names: list[Any] | int, targets: list[Any], labelled: tuple[bool, bool]
+        self,
+        names: list[Any] | int,
+        targets: list[Any],
+        labelled: tuple[bool, bool],
+        column: tuple[str, int] | None,
     ) -> None:
         """Refuse columns or labels that are not those of the rows before; note the first ones."""
         given = [f"x{j}" for j in range(names)] if isinstance(names, int) else names
         if self._names is None or self._targets is None:
             self._names, self._numbered = given, isinstance(names, int)
             self._targets, self._labelled = targets, labelled
+            self._column = column
             return
         if given != self._names:
             missing = [name for name in self._names if name not in given]
@@ -385,18 +442,7 @@ def _target(y: Any) -> tuple[FloatArray, list[Any]]:
     return values, list(range(values.shape[1])) if names is None else names
 
 
-def _weights(sample_weight: Any, n_rows: int) -> FloatArray:
-    weight = check_array(
-        sample_weight, dtype=np.float64, ensure_2d=False, input_name="sample_weight"
-    ).ravel()
-    if len(weight) != n_rows:
-        raise ValueError(f"sample_weight has {len(weight)} values, X has {n_rows} rows.")
-    if (weight < 0.0).any():
-        raise ValueError("Negative values in data passed to `sample_weight`.")
-    return weight
-
-
-_KINDS = {"U": "strings", "S": "bytes", "O": "objects", "M": "dates", "m": "durations"}
+_KINDS = {"U": "strings", "S": "bytes", "O": "objects"}
 
 
 def _keys_of(
@@ -413,7 +459,8 @@ def _keys_of(
             raise ValueError(f"{source} has {len(labels)} labels, X has {n_rows} rows.")
         distinct, codes = factorize(labels, source)
         keys = match_keys(distinct, distinct)
-        kind = _KINDS.get(labels.dtype.kind, "numbers")
+        dated = str(labels.dtype) if labels.dtype.kind in "mM" else "numbers"
+        kind = _KINDS.get(labels.dtype.kind, dated)
         if kind == "objects" and all(isinstance(label, str) for label in distinct.tolist()):
             kind = "strings"
         parts.append((codes, keys, dict(zip(keys, distinct, strict=True)), kind))
@@ -423,5 +470,8 @@ def _keys_of(
     return codes, pairs, (task_labels, fold_labels), (a, b)
 
 
-def _sorted_labels(labels: dict[Hashable, Any], source: str) -> AnyArray:
-    return factorize(as_labels(object_array(labels.values()), source), source)[0]
+def label_array(labels: Iterable[Any], source: str) -> AnyArray:
+    """Labels as an array of the type that they came in."""
+    values = list(labels)
+    native = all(isinstance(label, np.generic) for label in values)
+    return as_labels(np.array(values) if native else object_array(values), source)

@@ -63,16 +63,21 @@ class TaskEstimator(BaseEstimator, ABC):
         # Having been cloned changes nothing that is kept, or hashed.
         return {name: v for name, v in super().__getstate__().items() if name != "_clones"}
 
+    def _needs_rows(self) -> str:
+        """Why a fit needs the rows themselves, "" if second moments of each task are enough."""
+        return "it does not fit by least squares"
+
     def _advise(self, rows: TaskRows) -> None:
         """Warn of what a fit of the user's own (not of a fold) shows to be a mistake."""
 
-    def fit(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, tasks: Any = None, sample_weight: Any = None) -> Self:
         """Fit the tasks together.
 
         Parameters
         ----------
-        X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Features, with the task labels in `task_column` if that is set.
+        X : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Features, with the task labels in `task_column` if that is set. Or, for regressors with
+            the squared loss, the :class:`malsar_py.Summary` of any number of rows, given alone.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Targets. Two-dimensional: one column per task on a shared X. NaN, None, NaT and masked
             entries are not observed.
@@ -95,7 +100,7 @@ class TaskEstimator(BaseEstimator, ABC):
         rows = resolve_fit(
             self, X, y, tasks=tasks, sample_weight=sample_weight, classifier=self._classifier
         )
-        if self._couples and rows.one_task_plain:
+        if self._couples and rows.one_task_plain and rows.stands_for is None:
             self._warn_of_forgotten_labels(rows)
         with one_blas_thread():
             self._fit_rows(rows)

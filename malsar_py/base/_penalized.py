@@ -141,6 +141,8 @@ class MultiTaskEstimator(TaskEstimator):
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
+        if not self.fit_intercept:
+            rows = rows.with_means()
         rows, loss = self._targets(rows)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)
@@ -152,6 +154,8 @@ class MultiTaskEstimator(TaskEstimator):
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             y, offset = loss.centered(y, c, rows.offsets)
+        if means is not None and rows.stands_for is not None:
+            means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
         y, c = loss.targets_by_column(y, c, rows.offsets), loss.by_column(c, rows.offsets)
         objective = by_parts(make_objective(design, loss, y, c, penalty, self.fit_intercept))
         at_zero = np.zeros(objective.shape)

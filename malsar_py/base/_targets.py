@@ -59,6 +59,9 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
     def _loss(self, rows: TaskRows) -> Loss:
         return read_loss(self.loss)
 
+    def _needs_rows(self) -> str:
+        return "" if read_loss(self.loss).of_moments else "its loss is not quadratic"
+
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)
         self._fitted_loss = self._loss(rows)

@@ -68,6 +68,8 @@ class Loss(ABC):
         :meth:`in_units` its parameters. 0: y has no unit.
     affine : bool
         The derivative is ``z - y``.
+    of_moments : bool
+        It depends on the rows of a task through their second moments alone.
     smooth : bool
         Whether there is a derivative everywhere.
     link : Link
@@ -79,6 +81,7 @@ class Loss(ABC):
     curvature: ClassVar[float | None] = None
     degree: ClassVar[int] = 0
     affine: ClassVar[bool] = False
+    of_moments: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
     link: ClassVar[Link] = IDENTITY
 

@@ -48,6 +48,7 @@ class Squared(Location):
     curvature: ClassVar[float | None] = 1.0
     degree: ClassVar[int] = 2
     affine: ClassVar[bool] = True
+    of_moments: ClassVar[bool] = True
 
     def value(self, y: FloatArray, z: FloatArray) -> FloatArray:
         return 0.5 * np.square(y - z)

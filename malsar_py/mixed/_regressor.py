@@ -13,10 +13,10 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._docs import document
-from .._tasks import TaskRows, resolve_fit, resolve_predict
+from .._tasks import TaskRows, check_features, resolve_fit, resolve_predict
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskRegressor, Problem
@@ -353,7 +353,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     # --- new tasks -------------------------------------------------------------------------------
 
     def adapt(
-        self, X_new: Any, y_new: Any, *, tasks: Any = None, sample_weight: Any = None
+        self, X_new: Any, y_new: Any = None, *, tasks: Any = None, sample_weight: Any = None
     ) -> Self:
         """A copy of the fitted model that knows new tasks too, the variances as they are.
 
@@ -362,8 +362,9 @@ class MixedEffectsRegressor(MultiTaskRegressor):
 
         Parameters
         ----------
-        X_new : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows of the new tasks, with their labels in `task_column` if that is set.
+        X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Rows of the new tasks, with their labels in `task_column` if that is set; or their
+            :class:`malsar_py.Summary`, given alone.
         y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
             Their targets. After a fit on a 2-D y: one column per new task; columns without names
             are numbered on.
@@ -383,7 +384,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
             If a label is one of a fitted task, or the data cannot be used.
         """
         check_is_fitted(self, "tasks_")
-        validate_data(self, X_new, reset=False, skip_check_array=True)
+        check_features(self, X_new)
         with warnings.catch_warnings():
             # Of a new task there may be one row: that is no sign of a mistake here.
             warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")

@@ -43,11 +43,13 @@ class Frame:
 
     def rows(self, X: FloatArray) -> FloatArray:
         """The z of rows as given (n, p)."""
+        return self.centred(X - self.center)
+
+    def centred(self, X: FloatArray) -> FloatArray:
+        """The same of rows less the center."""
         Z = np.empty((X.shape[0], X.shape[1] + self.intercept))
         Z[:, : self.intercept] = 1.0
-        slopes = Z[:, self.intercept :]
-        np.subtract(X, self.center, out=slopes)
-        slopes /= self.unit
+        np.divide(X, self.unit, out=Z[:, self.intercept :])
         return Z
 
 
@@ -113,16 +115,22 @@ class TaskStatistics:
 
 def make_frame(rows: TaskRows, intercept: bool) -> Frame:
     """The weighted grand means and the root mean squares about them."""
-    X, n_tasks = rows.X, rows.n_tasks
-    weight = rows.sample_weight
-    row_weight = weight.reshape(n_tasks, -1).sum(axis=0) if rows.shared else weight
-    share = row_weight / row_weight.sum()
-    center = share @ X if intercept else np.zeros(X.shape[1])
-    y_center = float((weight / weight.sum()) @ rows.y) if intercept else 0.0
+    n_features, weight = rows.X.shape[1], rows.sample_weight
+    row_weight = weight.reshape(rows.n_tasks, -1).sum(axis=0) if rows.shared else weight
+    share, y_share = row_weight / row_weight.sum(), weight / weight.sum()
+    center, y_center = np.zeros(n_features), 0.0
+    if intercept:
+        # About the first task's means, where there are such: that keeps digits.
+        known = rows.stands_for
+        if known is not None:
+            center, y_center = known.X[0], float(known.y[0])
+        center = center + share @ rows.features_about(center)
+        y_center += float(y_share @ rows.targets_about(y_center))
     if not (np.isfinite(center).all() and np.isfinite(y_center)):
         raise ValueError("X or y holds numbers too large to be summed: divide them by some unit.")
-    unit = np.array([_size(X[:, j] - c, share, c) for j, c in enumerate(center)])
-    y_unit = _size(np.where(weight > 0.0, rows.y - y_center, 0.0), weight / weight.sum(), y_center)
+    X, y = rows.features_about(center), rows.targets_about(y_center)
+    unit = np.array([_size(X[:, j], share, c) for j, c in enumerate(center)])
+    y_unit = _size(np.where(weight > 0.0, y, 0.0), y_share, y_center)
     return Frame(center, np.where(unit > 0.0, unit, 1.0), y_center, y_unit or 1.0, intercept)
 
 
@@ -139,13 +147,14 @@ def task_statistics(rows: TaskRows, frame: Frame, precision: bool) -> TaskStatis
 
     ``precision``: a weight is an inverse variance of a row; otherwise a number of equal rows.
     """
-    Z = frame.rows(rows.X)
+    Z = frame.centred(rows.features_about(frame.center))
     start = int(frame.intercept)
     # Constant columns are zero, whatever their rounding.
     flat = np.abs(Z[:, start:]).max(axis=0) * frame.unit
     flat = flat <= _ROUNDING * np.sqrt(len(Z)) * np.abs(frame.center)
     Z[:, start:][:, flat] = 0.0
-    y, s, offsets = (rows.y - frame.y_center) / frame.y_unit, rows.sample_weight, rows.offsets
+    y, s, offsets = rows.targets_about(frame.y_center), rows.sample_weight, rows.offsets
+    y /= frame.y_unit
     if np.abs(y[s > 0.0]).max() * frame.y_unit <= _ROUNDING * np.sqrt(len(y)) * abs(frame.y_center):
         y = np.zeros_like(y)
     weighted = np.where(s > 0.0, s * y, 0.0)
@@ -165,11 +174,17 @@ def task_statistics(rows: TaskRows, frame: Frame, precision: bool) -> TaskStatis
             np.matmul(part, y[a:b], out=cross[t])
     squares = np.add.reduceat(weighted * y, offsets[:-1])
     _refuse_overflow(gram, cross, squares, rows)
-    counted = (s > 0.0).astype(float) if precision else s
-    log_weight = float(np.log(s[s > 0.0]).sum()) if precision else 0.0
-    return TaskStatistics(
-        gram, cross, squares, np.add.reduceat(counted, offsets[:-1]), log_weight, frame
-    )
+    n, log_weight = _counts(rows) if precision else (np.add.reduceat(s, offsets[:-1]), 0.0)
+    return TaskStatistics(gram, cross, squares, n, log_weight, frame)
+
+
+def _counts(rows: TaskRows) -> tuple[FloatArray, float]:
+    """Number of rows of each task, and the sum of the logs of their weights."""
+    if rows.stands_for is not None:
+        return rows.stands_for.n.astype(float), float(rows.stands_for.log_weight.sum())
+    s = rows.sample_weight
+    n = np.add.reduceat((s > 0.0).astype(float), rows.offsets[:-1])
+    return n, float(np.log(s[s > 0.0]).sum())
 
 
 def _refuse_overflow(

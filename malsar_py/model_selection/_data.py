@@ -10,6 +10,8 @@ from sklearn.utils import _safe_indexing, indexable
 
 from .._given import native
 from .._labels import refuse_list_of_tables
+from .._summary import Summary
+from .._tasks import refuse_beside
 from .._typing import IntArray
 
 
@@ -38,8 +40,20 @@ class Data:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class SummaryData(Data):
+    """A summary in the place of all that a fit is given."""
+
+    def take(self, rows: Any) -> Data:
+        """The rows of some folds."""
+        return SummaryData(self.X.pooled(rows), None)
+
+
 def read_data(X: Any, y: Any, tasks: Any, sample_weight: Any) -> Data:
     """The same as things of which rows can be taken; a single weight stays one."""
+    if isinstance(X, Summary):
+        refuse_beside(y=y, tasks=tasks, sample_weight=sample_weight)
+        return SummaryData(X, None)
     X, y, tasks, sample_weight = map(native, (X, y, tasks, sample_weight))
     refuse_list_of_tables(X)
     if _is_number(sample_weight):

@@ -16,7 +16,8 @@ from ..base import BeyondData, MultiTaskEstimator
 from ..models.kernel import PreparedFunctions
 from ..solvers import Workspace
 from ._data import Data
-from ._scoring import Judge, Scoring, make_judge
+from ._judge import Judge
+from ._scoring import Scoring, make_judge
 from ._solve import FittedStep, Step, fit_each, prepare_any, solve_path
 from ._template import Setting, Template, heeded, take_parts, transform
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from sklearn.metrics import get_scorer
 
 from .._pipelines import last_step
 from .._scoring import is_own, task_mean_scores
+from .._summary import Summary
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskEstimator
@@ -27,6 +27,8 @@ from ..design import Design, Ragged, Repeated, Shared
 from ..metrics import SCORERS, TaskScore, get_task_scorer, make_task_scorer
 from ..models.kernel import SeparableKernelRegressor
 from ._data import Data
+from ._judge import Judge
+from ._moment_scores import MomentJudge
 from ._solve import Step
 from ._template import Steps, Template, heeded
 
@@ -136,18 +138,6 @@ def n_columns(model: MultiTaskEstimator) -> int:
     """Columns of W for each task."""
     classes = getattr(model, "classes_", ())
     return len(classes) if len(classes) > 2 else 1
-
-
-class Judge(ABC):
-    """Takes the steps of a path, then gives their scores."""
-
-    @abstractmethod
-    def see(self, step: Any) -> None:
-        """Take note of one solution, a `Step` (or `FittedStep`, after which the model says all)."""
-
-    @abstractmethod
-    def scores(self) -> FloatArray:
-        """The scores of all solutions seen, which are then forgotten."""
 
 
 class PredictionJudge(Judge):
@@ -267,6 +257,9 @@ def make_judge(
     scoring: Scoring,
 ) -> Judge:
     """The judge for a test part; Xt is its X as the model sees it."""
+    if isinstance(test.X, Summary):
+        model._set_tasks(rows)
+        return MomentJudge(model, test.X, scoring.given)
     if scoring.scorer is None:
         test = heeded(model, "score", test)
     if isinstance(model, SeparableKernelRegressor):

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._counted import counted_rows
 from .._typing import IntArray
-from ._data import Data
+from ._data import Data, SummaryData
 from ._splitter import TaskSplitter, TooManyFolds
 from .group_kfold import TaskGroupKFold
 from .kfold import Folds, TaskKFold
@@ -31,6 +31,8 @@ def make_splits(
 
     `labels` reads the labels of the rows, for a splitter that wants them.
     """
+    if isinstance(data, SummaryData):
+        return _folds_of(data, cv, groups)
     if groups is not None:
         check_consistent_length(data.X, groups)
     splitter = cv
@@ -49,6 +51,21 @@ def make_splits(
     given = {name: value for name, value in given.items() if value is not None and name in takes}
     split = _as_many_folds if cv is None else _split
     return _counted(split(splitter, data, given), data)
+
+
+def _folds_of(data: SummaryData, cv: Any, groups: Any) -> Splits:
+    """Training and test folds of a summary."""
+    if cv is not None or groups is not None:
+        raise ValueError(
+            "The folds of a summary are those that it was made with: leave cv and groups out."
+        )
+    folds = data.X.folds_
+    if folds is None or len(folds) < 2:
+        raise ValueError(
+            "The summary has no folds to search by: make it with summarize(..., folds=5), or name "
+            "a column with the fold of each row, of two or more."
+        )
+    return [(np.delete(folds, k), folds[k : k + 1]) for k in range(len(folds))]
 
 
 def _split(splitter: Any, data: Data, given: dict[str, Any]) -> Splits:

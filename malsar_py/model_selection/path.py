@@ -25,7 +25,7 @@ _RANK_CUTOFF = 1e-10
 def lambda1_max(
     estimator: MultiTaskEstimator,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     tasks: Any = None,
     sample_weight: Any = None,
@@ -54,8 +54,9 @@ def lambda1_max(
     ----------
     estimator : estimator of this package
         Its `lambda1` does not matter, its other parameters do. It is not changed.
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-        Features, with the labels in `task_column` if that is set.
+    X : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+        Features, with the labels in `task_column` if that is set; or a summary, given alone, as in
+        `fit`.
     y : array-like of shape (n_samples,) or (n_samples, n_tasks)
         Targets, as in `fit`.
     tasks : array-like of shape (n_samples,), default=None
@@ -87,7 +88,7 @@ def lambda1_max(
 def lambda_grid(
     estimator: MultiTaskEstimator,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     tasks: Any = None,
     sample_weight: Any = None,
@@ -176,7 +177,7 @@ class RegularizationPath:
 def regularization_path(
     estimator: MultiTaskEstimator,
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     tasks: Any = None,
     sample_weight: Any = None,
@@ -196,8 +197,9 @@ def regularization_path(
     ----------
     estimator : estimator of this package
         Its `lambda1` does not matter, its other parameters do. It is not changed.
-    X : {array-like, DataFrame} of shape (n_samples, n_features)
-        Features, with the labels in `task_column` if that is set.
+    X : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+        Features, with the labels in `task_column` if that is set; or a summary, given alone, as in
+        `fit`.
     y : array-like of shape (n_samples,) or (n_samples, n_tasks)
         Targets, as in `fit`.
     tasks : array-like of shape (n_samples,), default=None

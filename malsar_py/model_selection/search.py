@@ -23,10 +23,12 @@ from sklearn.utils.validation import check_is_fitted
 from .._counted import only_counted
 from .._labels import as_labels, as_table, column_position, split_column
 from .._pipelines import last_step, last_step_of
+from .._summary import Summary
 from .._typing import AnyArray, FloatArray
 from ._data import Data, read_data
 from ._folds import ErrorScore, Scores, run_fold
 from ._grids import read_grids, read_settings
+from ._moment_scores import check_summary_search
 from ._results import Judged, find_edges, read_scores, results
 from ._scoring import read_scoring
 from ._solve import warn_missed
@@ -229,14 +231,24 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(
-        self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        tasks: Any = None,
+        sample_weight: Any = None,
+        groups: Any = None,
     ) -> Self:
         """Search, then fit the best model to all data.
 
         Parameters
         ----------
-        X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Features, with the task labels in `task_column` if the estimator has that set.
+        X : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Features, with the task labels in `task_column` if the estimator has that set. Or a
+            :class:`malsar_py.Summary` with folds, given alone: these are the folds of the search,
+            and scores are computed from its statistics (the estimator's own; task means of MSE,
+            RMSE and R2; scikit-learn's "r2", "neg_mean_squared_error" and
+            "neg_root_mean_squared_error").
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Targets. Two-dimensional: one column per task on a shared X. NaN means not observed.
         tasks : array-like of shape (n_samples,), default=None
@@ -261,7 +273,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         self._validate_params()
         template = Template(self.estimator)
         check_model(template.model)
-        if y is None:
+        if isinstance(X, Summary):
+            check_summary_search(template, self.scoring)
+        elif y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but the target y "
                 "is None."

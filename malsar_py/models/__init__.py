@@ -11,6 +11,13 @@ from .cluster import (
     SharedSubspaceClassifier,
     SharedSubspaceRegressor,
 )
+from .glm import (
+    MultiTaskGLM,
+)
+from .groups import (
+    GroupFeatureClassifier,
+    GroupFeatureRegressor,
+)
 from .kernel import (
     SeparableKernelRegressor,
 )
@@ -74,6 +81,8 @@ __all__ = [
     "FusedSparseGroupRegressor",
     "GraphClassifier",
     "GraphRegressor",
+    "GroupFeatureClassifier",
+    "GroupFeatureRegressor",
     "IncompleteMultiSourceClassifier",
     "IncompleteMultiSourceRegressor",
     "JointFeatureClassifier",
@@ -86,6 +95,7 @@ __all__ = [
     "MultiLevelLassoRegressor",
     "MultiStageClassifier",
     "MultiStageRegressor",
+    "MultiTaskGLM",
     "NonconvexFusedClassifier",
     "NonconvexFusedRegressor",
     "RobustFeatureClassifier",

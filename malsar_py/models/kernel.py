@@ -189,6 +189,9 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         if not isinstance(kind, str | np.ndarray) and not hasattr(kind, "iloc"):
             warn_of_unknown(kind, rows.tasks, "task_kernel")
 
+    def _needs_rows(self) -> str:
+        return "its kernel compares rows"
+
     def _penalty(self, problem: Problem) -> Penalty:
         raise NotImplementedError("functions have no coefficients to penalise")
 

@@ -46,6 +46,9 @@ class _IncompleteMultiSource(MultiTaskEstimator):
         if name not in ("task_column", "unseen")
     } | {"sources": [list, tuple, Mapping, "array-like", None]}
 
+    def _needs_rows(self) -> str:
+        return "the sources that a row lacks are its task"
+
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         # Absent blocks are zero columns: their coefficients have no gradient and stay zero, outside
         # of the groups.

@@ -1,55 +1,62 @@
-"""Penalties: value, prox and conjugate bound; ``+`` adds them on one W.
+"""Penalties of the coefficients W (n_features, n_tasks), of unit strength unless told otherwise.
 
-A penalty has at most one *structure* (a norm or the squared spectral box norm: handled by its prox)
-and one *quadratic* (ridge, mean, graph, chain: part of the smooth function). ``W`` is (n_features,
-n_tasks).
+For :class:`malsar_py.MultiTaskGLM`, whose ``lambda1`` multiplies them::
+
+    MultiTaskGLM(penalty=penalties.RowL2(), lambda1=0.1)
+    MultiTaskGLM(penalty=penalties.L1() + penalties.Graph("chain", 2.0), lambda1=0.1)
+
+``+`` adds penalties of one W, ``0.5 * penalty`` is a multiple. At most one term of a sum may be a
+*structure*, a function with a prox (a norm, or another function of the singular values); all others
+are *quadratics* (:func:`Ridge`, :class:`MeanRegularized`, :class:`Graph`), which become a part of
+the smooth function. :class:`Split` is for W = P + Q, a structure for each. A norm of your own
+derives from :class:`Norm` and says three things: its value, its prox and its dual norm.
 """
 
 from __future__ import annotations
 
-from ._base import (
-    Composite,
-    Coupling,
-    MeanCoupling,
-    Norm,
-    Penalty,
-    Ridge,
-    Structure,
-    TaskQuadratic,
-)
-from ._concave import CappedRows, Concave, FirstStage, FusedRoots, RootRows
-from ._fused import FusedRows, fused_rows
-from ._per_task import per_task, whole_tasks
-from ._rows import L1, ColumnL2, RowL2, RowLinf, WeightedL1
-from ._spectral import SpectralBox, SquaredTraceNorm, TraceBall, TraceNorm
+from ._base import Composite as Composite
+from ._base import Coupling as Coupling
+from ._base import MeanCoupling as MeanCoupling
+from ._base import Norm, Penalty, Ridge, Structure, TaskQuadratic
+from ._concave import CappedRows as CappedRows
+from ._concave import Concave as Concave
+from ._concave import FirstStage as FirstStage
+from ._concave import FusedRoots as FusedRoots
+from ._concave import RootRows as RootRows
+from ._fused import FusedRows as FusedRows
+from ._fused import fused_rows as fused_rows
+from ._groups import FeatureGroups
+from ._groups import feature_groups as feature_groups
+from ._named import Clustered, FusedSparseGroup, Graph, MeanRegularized
+from ._per_task import per_task as per_task
+from ._per_task import whole_tasks as whole_tasks
+from ._rows import L1, ColumnL2, RowL2, RowLinf
+from ._rows import WeightedL1 as WeightedL1
+from ._spectral import SpectralBox as SpectralBox
+from ._spectral import SquaredTraceNorm, TraceBall, TraceNorm
 from ._split import Split
 
 __all__ = [
     "L1",
-    "CappedRows",
+    "Clustered",
     "ColumnL2",
-    "Composite",
-    "Concave",
-    "Coupling",
-    "FirstStage",
-    "FusedRoots",
-    "FusedRows",
-    "MeanCoupling",
+    "FeatureGroups",
+    "FusedSparseGroup",
+    "Graph",
+    "MeanRegularized",
     "Norm",
     "Penalty",
     "Ridge",
-    "RootRows",
     "RowL2",
     "RowLinf",
-    "SpectralBox",
     "Split",
     "SquaredTraceNorm",
     "Structure",
     "TaskQuadratic",
     "TraceBall",
     "TraceNorm",
-    "WeightedL1",
-    "fused_rows",
-    "per_task",
-    "whole_tasks",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

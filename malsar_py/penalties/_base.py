@@ -5,12 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import scipy.linalg
 
-from .._typing import FloatArray, IntArray
+from .._typing import AnyArray, FloatArray, IntArray
 
 # Rows of W, and orthonormal task directions (n_tasks, r) that are free there; None: all of them.
 FreePart = tuple[slice | IntArray, FloatArray | None]
@@ -20,8 +20,26 @@ FreePart = tuple[slice | IntArray, FloatArray | None]
 _NULL = 1e-12
 
 
+class Scope(Protocol):
+    """What a penalty may know of the problem that it is for."""
+
+    @property
+    def tasks(self) -> AnyArray: ...
+    @property
+    def n_tasks(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+
+
 class Penalty(ABC):
-    """What a solver and a certificate ask of a penalty."""
+    """A function Omega of W (n_features, n_tasks): what a solver and a certificate ask of it.
+
+    Penalties add up by ``+``, on one and the same W: at most one of them may be a
+    :class:`Structure`, all others quadratic. ``2.0 * penalty`` is a multiple.
+    """
+
+    # Whether it is a function of W already, and does not wait for `at` to say which.
+    resolved: ClassVar[bool] = True
 
     @property
     def structure(self) -> Structure | None:
@@ -48,6 +66,11 @@ class Penalty(ABC):
             return [(1.0, quadratic.conjugate(G))]
         return structure.bounds_beside(quadratic, W, G)
 
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether there is no structure in it."""
+        return self.structure is None
+
     def free_part(self, n_tasks: int) -> FreePart | None:
         """The part of W that costs nothing, None without one."""
         structure, quadratic = self.structure, self.quadratic
@@ -62,6 +85,22 @@ class Penalty(ABC):
         """The penalty of some rows of W alone."""
         return self
 
+    def at(self, problem: Scope) -> Penalty:
+        """What this penalty is for these tasks and features: itself, if it is for any."""
+        return self
+
+    def rescaled(self, factor: float, size: float = 1.0) -> Penalty:
+        """``factor Omega(size W)`` as a penalty of W, factor and size > 0."""
+        raise TypeError(f"{type(self).__name__} has no multiples: define rescaled(factor, size).")
+
+    def zero_factor(self, G0: FloatArray) -> float | None:
+        """The smallest multiple of this penalty at which W = 0; None without one.
+
+        ``G0 = X' theta`` (n_features, n_tasks) is minus the loss's gradient at W = 0.
+        """
+        structure = self.structure
+        return None if structure is None or structure is self else structure.zero_factor(G0)
+
     def lambda1_max(self, G0: FloatArray) -> float | None:
         """The smallest lambda1 at which W = 0, from ``G0 = X' theta`` there; None without one.
 
@@ -70,7 +109,16 @@ class Penalty(ABC):
         structure = self.structure
         return None if structure is None or structure is self else structure.lambda1_max(G0)
 
+    def __mul__(self, factor: float) -> Penalty:
+        if not 0.0 < factor < np.inf:
+            raise ValueError(f"a penalty is multiplied by a number in (0, inf), got {factor!r}.")
+        return self.rescaled(float(factor))
+
+    __rmul__ = __mul__
+
     def __add__(self, other: Penalty) -> Penalty:
+        if not isinstance(other, Penalty) or not other.resolved:
+            return NotImplemented
         structures = [p for p in (self.structure, other.structure) if p is not None]
         if len(structures) > 1:
             raise TypeError("two structures on one W: use a split into two parts instead")
@@ -80,7 +128,11 @@ class Penalty(ABC):
 
 
 class Structure(Penalty):
-    """A penalty with a prox; row-separable ones also name a code of ``_kernels.separable``."""
+    """A penalty with a prox: what is not quadratic. There is one at most on one W.
+
+    Subclasses say ``value``, ``prox`` and ``bounds_beside``; for a norm see :class:`Norm`. (Inside
+    the package, row-separable ones also name a code of ``_kernels.separable``.)
+    """
 
     row_code: ClassVar[int | None] = None
     # A function of the singular values alone.
@@ -113,9 +165,46 @@ class Structure(Penalty):
 
 @dataclass(frozen=True)
 class Norm(Structure):
-    """``lambda1 * N(W)`` for a norm N with a computable dual norm."""
+    """``lambda1 N(W)`` for a norm N with a computable dual norm: what a new norm derives from.
 
-    lambda1: float
+    Subclasses say three things, and fits with the norm, any quadratic and any loss are certified:
+    ``value(W)``, which is ``lambda1 N(W)``; ``prox(V, step)``, the exact minimiser of ``step
+    lambda1 N(W) + 1/2 ||W - V||_F^2``, a new array; and ``dual_norm(G)``, the largest ``<G, W>``
+    over ``N(W) <= 1``.
+
+    Parameters
+    ----------
+    lambda1 : float, default=1.0
+        Strength, in [0, inf).
+
+    Notes
+    -----
+    For every dual feasible theta with ``G = X' theta``, the dual objective at ``alpha theta`` with
+    ``alpha = min(1, lambda1 / N*(G))`` is below the optimum; with a ridge ``rho/2 ||W||_F^2`` so is
+    that at theta less ``||prox(G)||_F^2 / (2 rho)`` [1]_.
+
+    References
+    ----------
+    .. [1] F. Bach, R. Jenatton, J. Mairal, G. Obozinski, "Optimization with sparsity-inducing
+       penalties", Foundations and Trends in Machine Learning 4, 2012.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py.penalties import Norm
+    >>> class Largest(Norm):
+    ...     def value(self, W):
+    ...         return self.lambda1 * float(np.abs(W).max())
+    ...     def prox(self, V, step):
+    ...         from malsar_py.prox import prox_row_linf
+    ...         return prox_row_linf(V.reshape(1, -1), step * self.lambda1).reshape(V.shape)
+    ...     def dual_norm(self, G):
+    ...         return float(np.abs(G).sum())
+    >>> Largest(2.0).value(np.array([[1.0, -3.0]]))
+    6.0
+    """
+
+    lambda1: float = 1.0
 
     @property
     def structure(self) -> Structure | None:
@@ -129,6 +218,12 @@ class Norm(Structure):
 
     def lambda1_max(self, G0: FloatArray) -> float | None:
         return self.dual_norm(G0)
+
+    def rescaled(self, factor: float, size: float = 1.0) -> Penalty:
+        return replace(self, lambda1=_strength(self.lambda1, factor, size))
+
+    def zero_factor(self, G0: FloatArray) -> float | None:
+        return self.dual_norm(G0) / self.lambda1
 
     def bounds_beside(
         self, quadratic: TaskQuadratic, W: FloatArray, G: FloatArray
@@ -177,6 +272,11 @@ class TaskQuadratic(Penalty):
         if matrix is not None and mean > 0.0:
             n_tasks = matrix.shape[0]
             matrix, mean = matrix + mean * (np.eye(n_tasks) - 1.0 / n_tasks), 0.0
+        return TaskQuadratic(matrix, ridge, mean)
+
+    def rescaled(self, factor: float, size: float = 1.0) -> TaskQuadratic:
+        ridge, mean = (_strength(value, factor, size, 2) for value in (self.ridge, self.mean))
+        matrix = None if self.matrix is None else factor * size * size * self.matrix
         return TaskQuadratic(matrix, ridge, mean)
 
     def with_ridge(self, ridge: float) -> TaskQuadratic:
@@ -257,8 +357,31 @@ class TaskQuadratic(Penalty):
         return 0.5 * float(np.sum(energy[values > 0.0] / values[values > 0.0]))
 
 
-def Ridge(lambda2: float) -> TaskQuadratic:
-    """``lambda2 / 2 ||W||_F^2``."""
+def Ridge(lambda2: float = 1.0) -> TaskQuadratic:
+    """The ridge ``lambda2/2 ||W||_F^2``.
+
+    Parameters
+    ----------
+    lambda2 : float, default=1.0
+        Strength, in [0, inf).
+
+    Returns
+    -------
+    penalty : TaskQuadratic
+        It has the conjugate ``||G||_F^2 / (2 lambda2)``, and may be added to any penalty of one W.
+
+    References
+    ----------
+    .. [1] A. E. Hoerl, R. W. Kennard, "Ridge regression: biased estimation for nonorthogonal
+       problems", Technometrics 12, 1970.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py.penalties import L1, Ridge
+    >>> (L1() + Ridge(0.5)).value(np.array([[1.0, -2.0]]))
+    4.25
+    """
     return TaskQuadratic(ridge=lambda2)
 
 
@@ -281,6 +404,18 @@ def MeanCoupling(lambda1: float, n_tasks: int, n_classes: int = 1) -> TaskQuadra
     if n_classes > 1:
         return Coupling(lambda1, np.eye(n_tasks) - 1.0 / n_tasks, n_classes)
     return TaskQuadratic(mean=lambda1 if n_tasks > 1 else 0.0)
+
+
+def _strength(value: float, factor: float, size: float, power: int = 1) -> float:
+    """``value factor size^power``, kept away from the ends of what floats hold."""
+    if value == 0.0:
+        return 0.0
+    exponent = np.log2(value) + np.log2(factor) + power * np.log2(size)
+    return (
+        value * factor * size**power
+        if abs(exponent) < 900.0
+        else float(2.0 ** np.clip(exponent, -900.0, 900.0))
+    )
 
 
 def deviations(W: FloatArray) -> FloatArray:
@@ -308,6 +443,12 @@ class Composite(Penalty):
         if self.structure_ is None:
             return self
         return replace(self, structure_=self.structure_.restrict(features))
+
+    def rescaled(self, factor: float, size: float = 1.0) -> Penalty:
+        quadratic = self.quadratic_.rescaled(factor, size)
+        if self.structure_ is None:
+            return quadratic
+        return Composite(self.structure_.rescaled(factor, size).structure, quadratic)
 
     def value(self, W: FloatArray) -> float:
         structured = 0.0 if self.structure_ is None else self.structure_.value(W)

@@ -76,7 +76,7 @@ class CappedRows(Concave):
         small = np.abs(W).sum(axis=1) < self.threshold
         if small.all() or self.lambda1 == 0.0:
             return self.first(W.shape[0])
-        return WeightedL1(self.lambda1, small.astype(float)) + Ridge(self.ridge)
+        return WeightedL1(self.lambda1, weights=small.astype(float)) + Ridge(self.ridge)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +101,7 @@ class RootRows(Concave):
         return L1(self.start)
 
     def majorant(self, W: FloatArray) -> Penalty:
-        return WeightedL1(1.0, self.slopes(W))
+        return WeightedL1(weights=self.slopes(W))
 
     def slopes(self, W: FloatArray) -> FloatArray:
         """Derivative of the root of every row."""
@@ -140,7 +140,7 @@ class FusedRoots(RootRows):
         if self.strength == 0.0:
             return fused_rows(slopes.size, self.order, group=0.0, fused=self.outer, sparse=0.0)
         fused, sparse = self.outer + self.inner * slopes, self.sparse * slopes
-        return FusedRows(1.0, self.order, np.zeros_like(slopes), fused, sparse)
+        return FusedRows(order=self.order, group=np.zeros_like(slopes), fused=fused, sparse=sparse)
 
     def _sums(self, W: FloatArray, fused: float, sparse: float) -> FloatArray:
         sums = np.zeros(W.shape[0])

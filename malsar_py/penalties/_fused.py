@@ -12,7 +12,7 @@ from .._typing import FloatArray, IntArray
 from ._base import FreePart, Norm, Penalty, Ridge
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class FusedRows(Norm):
     """``lambda1 sum_j (group_j ||w^j||_2 + fused_j sum_t |w_jt - w_j(t-1)| + sparse_j ||w^j||_1)``.
 
@@ -58,4 +58,5 @@ def fused_rows(
     """The same strengths for every row; no penalty at all if nothing is left of it."""
     if group == sparse == 0.0 and (fused == 0.0 or order.size == 1):
         return Ridge(0.0)
-    return FusedRows(1.0, order, *(np.full(n_features, s) for s in (group, fused, sparse)))
+    group_, fused_, sparse_ = (np.full(n_features, s) for s in (group, fused, sparse))
+    return FusedRows(order=order, group=group_, fused=fused_, sparse=sparse_)

@@ -14,7 +14,27 @@ from ._per_task import by_class, whole_tasks
 
 
 class L1(Norm):
-    """``lambda1 sum_jt |w_jt|``."""
+    """``lambda1 sum_jt |w_jt|``: single coefficients are zero (the Lasso [1]_).
+
+    Its prox is the soft threshold ``sign(v) max(|v| - tau, 0)``, its dual norm ``max_jt |g_jt|``.
+
+    Parameters
+    ----------
+    lambda1 : float, default=1.0
+        Strength, in [0, inf).
+
+    References
+    ----------
+    .. [1] R. Tibshirani, "Regression shrinkage and selection via the lasso", J. Royal Statistical
+       Society B 58, 1996.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py.penalties import L1
+    >>> L1().prox(np.array([[3.0, 0.5]]), 1.0)
+    array([[2., 0.]])
+    """
 
     row_code: ClassVar[int | None] = 1
 
@@ -32,7 +52,29 @@ class L1(Norm):
 
 
 class RowL2(Norm):
-    """``lambda1 sum_j ||w^j||_2`` (L2,1): one feature across tasks is a group."""
+    """``lambda1 sum_j ||w^j||_2`` (L2,1): a feature counts for all tasks or for none [1]_.
+
+    Its prox shrinks rows, ``v^j max(1 - tau / ||v^j||_2, 0)``; its dual norm is ``max_j
+    ||g^j||_2``.
+
+    Parameters
+    ----------
+    lambda1 : float, default=1.0
+        Strength, in [0, inf).
+
+    References
+    ----------
+    .. [1] G. Obozinski, B. Taskar, M. I. Jordan, "Joint covariate selection and joint subspace
+       selection for multiple classification problems", Statistics and Computing 20, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py.penalties import RowL2
+    >>> RowL2().prox(np.array([[3.0, -4.0], [0.1, 0.1]]), 1.0)
+    array([[ 2.4, -3.2],
+           [ 0. ,  0. ]])
+    """
 
     row_code: ClassVar[int | None] = 2
 
@@ -49,7 +91,7 @@ class RowL2(Norm):
         return np.full(n_features, self.lambda1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class WeightedL1(Norm):
     """``lambda1 sum_j weights_j ||w^j||_1``; rows of weight 0 are free."""
 
@@ -79,7 +121,30 @@ class WeightedL1(Norm):
 
 
 class RowLinf(Norm):
-    """``lambda1 sum_j max_t |w_jt|`` (L1,inf): tasks may use a feature as much as any of them."""
+    """``lambda1 sum_j max_t |w_jt|`` (L1,inf): tasks may use a feature as much as any of them.
+
+    Its prox is V less the projections of its rows onto the l1 ball of radius tau [2]_; its dual
+    norm is ``max_j ||g^j||_1``.
+
+    Parameters
+    ----------
+    lambda1 : float, default=1.0
+        Strength, in [0, inf).
+
+    References
+    ----------
+    .. [1] A. Jalali, P. Ravikumar, S. Sanghavi, C. Ruan, "A dirty model for multi-task learning",
+       NIPS 2010.
+    .. [2] L. Condat, "Fast projection onto the simplex and the l1 ball", Mathematical Programming
+       158, 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py.penalties import RowLinf
+    >>> RowLinf().prox(np.array([[3.0, -4.0]]), 2.0)
+    array([[ 2.5, -2.5]])
+    """
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.abs(W).max(axis=1).sum())
@@ -93,7 +158,29 @@ class RowLinf(Norm):
 
 @dataclass(frozen=True)
 class ColumnL2(Norm):
-    """``lambda1 sum_t ||w_t||_2``: one task is a group, with all of its ``n_classes`` columns."""
+    """``lambda1 sum_t ||w_t||_2``: a task has coefficients, or none [1]_.
+
+    Its prox shrinks columns, ``v_t max(1 - tau / ||v_t||_2, 0)``; its dual norm is ``max_t
+    ||g_t||_2``.
+
+    Parameters
+    ----------
+    lambda1 : float, default=1.0
+        Strength, in [0, inf).
+    n_classes : int, default=1
+        Columns of W that each task has, one for each of more than two classes: together a group.
+
+    References
+    ----------
+    .. [1] P. Gong, J. Ye, C. Zhang, "Robust multi-task feature learning", KDD 2012.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py.penalties import ColumnL2
+    >>> ColumnL2().value(np.array([[3.0, 0.0], [4.0, 1.0]]))
+    6.0
+    """
 
     n_classes: int = 1
 

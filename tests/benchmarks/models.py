@@ -97,6 +97,7 @@ def _capped(s: Scales) -> Settings:
 ENTRIES: Sequence[Entry] = (
     Entry(REFERENCE, _share(lambda1="row")),
     Entry("Lasso", _share(lambda1="entry")),
+    Entry("GroupFeature", _share(lambda1="row", lambda3="entry")),
     Entry("TemporalGroup", _share(lambda1="row", lambda3="curvature")),
     Entry("FusedSparseGroup", _share(lambda1="row", lambda2="entry", lambda3="entry")),
     Entry("Dirty", _share(lambda1="sums", lambda2="entry")),
@@ -119,6 +120,7 @@ ENTRIES: Sequence[Entry] = (
 # Models without a row, and why.
 LEFT_OUT = {
     "IncompleteMultiSource": "its tasks are patterns of missing sources; School lacks none",
+    "MultiTaskGLM": "the other rows are its penalties",
     "MixedEffects": "its objective is a likelihood, without a duality gap",
     "SharedSubspaceClustering": "it has no y and no certificate",
 }
