@@ -17,6 +17,7 @@ from malsar_py import (
     ClusteredClassifier,
     DirtyClassifier,
     GraphClassifier,
+    GroupFeatureClassifier,
     JointFeatureClassifier,
     LassoClassifier,
     MeanRegularizedClassifier,
@@ -53,6 +54,7 @@ BINARY = [
 SEVERAL = [
     LassoClassifier(lambda1=0.02),
     JointFeatureClassifier(lambda1=0.05),
+    GroupFeatureClassifier(lambda1=0.05),
     TraceNormClassifier(lambda1=0.05, lambda2=0.02),
     MeanRegularizedClassifier(lambda2=0.02),
     GraphClassifier(graph="chain", lambda2=0.02, lambda3=0.02),
@@ -184,7 +186,7 @@ def test_one_task_is_scikit_learns(fit_intercept):
     weight = np.random.default_rng(3).uniform(0.5, 2.0, len(y))
     lambda2 = 0.05
     ours = MeanRegularizedClassifier(
-        lambda1=0.0, lambda2=lambda2, fit_intercept=fit_intercept, tol=1e-12
+        lambda1=0.0, lambda2=lambda2, fit_intercept=fit_intercept, tol=1e-14
     ).fit(X, y, sample_weight=weight)
     theirs = LogisticRegression(
         C=1.0 / (lambda2 * weight.sum()),
