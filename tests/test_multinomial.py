@@ -10,6 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
 
 import malsar_py
@@ -32,6 +34,13 @@ from malsar_py import (
 )
 from malsar_py._tasks import resolve_fit
 from malsar_py.design import Ragged, Repeated
+from malsar_py.metrics import make_task_scorer, mean_task_log_loss
+from malsar_py.model_selection import (
+    MultiTaskSearchCV,
+    TaskKFold,
+    lambda1_max,
+    regularization_path,
+)
 from malsar_py.objective import make_objective
 from malsar_py.penalties import L1, Ridge, RowL2
 from malsar_py.solvers import solve
@@ -313,3 +322,109 @@ def test_warm_start_and_pickle(model):
     # Another number of classes starts anew.
     fit.fit(X, np.where(y == "top", "mid", y), tasks=tasks)
     assert fit.coef_.shape == (3, 5)
+
+
+# --- searches, paths, pictures -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unseen", ["error", "mean"])
+@pytest.mark.parametrize("scoring", [None, "neg_mean_task_log_loss", "accuracy", "neg_log_loss"])
+def test_search_is_a_grid_search(scoring, unseen):
+    """Every way to a score, with the labels in a column; whole tasks may be new."""
+    X, y, tasks = data(sizes=(36, 40, 44))
+    table = np.column_stack([np.searchsorted(list("abc"), tasks), X])
+    model = JointFeatureClassifier(lambda2=0.01, task_column=0, unseen=unseen, tol=1e-9)
+    folds = TaskKFold(3, task_column=0, shuffle=True, random_state=0)
+    splits = list(folds.split(table, y))
+    if unseen == "mean":
+        splits.append((np.flatnonzero(tasks != "b"), np.flatnonzero(tasks == "b")))
+    grid = [0.02, 0.08]
+    ours = MultiTaskSearchCV(model, lambda1=grid, cv=splits, scoring=scoring, refit=True)
+    ours.fit(table, y)
+    known = scoring not in (None, "accuracy", "neg_log_loss")
+    theirs = GridSearchCV(
+        model,
+        {"lambda1": grid},
+        cv=splits,
+        scoring=make_task_scorer(scoring) if known else scoring,
+        error_score="raise",
+    ).fit(table, y)
+    order = np.argsort([p["lambda1"] for p in ours.cv_results_["params"]])
+    for k in range(len(splits)):
+        assert_allclose(
+            ours.cv_results_[f"split{k}_test_score"][order],
+            theirs.cv_results_[f"split{k}_test_score"],
+            atol=1e-4,
+        )
+    assert ours.best_params_ == theirs.best_params_
+    assert_array_equal(ours.classes_, CLASSES)
+    assert_allclose(ours.predict_proba(table), theirs.predict_proba(table), atol=1e-4)
+
+
+def test_search_over_columns_of_targets():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 4))
+    Y = np.stack([data(seed, (60,), 4, labels=("a",))[1] for seed in (1, 2)], axis=1).astype(object)
+    Y[::7, 1] = None
+    model = LassoClassifier(tol=1e-9)
+    for scoring in (None, "neg_mean_task_log_loss"):
+        folds = TaskKFold(3, shuffle=True, random_state=0)
+        search = MultiTaskSearchCV(model, lambda1=[0.03, 0.1], cv=folds, scoring=scoring).fit(X, Y)
+        for i, p in enumerate(search.cv_results_["params"]):
+            for k, (train, test) in enumerate(folds.split(X, Y)):
+                fit = clone(model).set_params(**p).fit(X[train], Y[train])
+                score = fit.score(X[test], Y[test])
+                if scoring:
+                    p_test = fit.predict_proba(X[test])
+                    score = -mean_task_log_loss(Y[test], p_test, classes=fit.classes_)
+                found = search.cv_results_[f"split{k}_test_score"][i]
+                assert_allclose(found, score, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", SEVERAL[:3], ids=lambda model: type(model).__name__)
+def test_path_is_fits(model):
+    X, y, tasks = data()
+    model = clone(model).set_params(tol=1e-9)
+    largest = lambda1_max(model, X, y, tasks=tasks)
+    assert not clone(model).set_params(lambda1=largest).fit(X, y, tasks=tasks).coef_.any()
+    assert clone(model).set_params(lambda1=0.98 * largest).fit(X, y, tasks=tasks).coef_.any()
+    path = regularization_path(model, X, y, tasks=tasks, n_lambdas=4, eps=0.1)
+    assert path.coef.shape == (4, 3, 3, 5)
+    assert path.intercept.shape == (4, 3, 3)
+    for value, coef, intercept in zip(path.lambda1, path.coef, path.intercept, strict=True):
+        fit = clone(model).set_params(lambda1=value).fit(X, y, tasks=tasks)
+        assert_allclose(coef, fit.coef_, atol=1e-3)
+        assert_allclose(intercept, fit.intercept_, atol=1e-3)
+
+
+def test_pictures():
+    plotting = pytest.importorskip("malsar_py.plotting")
+    X, y, tasks = data()
+    fit = ClusteredClassifier(lambda2=0.1, random_state=0).fit(X, y, tasks=tasks)
+    assert fit.task_membership_.shape == (3, 3)
+    assert fit.task_labels_.shape == (3,)
+    display = plotting.CoefficientMapDisplay.from_estimator(fit)
+    assert display.image_.get_array().shape == (5, 9)
+    assert sorted(display.task_order_) == list(range(9))
+    shown = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert "a: low" in shown
+    similarity = plotting.TaskSimilarityDisplay.from_estimator(fit)
+    assert similarity.image_.get_array().shape == (3, 3)
+    path = regularization_path(LassoClassifier(), X, y, tasks=tasks, n_lambdas=3)
+    lines = plotting.PathDisplay.from_path(path).lines_
+    assert len(lines) == 5
+    expected = np.linalg.norm(path.coef[-1].reshape(9, 5), axis=0)
+    assert_allclose([line.get_ydata()[-1] for line in lines], expected)
+
+
+def test_log_loss_of_all_classes():
+    X, y, tasks = data()
+    fit = LassoClassifier(lambda1=0.02).fit(X, y, tasks=tasks)
+    p = fit.predict_proba(X, tasks=tasks)
+    each = [log_loss(y[tasks == t], p[tasks == t], labels=CLASSES) for t in "abc"]
+    assert_allclose(mean_task_log_loss(y, p, tasks, classes=fit.classes_), np.mean(each))
+    assert_allclose(mean_task_log_loss(y, p, tasks), np.mean(each))
+    with pytest.raises(ValueError, match="probabilities of 3 classes, but there are 2"):
+        mean_task_log_loss(y, p, tasks, classes=CLASSES[:2])
+    with pytest.raises(ValueError, match="not in classes"):
+        mean_task_log_loss(np.where(y == "low", "odd", y), p, tasks, classes=CLASSES)

@@ -153,6 +153,7 @@ def _predictions(y_pred: Any, shape: tuple[int, ...], kind: Kind) -> AnyArray:
             as_numbers(y_pred, "y_pred"),
             dtype=np.float64,
             ensure_2d=False,
+            allow_nd=True,
             ensure_all_finite=False,  # looked at where y_true is observed
             input_name="y_pred",
         )
