@@ -18,12 +18,12 @@ _GRAM_FLOOR = 1e-6
 
 def prox_l1(V: FloatArray, tau: float | FloatArray) -> FloatArray:
     """Prox of ``tau * sum_jt |w_jt|``: soft threshold. ``tau`` is a scalar or one value per row."""
-    return _row_prox(_kernels.separable.L1, V, tau)
+    return _row_prox(_kernels.row_norms.L1, V, tau)
 
 
 def prox_row_l2(V: FloatArray, tau: float | FloatArray) -> FloatArray:
     """Prox of ``tau * sum_j ||w^j||_2``: shrink every row. ``tau`` is a scalar or one per row."""
-    return _row_prox(_kernels.separable.ROW_L2, V, tau)
+    return _row_prox(_kernels.row_norms.ROW_L2, V, tau)
 
 
 def prox_row_linf(V: FloatArray, tau: float | FloatArray) -> FloatArray:
@@ -45,7 +45,7 @@ def prox_column_l2(V: FloatArray, tau: float) -> FloatArray:
 
 def _row_prox(code: int, V: FloatArray, tau: float | FloatArray) -> FloatArray:
     out = np.empty_like(V)
-    _kernels.separable.prox(code, V, _per_row(V, tau), out)
+    _kernels.row_norms.prox(code, V, _per_row(V, tau), out)
     return out
 
 

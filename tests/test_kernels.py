@@ -21,7 +21,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import brentq
 
 from malsar_py import _kernels
-from malsar_py._kernels import blocks, losses, separable, spectral
+from malsar_py._kernels import blocks, losses, momentum, row_norms, spectral
 
 PROFILE = settings(
     derandomize=True,
@@ -132,18 +132,18 @@ def test_column_sizes(n):
     assert found.tolist() == np.abs(X).max(axis=0, initial=0.0).tolist()
 
 
-# --- separable ----------------------------------------------------------------------------------
+# --- norms of rows ------------------------------------------------------------------------------
 
-CODES = [separable.NONE, separable.L1, separable.ROW_L2]
+CODES = [row_norms.NONE, row_norms.L1, row_norms.ROW_L2]
 
 
 def shrink(code, V, threshold):
     """Row prox by numpy, rows with a threshold each."""
     tau = np.asarray(threshold)[:, None]
     with np.errstate(all="ignore"):
-        if code == separable.L1:
+        if code == row_norms.L1:
             return np.sign(V) * np.maximum(np.abs(V) - tau, 0.0)
-        if code == separable.ROW_L2:
+        if code == row_norms.ROW_L2:
             size = np.max(np.abs(V), axis=1, keepdims=True)
             length = size * np.linalg.norm(
                 V / np.where(size > 0.0, size, 1.0), axis=1, keepdims=True
@@ -182,11 +182,11 @@ def test_prox(code, data):
     threshold = data.draw(thresholds(V))
     size = np.abs(V).max()
     _, (_, _, out) = same(
-        separable.prox, code, V, threshold, np.full_like(V, np.nan), scale=size, rtol=1e-13
+        row_norms.prox, code, V, threshold, np.full_like(V, np.nan), scale=size, rtol=1e-13
     )
     assert_allclose(out, shrink(code, V, threshold), rtol=1e-12, atol=1e-14 * size)
     # Sparsity is exact: a row or entry at or below its threshold is 0, not small.
-    if code == separable.L1:
+    if code == row_norms.L1:
         assert (out[np.abs(V) <= threshold[:, None]] == 0.0).all()
 
 
@@ -194,17 +194,17 @@ def test_prox(code, data):
 @PROFILE
 @given(data=st.data())
 def test_shrink_row_returns_the_norm_of_the_result(code, data):
-    """separable._shrink_row"""
+    """row_norms._shrink_row"""
     V = data.draw(matrices(n=1))
     tau = float(data.draw(thresholds(V))[0])
     # (at a tie of row norm and tau, the order of the sum decides between 0 and rounding: absolute)
     (norm,), (out,) = same(
-        separable._shrink_row, code, V[0], tau, scale=np.abs(V).max(), rtol=1e-13
+        row_norms._shrink_row, code, V[0], tau, scale=np.abs(V).max(), rtol=1e-13
     )
     expected = {
-        separable.NONE: 0.0,
-        separable.L1: np.abs(out).sum(),
-        separable.ROW_L2: np.sqrt(out @ out),
+        row_norms.NONE: 0.0,
+        row_norms.L1: np.abs(out).sum(),
+        row_norms.ROW_L2: np.sqrt(out @ out),
     }[code]
     assert_allclose(norm, expected, rtol=1e-10, atol=1e-13 * np.abs(V).max())
 
@@ -220,10 +220,10 @@ def test_step(code, data):
     length, ridge = data.draw(st.sampled_from([(1.0, 0.0), (0.5, 0.25), (1e-3, 10.0), (2.0, 0.5)]))
     size = scale * (11.0 + 10.0 * length)
     (uphill, moved), arrays_ = both(
-        separable.step, code, V, G, W, threshold, length, ridge, np.empty_like(V)
+        row_norms.step, code, V, G, W, threshold, length, ridge, np.empty_like(V)
     )[0]
     (uphill_py, moved_py), arrays_py = both(
-        separable.step, code, V, G, W, threshold, length, ridge, np.empty_like(V)
+        row_norms.step, code, V, G, W, threshold, length, ridge, np.empty_like(V)
     )[1]
     out = arrays_[-1]
     # A step that lands within rounding of the kink may go either way: absolute comparison.
@@ -249,7 +249,7 @@ def test_momentum_test(data):
     scale = float(np.abs(V).max()) or 1.0
     W, new = (data.draw(arrays(V.shape)) * scale for _ in range(2))
     size = len(V) * 400.0 * scale**2
-    (uphill, moved), _ = same(separable.momentum_test, V, W, new, scale=size)
+    (uphill, moved), _ = same(momentum.momentum_test, V, W, new, scale=size)
     assert_allclose(uphill, np.sum((V - new) * (new - W)), rtol=1e-12, atol=1e-14 * size)
     assert_allclose(moved, np.sum((V - new) ** 2), rtol=1e-12, atol=1e-14 * size)
 
@@ -261,7 +261,7 @@ def test_extrapolate(data, beta):
     scale = float(np.abs(new).max()) or 1.0
     old = data.draw(arrays(new.shape)) * scale
     _, (_, _, out) = same(
-        separable.extrapolate, new, old, beta, np.empty_like(new), scale=40.0 * scale
+        momentum.extrapolate, new, old, beta, np.empty_like(new), scale=40.0 * scale
     )
     assert_allclose(out, new + beta * (new - old), rtol=1e-12, atol=1e-13 * scale)
 
@@ -275,32 +275,32 @@ def test_nan_and_infinity_stay(code, bad, run):
     out = np.zeros_like(V)
     threshold = np.full(3, 0.5)
     with np.errstate(all="ignore"):
-        run(separable.prox)(code, V, threshold, out)
+        run(row_norms.prox)(code, V, threshold, out)
         assert not np.isfinite(out[1]).all()
         assert np.isfinite(out[[0, 2]]).all()
-        if code == separable.ROW_L2 and np.isnan(bad):
+        if code == row_norms.ROW_L2 and np.isnan(bad):
             assert not (out[1] == 0.0).any()
         row = V[1].copy()
-        norm = run(separable._shrink_row)(code, row, 0.5)
-        assert code == separable.NONE or not np.isfinite(norm)
+        norm = run(row_norms._shrink_row)(code, row, 0.5)
+        assert code == row_norms.NONE or not np.isfinite(norm)
 
         clean = np.ones((3, 4))
         for position in range(3):
             args = [clean.copy(), clean.copy(), clean.copy()]
             args[position] = V
-            uphill, moved = run(separable.step)(code, *args, threshold, 0.1, 0.1, out)
+            uphill, moved = run(row_norms.step)(code, *args, threshold, 0.1, 0.1, out)
             # W enters the restart test alone.
             assert not np.isfinite(uphill)
             assert position == 2 or not np.isfinite(moved)
             assert position == 2 or not np.isfinite(out[1]).all()
             flat = [a.ravel() for a in args]
-            uphill, moved = run(separable.momentum_test)(*flat)
+            uphill, moved = run(momentum.momentum_test)(*flat)
             assert not np.isfinite(uphill)
             assert position == 1 or not np.isfinite(moved)
         target = np.zeros(12)
-        run(separable.extrapolate)(V.ravel(), clean.ravel(), 0.5, target)
+        run(momentum.extrapolate)(V.ravel(), clean.ravel(), 0.5, target)
         assert not np.isfinite(target[6])
-        run(separable.extrapolate)(clean.ravel(), V.ravel(), 0.5, target)
+        run(momentum.extrapolate)(clean.ravel(), V.ravel(), 0.5, target)
         assert not np.isfinite(target[6])
         assert np.isfinite(np.delete(target, 6)).all()
 

@@ -7,15 +7,20 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.optimize import minimize
 
-from malsar_py._kernels import block_descent, descent, separable
+from malsar_py._kernels import row_norms
+from malsar_py.design import Shared
+from malsar_py.losses import Squared
+from malsar_py.objective import make_objective
+from malsar_py.penalties import RowL2
+from malsar_py.solvers import solve_accelerated, solve_active_set
 
 from .test_kernels import python, same
 
-CODES = [separable.L1, separable.ROW_L2]
+CODES = [row_norms.L1, row_norms.ROW_L2]
 
 
 def norm(code, row):
-    return np.abs(row).sum() if code == separable.L1 else np.linalg.norm(row)
+    return np.abs(row).sum() if code == row_norms.L1 else np.linalg.norm(row)
 
 
 def problem(*, n_tasks=3, k=6, n=12, seed=0, shared=False, ridge=0.1):
@@ -50,14 +55,14 @@ def stacked(each):
 @pytest.mark.parametrize("tau", [0.0, 0.3, 2.9, 100.0])
 @pytest.mark.parametrize("length", [0.0, 1.0, 1e6])
 def test_solve_row(code, a, tau, length):
-    """descent._solve_row is the minimiser: its optimality condition holds."""
+    """row_norms._solve_row is the minimiser: its optimality condition holds."""
     a, q = np.array(a), np.array([1.5, -2.5, 0.5])
-    _, (_, _, w) = same(descent._solve_row, code, q, a, tau, length, np.empty(3))
+    _, (_, _, w) = same(row_norms._solve_row, code, q, a, tau, length, np.empty(3))
     gradient = a * w - q
     if not w.any():
-        dual = np.abs(gradient).max() if code == separable.L1 else np.linalg.norm(gradient)
+        dual = np.abs(gradient).max() if code == row_norms.L1 else np.linalg.norm(gradient)
         assert dual <= tau * (1 + 1e-12)
-    elif code == separable.ROW_L2:
+    elif code == row_norms.ROW_L2:
         assert_allclose(gradient, -tau * w / np.linalg.norm(w), atol=1e-9)
     else:
         assert_allclose(gradient[w != 0], -tau * np.sign(w[w != 0]), atol=1e-9)
@@ -67,25 +72,25 @@ def test_solve_row(code, a, tau, length):
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("shared", [True, False])
 def test_gram_and_residual_epochs_are_the_same_descent(code, shared):
-    """descent.gram_epoch, descent.residual_epoch and descent.residual_gradient."""
+    """row_norms.gram_epoch, row_norms.residual_epoch and row_norms.residual_gradient."""
     each, y, H, rhs, _, threshold, ridge = problem(shared=shared)
     n_tasks, k = rhs.shape
     scratch = [np.zeros(n_tasks) for _ in range(3)]
     W, G = np.zeros((n_tasks, k)), rhs.copy()
-    (changed,), arrays = same(descent.gram_epoch, code, H, threshold, ridge, W, G, *scratch)
+    (changed,), arrays = same(row_norms.gram_epoch, code, H, threshold, ridge, W, G, *scratch)
     assert changed
     W, G = arrays[2], arrays[3]
     A, starts, offsets = stacked(each)
     h = np.einsum("tnk,tnk->tk", each, each)
     rows = np.arange(k)
     (changed,), arrays = same(
-        descent.residual_epoch, code, A, starts, offsets, rows, k, h, threshold, ridge,
+        row_norms.residual_epoch, code, A, starts, offsets, rows, k, h, threshold, ridge,
         np.zeros((n_tasks, k)), y.ravel(), *scratch,
     )  # fmt: skip
     R = arrays[7]
     assert changed
     assert_allclose(arrays[6], W, atol=1e-12)
-    _, arrays = same(descent.residual_gradient, A, starts, offsets, R, np.empty((n_tasks, k)))
+    _, arrays = same(row_norms.residual_gradient, A, starts, offsets, R, np.empty((n_tasks, k)))
     assert_allclose(arrays[4], G, atol=1e-10)
     assert_allclose(G, rhs - np.einsum("tij,tj->ti", np.broadcast_to(H, (3, k, k)), W), atol=1e-10)
 
@@ -93,16 +98,16 @@ def test_gram_and_residual_epochs_are_the_same_descent(code, shared):
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("ridge", [0.0, 0.3])
 def test_block_epoch(code, ridge):
-    """block_descent.block_epoch is gram_epoch in the other layout; a zero column stays at zero."""
+    """row_norms.shared_block_epoch is gram_epoch in the other layout; zero columns stay zero."""
     _, _, H, rhs, _, threshold, _ = problem(shared=True)
     W, G = np.zeros_like(rhs), rhs.copy()
     (_,), arrays = same(
-        descent.gram_epoch, code, H, threshold, ridge, W, G, *np.zeros((3, rhs.shape[0]))
+        row_norms.gram_epoch, code, H, threshold, ridge, W, G, *np.zeros((3, rhs.shape[0]))
     )
     W, G = np.zeros_like(rhs.T, order="C"), np.ascontiguousarray(rhs.T)
     change = np.zeros_like(W)
     (changed,), (_, _, after, _, moved) = same(
-        block_descent.block_epoch, code, H[0], threshold, ridge, W, G, change
+        row_norms.shared_block_epoch, code, H[0], threshold, ridge, W, G, change
     )
     assert changed
     assert_allclose(after.T, arrays[2], atol=1e-12)
@@ -111,7 +116,7 @@ def test_block_epoch(code, ridge):
     G = np.ascontiguousarray((rhs - np.einsum("ij,tj->ti", H[0], after.T)).T)
     G[0, 0] = np.nan
     (_,), (_, _, broken, _, _) = same(
-        block_descent.block_epoch, code, H[0], threshold, ridge, after, G, change
+        row_norms.shared_block_epoch, code, H[0], threshold, ridge, after, G, change
     )
     assert np.isnan(broken).any()
 
@@ -119,25 +124,25 @@ def test_block_epoch(code, ridge):
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 def test_restricted_gap(code, ridge):
-    """descent.restricted_gap: the objective, and a bound that is below every value."""
+    """row_norms.restricted_gap: the objective, and a bound that is below every value."""
     each, y, H, rhs, base, threshold, _ = problem()
     best = objective(code, each, y, threshold, ridge, solved(code, ridge))
     for scale in (0.0, 0.1, 1.0, 10.0):
         W = scale * np.random.default_rng(1).standard_normal(rhs.shape)
         G = rhs - np.einsum("tij,tj->ti", H, W)
         (primal, gap), _ = same(
-            descent.restricted_gap, code, threshold, ridge, base, False, rhs, W, G, rtol=1e-10
+            row_norms.restricted_gap, code, threshold, ridge, base, False, rhs, W, G, rtol=1e-10
         )
         assert_allclose(primal, objective(code, each, y, threshold, ridge, W), rtol=1e-10)
         assert primal - gap <= best * (1 + 1e-10)
 
 
 def solved(code, ridge, **kwargs):
-    """descent.gram_descent to the end."""
+    """row_norms.gram_descent to the end."""
     _each, _y, H, rhs, base, threshold, _ = problem(**kwargs)
     W, G = np.zeros_like(rhs), rhs.copy()
     goal = 1e-13 * base
-    gap, _ = descent.gram_descent(code, H, rhs, base, threshold, ridge, goal, 5000, False, W, G)
+    gap, _ = row_norms.gram_descent(code, H, rhs, base, threshold, ridge, goal, 5000, False, W, G)
     assert gap <= 1e-13 * base
     return W
 
@@ -146,14 +151,14 @@ def solved(code, ridge, **kwargs):
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 @pytest.mark.parametrize("shared", [True, False])
 def test_descents_reach_the_minimum(code, ridge, shared):
-    """descent.gram_descent and descent.residual_descent, more rows than samples included."""
+    """row_norms.gram_descent and row_norms.residual_descent, more rows than samples included."""
     for n in (12, 4):
         each, y, _H, rhs, base, threshold, _ = problem(n=n, shared=shared)
         W = solved(code, ridge, n=n, shared=shared)
         A, starts, offsets = stacked(each)
         h = np.einsum("tnk,tnk->tk", each, each)
         V, R = np.zeros_like(rhs), y.ravel().copy()
-        gap, _ = descent.residual_descent(
+        gap, _ = row_norms.residual_descent(
             code, A, starts, offsets, h, rhs, base, threshold, ridge, 1e-12 * base, 5000, V, R
         )
         assert gap <= 1e-12 * base
@@ -167,35 +172,35 @@ def test_descents_reach_the_minimum(code, ridge, shared):
 
 
 def test_descents_in_plain_python():
-    """The whole loops, jitted and not: descent.gram_descent, descent.residual_descent."""
+    """The whole loops, jitted and not: row_norms.gram_descent, row_norms.residual_descent."""
     each, y, H, rhs, base, threshold, ridge = problem(n=5)
     W, G = np.zeros_like(rhs), rhs.copy()
     args = (2, H, rhs, base, threshold, ridge, 1e-10 * base, 30, False, W, G)
-    same(descent.gram_descent, *args, rtol=1e-6)
+    same(row_norms.gram_descent, *args, rtol=1e-6)
     A, starts, offsets = stacked(each)
     h = np.einsum("tnk,tnk->tk", each, each)
     same(
-        descent.residual_descent, 2, A, starts, offsets, h, rhs, base, threshold, ridge,
+        row_norms.residual_descent, 2, A, starts, offsets, h, rhs, base, threshold, ridge,
         1e-10 * base, 30, np.zeros_like(rhs), y.ravel().copy(), rtol=1e-6,
     )  # fmt: skip
 
 
 def test_nonzero():
-    """descent._nonzero."""
+    """row_norms._nonzero."""
     (found,), (_, rows) = same(
-        descent._nonzero, np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, -1.0]]), np.arange(4)
+        row_norms._nonzero, np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, -1.0]]), np.arange(4)
     )
     assert found == 2
     assert rows[:2].tolist() == [1, 3]
 
 
 def test_small_systems():
-    """descent._solve_small, and descent._anderson (descent._combine, descent._copy)."""
+    """row_norms._solve_small, and row_norms._anderson (row_norms._combine, row_norms._copy)."""
     A = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 2.0]])
-    (x, fine), _ = same(descent._solve_small, A, 3)
+    (x, fine), _ = same(row_norms._solve_small, A, 3)
     assert fine
     assert_allclose(A @ x, 1.0)
-    assert not descent._solve_small(np.zeros((2, 2)), 2)[1]
+    assert not row_norms._solve_small(np.zeros((2, 2)), 2)[1]
     # A linear iteration in two dimensions is extrapolated to its fixed point.
     M, b = np.array([[0.5, 0.2], [0.1, 0.8]]), np.array([1.0, -1.0])
     past = [np.array([3.0, 2.0])]
@@ -203,42 +208,79 @@ def test_small_systems():
         past.append(M @ past[-1] + b)
     past = np.array(past)
     G = past @ np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]]) + 5.0
-    (fine,), arrays = same(descent._anderson, past, G, np.zeros(2), np.zeros(3), rtol=1e-4)
+    (fine,), arrays = same(row_norms._anderson, past, G, np.zeros(2), np.zeros(3), rtol=1e-4)
     assert fine
     before, after = (np.linalg.norm(M @ w + b - w) for w in (past[-1], arrays[2]))
     assert after < before
-    assert not descent._anderson(np.ones((3, 2)), G, np.zeros(2), np.zeros(3))
+    assert not row_norms._anderson(np.ones((3, 2)), G, np.zeros(2), np.zeros(3))
 
 
 def test_plain_python_is_reachable():
-    assert python(descent.gram_epoch).__name__ == "gram_epoch"
+    assert python(row_norms.gram_epoch).__name__ == "gram_epoch"
 
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 def test_row_major_descent_is_the_same(code, ridge):
-    """descent.row_epoch, and gram_descent and restricted_gap in its layout."""
+    """row_norms.row_epoch, and gram_descent and restricted_gap in its layout."""
     _, _, H, rhs, base, threshold, _ = problem()
     across = np.ascontiguousarray(H.transpose(1, 2, 0))
     scratch = np.zeros((3, rhs.shape[0]))
     W, G = np.zeros_like(rhs), rhs.copy()
-    _, arrays = same(descent.gram_epoch, code, H, threshold, ridge, W, G, *scratch)
+    _, arrays = same(row_norms.gram_epoch, code, H, threshold, ridge, W, G, *scratch)
     W, G = np.zeros(rhs.T.shape), np.ascontiguousarray(rhs.T)
     (changed,), (_, _, after, left, *_) = same(
-        descent.row_epoch, code, across, threshold, ridge, W, G, *scratch
+        row_norms.row_epoch, code, across, threshold, ridge, W, G, *scratch
     )
     assert changed
     assert_allclose(after.T, arrays[2], atol=1e-12)
     assert_allclose(left.T, arrays[3], atol=1e-12)
     rows = np.ascontiguousarray(rhs.T)
     args = (code, threshold, ridge, base)
-    expected = descent.restricted_gap(*args, False, rhs, arrays[2], arrays[3])
-    found, _ = same(descent.restricted_gap, *args, True, rows, after, left, rtol=1e-10)
+    expected = row_norms.restricted_gap(*args, False, rhs, arrays[2], arrays[3])
+    found, _ = same(row_norms.restricted_gap, *args, True, rows, after, left, rtol=1e-10)
     assert_allclose(found, expected, rtol=1e-10)
     W, G = np.zeros(rhs.T.shape), rows.copy()
     goal = 1e-13 * base
-    gap, _ = descent.gram_descent(
+    gap, _ = row_norms.gram_descent(
         code, across, rows, base, threshold, ridge, goal, 5000, True, W, G
     )
     assert gap <= goal
     assert_allclose(W.T, solved(code, ridge), atol=1e-5)
+
+
+@pytest.mark.parametrize("code", [0, 3, -1])
+@pytest.mark.parametrize("run", [lambda k: k, python], ids=["jitted", "python"])
+def test_unknown_norms_are_refused(code, run):
+    """row_norms._refuse_unknown, at every entry: no norm is another's by default."""
+    W, H = np.ones((2, 2)), np.eye(2)
+    tau, offsets = np.ones(2), np.array([0, 2, 4])
+    D, A = np.ones(4), np.ones((2, 4))
+    inside = np.zeros(2, bool)
+    entries = {
+        "_refuse_unknown": (),
+        "penalty_terms": (tau, 0.0, True, W, W),
+        "survey": (W, tau, inside, np.empty(2)),
+        "gram_descent": (H[None], W, 1.0, tau, 0.0, 0.0, 5, False, W, W.copy()),
+        "residual_descent": (A, offsets[:-1], offsets, W, W, 1.0, tau, 0.0, 0.0, 5, W, D),
+        "shared_block_epoch": (H, tau, 0.0, W, W.copy(), W.copy()),
+        "own_block_epoch": (np.ones((2, 2, 2)), tau, 0.0, W, W.copy(), W.copy()),
+        "newton_descent": (A, offsets[:-1], offsets, D, tau, 0.0, True, 0.1, 2, W, D.copy()),
+    }
+    if code != row_norms.NONE:  # a prox without a norm is the identity
+        entries["prox"] = (W, tau, W.copy())
+        entries["step"] = (W, W, W, tau, 0.1, 0.0, W.copy())
+    for name, args in entries.items():
+        with pytest.raises(ValueError, match="row norms are L1"):
+            run(getattr(row_norms, name))(code, *args)
+
+
+def test_an_unknown_name_of_a_norm_is_refused():
+    class Other(RowL2):
+        row_norm = "Linf"
+
+    X, y = np.eye(4), np.arange(8.0)
+    for solve in (solve_active_set, solve_accelerated):
+        objective = make_objective(Shared(X, 2), Squared(), y, np.ones(8), Other(0.1), False)
+        with pytest.raises(ValueError, match=r"Other.row_norm='Linf': the kernels know L1, L2"):
+            solve(objective, np.zeros((4, 2)), tol=1e-6, max_iter=10)

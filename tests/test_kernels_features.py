@@ -6,32 +6,32 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from malsar_py._kernels import descent, features, separable
+from malsar_py._kernels import row_norms
 
 from .test_kernels import same
 
-CODES = [separable.L1, separable.ROW_L2]
+CODES = [row_norms.L1, row_norms.ROW_L2]
 
 
 def dual_norms(code, G):
-    return np.abs(G).max(axis=0) if code == separable.L1 else np.linalg.norm(G, axis=0)
+    return np.abs(G).max(axis=0) if code == row_norms.L1 else np.linalg.norm(G, axis=0)
 
 
 def excess_of(code, G, threshold):
-    if code == separable.L1:
+    if code == row_norms.L1:
         return (np.maximum(np.abs(G) - threshold, 0.0) ** 2).sum()
     return (np.maximum(np.linalg.norm(G, axis=0) - threshold, 0.0) ** 2).sum()
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_survey(code):
-    """features.survey: sizes of all features, the largest and the excess outside the set."""
+    """row_norms.survey: sizes of all features, the largest and the excess outside the set."""
     rng = np.random.default_rng(0)
     G = rng.standard_normal((3, 40))
     threshold = rng.uniform(0.5, 2.0, 40)
     inside = rng.random(40) < 0.3
     (largest, excess), (_, _, _, sizes) = same(
-        features.survey, code, G, threshold, inside, np.empty(40), rtol=1e-12
+        row_norms.survey, code, G, threshold, inside, np.empty(40), rtol=1e-12
     )
     assert_allclose(sizes, dual_norms(code, G) / threshold)
     assert_allclose(largest, sizes[~inside].max())
@@ -44,7 +44,7 @@ def test_survey_of_broken_numbers(code):
     G[1, 0], G[0, 2] = np.nan, 3.0
     threshold = np.array([1.0, 0.0, 0.0, 1.0])
     (largest, _), (_, _, _, sizes) = same(
-        features.survey, code, G, threshold, np.zeros(4, dtype=bool), np.empty(4)
+        row_norms.survey, code, G, threshold, np.zeros(4, dtype=bool), np.empty(4)
     )
     assert np.isnan(sizes[0])
     assert_allclose(sizes[1:], [0.0, np.inf, 0.0])
@@ -55,7 +55,7 @@ def test_survey_of_broken_numbers(code):
 @pytest.mark.parametrize("ridge", [0.0, 0.7])
 @pytest.mark.parametrize("row_major", [True, False])
 def test_penalty_terms(code, ridge, row_major):
-    """descent.penalty_terms against the formulas, a threshold of zero included."""
+    """row_norms.penalty_terms against the formulas, a threshold of zero included."""
     rng = np.random.default_rng(1)
     W, G = rng.standard_normal((2, 6, 3))
     threshold = rng.uniform(0.5, 2.0, 6)
@@ -64,13 +64,13 @@ def test_penalty_terms(code, ridge, row_major):
         return arrays if row_major else [np.ascontiguousarray(A.T) for A in arrays]
 
     (value, squares, inner, largest, excess), _ = same(
-        descent.penalty_terms, code, threshold, ridge, row_major, *given(W, G), rtol=1e-12
+        row_norms.penalty_terms, code, threshold, ridge, row_major, *given(W, G), rtol=1e-12
     )
-    norms = np.abs(W).sum(axis=1) if code == separable.L1 else np.linalg.norm(W, axis=1)
+    norms = np.abs(W).sum(axis=1) if code == row_norms.L1 else np.linalg.norm(W, axis=1)
     assert_allclose(value, threshold @ norms)
     assert_allclose(squares, (W * W).sum())
     assert_allclose(inner, (W * G).sum())
     assert_allclose(largest, (dual_norms(code, (G - ridge * W).T) / threshold).max())
     assert_allclose(excess, excess_of(code, G.T, threshold))
     threshold[2] = 0.0
-    assert descent.penalty_terms(code, threshold, ridge, row_major, *given(W, G))[3] == np.inf
+    assert row_norms.penalty_terms(code, threshold, ridge, row_major, *given(W, G))[3] == np.inf

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from malsar_py._kernels import descent, newton
+from malsar_py._kernels import newton, row_norms
 
 from .test_kernels import same
 from .test_kernels_descent import CODES, problem, stacked
@@ -15,12 +15,12 @@ from .test_kernels_descent import CODES, problem, stacked
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("tau", [0.0, 0.3, 2.9, 100.0])
 def test_solve_row(code, tau):
-    """newton._solve_row is descent._solve_row; a task without curvature stays at zero."""
-    a, q = np.array([0.1, 0.0, 1.0, 50.0]), np.array([1.5, 3.0, -2.5, 0.5])
-    _, (_, _, w) = same(newton._solve_row, code, q, a, tau, np.empty(4))
+    """row_norms._solve_row: a task that stays out, with q = 0, changes nothing for the others."""
+    a, q = np.array([0.1, 1.0, 1.0, 50.0]), np.array([1.5, 0.0, -2.5, 0.5])
+    _, (_, _, w) = same(row_norms._solve_row, code, q, a, tau, 0.0, np.empty(4))
     assert w[1] == 0.0
     rest = np.array([0, 2, 3])
-    _, (_, _, expected) = same(descent._solve_row, code, q[rest], a[rest], tau, 0.0, np.empty(3))
+    _, (_, _, expected) = same(row_norms._solve_row, code, q[rest], a[rest], tau, 0.0, np.empty(3))
     assert_allclose(w[rest], expected, rtol=1e-13, atol=0)
 
 
@@ -37,10 +37,10 @@ def test_predict(shared):
 
 
 def test_center():
-    """newton._center: sums are zero in every task, D-weighted differences are kept."""
+    """row_norms._center: sums are zero in every task, D-weighted differences are kept."""
     offsets, D = np.array([0, 2, 5]), np.array([1.0, 2.0, 0.0, 1.0, 3.0])
     total = np.array([3.0, 4.0])
-    _, arrays = same(newton._center, D, offsets, total, np.arange(5.0))
+    _, arrays = same(row_norms._center, D, offsets, total, np.arange(5.0))
     U = arrays[3]
     assert_allclose(np.add.reduceat(U, offsets[:-1]), 0.0, atol=1e-15)
     assert U[2] == 2.0
@@ -49,23 +49,32 @@ def test_center():
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("ridge", [0.0, 0.3])
 def test_block_epoch(code, ridge):
-    """newton.block_epoch is descent.gram_epoch in the other layout."""
+    """row_norms.own_block_epoch is row_norms.gram_epoch in the other layout."""
     _, _, H, rhs, _, threshold, _ = problem()
     H[1, 4] = H[1, :, 4] = 0.0
     rhs[1, 4] = 0.0
     W, G = np.zeros_like(rhs), rhs.copy()
     (_,), arrays = same(
-        descent.gram_epoch, code, H, threshold, ridge, W, G, *np.zeros((3, rhs.shape[0]))
+        row_norms.gram_epoch, code, H, threshold, ridge, W, G, *np.zeros((3, rhs.shape[0]))
     )
     upper = np.ascontiguousarray(np.triu(H).transpose(1, 2, 0))
     W, G = np.zeros_like(rhs.T, order="C"), np.ascontiguousarray(rhs.T)
     args = (code, upper, threshold, ridge)
-    (changed,), (_, _, after, _, moved) = same(newton.block_epoch, *args, W, G, np.empty_like(W))
+    (changed,), (_, _, after, _, moved) = same(
+        row_norms.own_block_epoch, *args, W, G, np.empty_like(W)
+    )
     assert changed
     assert_allclose(after.T, arrays[2], atol=1e-12)
     assert_allclose(moved, after, atol=1e-12)
     (changed,), _ = same(
-        newton.block_epoch, code, upper, threshold + 1e6, ridge, 0 * W, 0 * W, np.empty_like(W)
+        row_norms.own_block_epoch,
+        code,
+        upper,
+        threshold + 1e6,
+        ridge,
+        0 * W,
+        0 * W,
+        np.empty_like(W),
     )
     assert not changed
 
@@ -81,7 +90,7 @@ def test_weighted_move():
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 def test_newton_descent(fit_intercept):
-    """newton.newton_descent minimises the weighted quadratic model, intercepts included."""
+    """row_norms.newton_descent minimises the weighted quadratic model, intercepts included."""
     rng = np.random.default_rng(3)
     each, y, *_ = problem(n=8)
     A, starts, offsets = stacked(each)
@@ -89,7 +98,7 @@ def test_newton_descent(fit_intercept):
     threshold = np.full(6, 0.7)
     start = D * y.ravel()
     args = (2, A, starts, offsets, D, threshold, 0.05, fit_intercept, -1.0, 200)
-    _, arrays = same(newton.newton_descent, *args, np.zeros((3, 6)), start, rtol=1e-7)
+    _, arrays = same(row_norms.newton_descent, *args, np.zeros((3, 6)), start, rtol=1e-7)
     W, U = arrays[5:]
     G = np.stack(
         [A[:, offsets[t] : offsets[t + 1]] @ U[offsets[t] : offsets[t + 1]] for t in range(3)]

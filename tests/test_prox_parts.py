@@ -149,7 +149,7 @@ def test_split(name, seed, shape, step):
     assert new.flags.c_contiguous
     assert_allclose(split.value(new), first.value(new[:d]) + second.value(new[d:]))
     assert split.structure is split
-    assert split.row_code is None
+    assert split.row_norm is None
     # The bound: alpha G is in the dual balls, and the pair costs its support there.
     G = np.random.default_rng(seed + 1).standard_normal(shape)
     [(alpha, cost)] = split.dual_bounds(V, G)

@@ -131,7 +131,7 @@ def test_fit_without_any_writable_cache_folder(tmp_path):
             from malsar_py import _kernels
             print(malsar_py.__file__)
             print(fit(1).tolist())
-            stats = getattr(_kernels.separable.step, "stats", None)
+            stats = getattr(_kernels.row_norms.step, "stats", None)
             print(None if stats is None else stats.cache_path)
             """,
             package=tmp_path,
@@ -150,9 +150,9 @@ def test_fit_without_any_writable_cache_folder(tmp_path):
 def test_the_cache_is_used_where_it_can_be(tmp_path):
     """A first process writes the compiled kernels, a second one reads them."""
     script = """
-        from malsar_py._kernels import separable, spectral, losses, blocks
+        from malsar_py._kernels import row_norms, spectral, losses, blocks
         fit(4)
-        kernels = [k for m in (separable, spectral, losses, blocks) for k in vars(m).values()]
+        kernels = [k for m in (row_norms, spectral, losses, blocks) for k in vars(m).values()]
         stats = [k.stats for k in kernels if hasattr(k, "py_func")]
         print(sum(sum(s.cache_hits.values()) for s in stats))
         """

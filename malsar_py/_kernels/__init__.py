@@ -11,32 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import (
-        block_descent,
         blocks,
-        descent,
-        features,
         fused,
         levels,
         losses,
         mixed,
+        momentum,
         multinomial,
         newton,
-        separable,
+        row_norms,
         spectral,
     )
 
 __all__ = [
-    "block_descent",
     "blocks",
-    "descent",
-    "features",
     "fused",
     "levels",
     "losses",
     "mixed",
+    "momentum",
     "multinomial",
     "newton",
-    "separable",
+    "row_norms",
     "spectral",
 ]
 

@@ -1,7 +1,7 @@
-"""Descent on quadratic models in which every sample of every task has a curvature of its own.
+"""What quadratic models ask in which every sample of every task has a curvature of its own.
 
 They are the second-order models of smooth losses, and squared losses with weights by sample and
-task (missing targets). The row norms are those of ``separable``: 1 is L1, 2 is the row's 2-norm.
+task (missing targets).
 """
 
 from __future__ import annotations
@@ -9,64 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import jit
-
-_SECULAR_STEPS = 50
-
-
-@jit
-def _solve_row(code, q, a, tau, out):
-    """``argmin_w sum_t (a_t/2 w_t^2 - q_t w_t) + tau N(w)``; tasks with a_t <= 0 stay out."""
-    n = q.shape[0]
-    square = 0.0
-    low = np.inf
-    high = 0.0
-    for t in range(n):
-        if a[t] <= 0.0:
-            a[t] = 1.0
-            q[t] = 0.0
-        square += q[t] * q[t]
-        low = min(low, a[t])
-        high = max(high, a[t])
-    if code == 1:
-        for t in range(n):
-            size = abs(q[t]) - tau
-            out[t] = 0.0 if size <= 0.0 else np.copysign(size / a[t], q[t])
-        return
-    norm = np.sqrt(square)
-    if norm <= tau:
-        for t in range(n):
-            out[t] = 0.0
-        return
-    # The length rho of w solves sum (q_t / (a_t rho + tau))^2 = 1; Newton from the left end, on the
-    # reciprocal root of the left side, which is concave in rho.
-    rho = (norm - tau) / high
-    if high > low:
-        for _ in range(_SECULAR_STEPS):
-            phi = 0.0
-            slope = 0.0
-            for t in range(n):
-                inverse = 1.0 / (a[t] * rho + tau)
-                ratio = q[t] * inverse
-                phi += ratio * ratio
-                slope += ratio * ratio * a[t] * inverse
-            change = (np.sqrt(phi) - 1.0) * phi / slope if slope > 0.0 else 0.0
-            rho += change
-            if not change > 1e-15 * rho:
-                break
-    for t in range(n):
-        out[t] = q[t] * rho / (a[t] * rho + tau)
-
-
-@jit
-def _center(D, offsets, total, U):
-    """The best intercepts' share: U sums to zero in every task."""
-    for t in range(total.shape[0]):
-        s = 0.0
-        for i in range(offsets[t], offsets[t + 1]):
-            s += U[i]
-        s /= total[t]
-        for i in range(offsets[t], offsets[t + 1]):
-            U[i] -= s * D[i]
 
 
 @jit
@@ -115,120 +57,6 @@ def weighted_gram(A, starts, offsets, weight, chosen, centered, H):
                     product += own[i] * other[i]
                 H[t, j, m] = product
                 H[t, m, j] = product
-
-
-@jit
-def newton_descent(
-    code,
-    A,
-    starts,
-    offsets,
-    D,
-    threshold,
-    ridge,
-    fit_intercept,
-    reduction,
-    max_epochs,
-    W,
-    U,
-):
-    """Descend on the quadratic model of a smooth loss; returns the epochs.
-
-    ``A`` (k, ...) holds one feature a row, ``D`` the second derivatives per sample, ``U`` minus the
-    model's derivative per sample: at the start the loss's, afterwards ``U = start - D * dz`` for
-    the step dz in the predictions. The first cycle visits all rows, later ones the nonzero rows; it
-    ends when a cycle moves less than ``reduction`` times the first.
-    """
-    n_tasks, k = W.shape
-    h = np.empty((k, n_tasks))
-    total = np.zeros(n_tasks)
-    for t in range(n_tasks):
-        for i in range(offsets[t], offsets[t + 1]):
-            total[t] += D[i]
-    q = np.empty(n_tasks)
-    a = np.empty(n_tasks)
-    new = np.empty(n_tasks)
-    first = 0.0
-    for epoch in range(max_epochs):
-        moved = 0.0
-        for j in range(k):
-            used = epoch == 0
-            for t in range(n_tasks):
-                used = used or W[t, j] != 0.0
-            if not used:
-                continue
-            for t in range(n_tasks):
-                lo, hi = offsets[t], offsets[t + 1]
-                column = A[j, starts[t] : starts[t] + hi - lo]
-                u = U[lo:hi]
-                s = 0.0
-                if epoch == 0:
-                    d = D[lo:hi]
-                    square = 0.0
-                    for i in range(hi - lo):
-                        x = column[i]
-                        s += x * u[i]
-                        square += d[i] * x * x
-                    h[j, t] = square
-                else:
-                    for i in range(hi - lo):
-                        s += column[i] * u[i]
-                a[t] = h[j, t] + ridge
-                q[t] = h[j, t] * W[t, j] + s
-            _solve_row(code, q, a, threshold[j], new)
-            for t in range(n_tasks):
-                delta = new[t] - W[t, j]
-                if delta != 0.0:
-                    moved += h[j, t] * delta * delta
-                    W[t, j] = new[t]
-                    lo, hi = offsets[t], offsets[t + 1]
-                    column = A[j, starts[t] : starts[t] + hi - lo]
-                    u = U[lo:hi]
-                    d = D[lo:hi]
-                    for i in range(hi - lo):
-                        u[i] -= delta * d[i] * column[i]
-        if fit_intercept:
-            _center(D, offsets, total, U)
-        if epoch == 0:
-            first = moved
-        elif moved <= reduction * first:
-            return epoch + 1
-    return max_epochs
-
-
-@jit
-def block_epoch(code, H, threshold, ridge, W, G, change):
-    """One cycle over a block of rows with one Hessian a task; returns whether W changed.
-
-    Row-major: W, G and change are (B, T); H (B, B, T) needs its upper triangle only. W moves by
-    ``change``; G, minus the gradient of the loss at the start, is used up.
-    """
-    n_rows, n_tasks = W.shape
-    a = np.empty(n_tasks)
-    changed = False
-    for j in range(n_rows):
-        q = G[j]
-        w = W[j]
-        d = change[j]
-        h = H[j, j]
-        for t in range(n_tasks):
-            a[t] = h[t] + ridge
-            q[t] += h[t] * w[t]
-        _solve_row(code, q, a, threshold[j], d)
-        moved = 0.0
-        for t in range(n_tasks):
-            new = d[t]
-            d[t] = new - w[t]
-            w[t] = new
-            moved = max(moved, abs(d[t]))
-        if moved > 0.0:
-            changed = True
-            for i in range(j + 1, n_rows):
-                later = G[i]
-                x = H[j, i]
-                for t in range(n_tasks):
-                    later[t] -= x[t] * d[t]
-    return changed
 
 
 @jit

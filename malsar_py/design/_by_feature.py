@@ -42,7 +42,7 @@ class FeatureRows(Design):
             return np.dot(theta.reshape(self.n_tasks, -1), self.A.T)
         out = np.empty((self.n_tasks, self.A.shape[0]))
         if self._small:
-            _kernels.descent.residual_gradient(self.A, self.starts, self.offsets, theta, out)
+            _kernels.row_norms.residual_gradient(self.A, self.starts, self.offsets, theta, out)
             return out
         for g, own in zip(out, self.places, strict=True):
             np.dot(self.A[:, own], theta[own], out=g)

@@ -130,11 +130,11 @@ class Penalty(ABC):
 class Structure(Penalty):
     """A penalty with a prox: what is not quadratic. There is one at most on one W.
 
-    Subclasses say ``value``, ``prox`` and ``bounds_beside``; for a norm see :class:`Norm`. (Inside
-    the package, row-separable ones also name a code of ``_kernels.separable``.)
+    Subclasses say ``value``, ``prox`` and ``bounds_beside``; for a norm see :class:`Norm`. Those that
+    separate over rows may name their norm, "L1" or "L2", as ``row_norm``: working sets ask for it.
     """
 
-    row_code: ClassVar[int | None] = None
+    row_norm: ClassVar[str | None] = None
     # A function of the singular values alone.
     rotation_invariant: ClassVar[bool] = False
     # W is a sum of so many parts, stacked in the solver's variable.

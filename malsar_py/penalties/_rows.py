@@ -36,7 +36,7 @@ class L1(Norm):
     array([[2., 0.]])
     """
 
-    row_code: ClassVar[int | None] = 1
+    row_norm: ClassVar[str | None] = "L1"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.abs(W).sum())
@@ -76,7 +76,7 @@ class RowL2(Norm):
            [ 0. ,  0. ]])
     """
 
-    row_code: ClassVar[int | None] = 2
+    row_norm: ClassVar[str | None] = "L2"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->j", W, W)).sum())
@@ -97,7 +97,7 @@ class WeightedL1(Norm):
 
     weights: FloatArray
 
-    row_code: ClassVar[int | None] = 1
+    row_norm: ClassVar[str | None] = "L1"
 
     def value(self, W: FloatArray) -> float:
         return self.lambda1 * float(self.weights @ np.abs(W).sum(axis=1))

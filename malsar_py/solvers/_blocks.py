@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .. import _kernels
 from .._typing import FloatArray
 
 _MEMORY = 5
@@ -22,8 +23,8 @@ def blocks(n_rows: int, size: int) -> list[slice]:
 
 def penalty_value(code: int, threshold: FloatArray, ridge: float, W: FloatArray) -> float:
     """A row-separable norm with its ridge at W (k, T)."""
-    sizes = np.abs(W).sum(axis=1) if code == 1 else np.sqrt(np.einsum("jt,jt->j", W, W))
-    return float(threshold @ sizes) + 0.5 * ridge * float(np.vdot(W, W))
+    value, squares, *_ = _kernels.row_norms.penalty_terms(code, threshold, 0.0, True, W, W)
+    return float(value) + 0.5 * ridge * float(squares)
 
 
 def descend(

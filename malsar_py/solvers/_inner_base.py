@@ -55,10 +55,3 @@ class Inner(ABC):
 
         ``G`` (T, k) are minus the loss's gradients there; they may be overwritten.
         """
-
-
-def kernel_terms(objective: Objective) -> tuple[int, float]:
-    """The code of the row norm in ``_kernels``, and the ridge."""
-    structure = objective.penalty.structure
-    assert structure is not None and structure.row_code is not None
-    return structure.row_code, objective.penalty.quadratic.ridge

@@ -13,7 +13,8 @@ from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..objective import Pass, QuadraticObjective
 from ._blocks import blocks, descend, penalty_value
-from ._inner_base import Inner, kernel_terms
+from ._inner_base import Inner
+from ._norms import kernel_terms
 
 # Gram matrices of all of so many features are soon made.
 WHOLE_GRAM = 1500
@@ -102,7 +103,7 @@ class ByGram(Inner):
 
     H: FloatArray
     rhs: FloatArray
-    # Layout of _kernels.descent.
+    # Layout of _kernels.row_norms.
     row_major = False
 
     def solve(
@@ -112,7 +113,7 @@ class ByGram(Inner):
         W, G = (W, G.T) if self.row_major else (W.T, G)
         W, G = np.array(W, order="C"), np.ascontiguousarray(G)
         scale, by_row = self.objective.scale, self.row_major
-        gap, epochs = _kernels.descent.gram_descent(
+        gap, epochs = _kernels.row_norms.gram_descent(
             code, self.H, self.rhs, scale, threshold, ridge, goal, self.epochs, by_row, W, G
         )
         return W if by_row else W.T, gap <= goal or epochs < self.epochs
@@ -260,7 +261,7 @@ class Residual(Columns):
         R = self.y.copy()
         for t, own in enumerate(self.segments):
             R[:, own] -= np.dot(W if len(self.segments) < W.shape[0] else W[t], self.A[:, own])
-        gap, epochs = _kernels.descent.residual_descent(
+        gap, epochs = _kernels.row_norms.residual_descent(
             code,
             self.A,
             self.objective.design.starts,
@@ -315,7 +316,7 @@ class Blocks(Columns):
             for rows, H, tau in parts:
                 g = self._gradient(state, rows)
                 d = change[: g.shape[0]]
-                if _kernels.block_descent.block_epoch(code, H, tau, ridge, W[rows], g, d):
+                if _kernels.row_norms.shared_block_epoch(code, H, tau, ridge, W[rows], g, d):
                     self._move(state, rows, d)
 
         def primal(W: FloatArray, state: FloatArray) -> float:
@@ -323,7 +324,7 @@ class Blocks(Columns):
 
         def gap(W: FloatArray, state: FloatArray) -> float:
             gradient = self._gradient(state, slice(None))
-            return _kernels.descent.restricted_gap(
+            return _kernels.row_norms.restricted_gap(
                 code, threshold, ridge, self.objective.scale, True, rhs, W, gradient
             )[1]
 

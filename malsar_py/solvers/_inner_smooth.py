@@ -14,7 +14,7 @@ from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..losses import Evaluation
 from ..objective import Certificate, Objective, Pass
-from ._inner_base import INNER_EPOCHS, Inner, kernel_terms
+from ._inner_base import INNER_EPOCHS, Inner
 from ._inner_weighted import (
     GRAM_FEATURES,
     GRAM_SAMPLES,
@@ -23,6 +23,7 @@ from ._inner_weighted import (
     GramModel,
     ResidualModel,
 )
+from ._norms import by_entries, kernel_terms
 from ._support import support_direction, support_fits
 from .accelerated import solve_accelerated
 from .separation import separates
@@ -84,8 +85,8 @@ class Newton(FeatureInner):
     ) -> tuple[FloatArray, bool]:
         scale = self.objective.scale
         start = point = best = self._start(W, G)
-        code, _ = kernel_terms(self.objective)
-        supports, separate = support_fits(code, self.rows), code == _kernels.separable.L1
+        separate = by_entries(self.objective)
+        supports = support_fits(self.rows, separate)
         # Where descent on the model gains little, the step after it is Newton's on the support.
         on_support = False
         idle, poor, stale = 0, 0, False
@@ -161,16 +162,16 @@ class Newton(FeatureInner):
 
     def _newton_step(self, point: _Point, threshold: FloatArray) -> FloatArray | None:
         """Where Newton's method goes; see ``_support``."""
-        code, ridge = kernel_terms(self.objective)
+        objective = self.objective
         return support_direction(
-            code,
+            by_entries(objective),
             self.rows,
             point.D,
             point.G,
             point.W,
             threshold,
-            ridge,
-            self.objective.fit_intercept,
+            objective.quadratic.ridge,
+            objective.fit_intercept,
         )
 
     def _direction(
@@ -189,7 +190,7 @@ class Newton(FeatureInner):
             return model.descend(point.W, point.theta, point.G, threshold, goal)[0] - point.W
         code, ridge = kernel_terms(objective)
         W = np.array(point.W.T, order="C")
-        _kernels.newton.newton_descent(
+        _kernels.row_norms.newton_descent(
             code,
             self.rows.A,
             self.rows.starts,
@@ -213,8 +214,7 @@ class Newton(FeatureInner):
         objective, rows = self.objective, self.rows
         dz, counts = rows.predict(dW), np.diff(rows.offsets)
         shift = self._intercept_step(point.D, dz)
-        separate = kernel_terms(objective)[0] == _kernels.separable.L1
-        separate = separate and objective.loss.n_columns == 1
+        separate = by_entries(objective) and objective.loss.n_columns == 1
         allowed = _ROUNDING * objective.scale / (rows.n_tasks if separate else 1)
         here = self._values(point.W, point.z, point.b, separate)
         slopes = np.einsum("tj,jt->t", point.G, dW)

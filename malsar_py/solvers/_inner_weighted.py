@@ -18,7 +18,8 @@ from .._typing import FloatArray, IntArray
 from ..design import FeatureRows
 from ..objective import Objective
 from ._blocks import blocks, descend, penalty_value
-from ._inner_base import Inner, kernel_terms
+from ._inner_base import Inner
+from ._norms import kernel_terms
 
 # Gram matrices of every task up to so many features, and so many samples a feature.
 GRAM_FEATURES = 64
@@ -108,7 +109,7 @@ class GramModel(Model):
         rhs = G + np.einsum("tij,tj->ti", self.H, W)
         loss = 0.5 * float(U @ (U * self.inverse))
         base = loss + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G))
-        gap, epochs = _kernels.descent.gram_descent(
+        gap, epochs = _kernels.row_norms.gram_descent(
             code, self.H, rhs, base, threshold, ridge, goal, _GRAM_EPOCHS, False, W, G
         )
         return W.T, gap <= goal or epochs < _GRAM_EPOCHS
@@ -144,7 +145,7 @@ class ResidualModel(Model):
         for t, (a, b) in enumerate(pairwise(offsets.tolist())):
             rhs[t] += self.scaled[:, a:b] @ (W[t] @ self.scaled[:, a:b])
         base = 0.5 * float(R @ R) + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G))
-        gap, epochs = _kernels.descent.residual_descent(
+        gap, epochs = _kernels.row_norms.residual_descent(
             code,
             self.scaled,
             offsets[:-1],
@@ -209,7 +210,7 @@ class BlockModel(Model):
             for rows, H in zip(self.blocks, self.squares, strict=True):
                 A = self.A[rows]
                 d = change[: A.shape[0]]
-                if _kernels.newton.block_epoch(
+                if _kernels.row_norms.own_block_epoch(
                     code, H, threshold[rows], ridge, W[rows], np.dot(A, U), d
                 ):
                     shift = np.einsum("jt,jt->t", self.means[rows], d)
@@ -221,7 +222,7 @@ class BlockModel(Model):
         def gap(W: FloatArray, U: FloatArray) -> float:
             G = np.dot(self.A, U)
             base = self._loss(U) + float(np.vdot(W, G))
-            return _kernels.descent.restricted_gap(code, threshold, ridge, base, True, G, W, G)[1]
+            return _kernels.row_norms.restricted_gap(code, threshold, ridge, base, True, G, W, G)[1]
 
         return descend(
             W,

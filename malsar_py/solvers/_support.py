@@ -27,18 +27,18 @@ _CYCLES, _SLACK, _FLOOR = 100, 1e-9, 1e-11
 _DAMPING, _MORE, _MOST_DAMPING = 1e-14, 1e3, 1e-2
 
 
-def support_fits(code: int, rows: FeatureRows) -> bool:
+def support_fits(rows: FeatureRows, by_entries: bool) -> bool:
     """Whether a step over all these features costs little enough."""
     k, counts = rows.A.shape[0], np.diff(rows.offsets).astype(float)
     small = np.minimum(counts, k)
     work = float((counts * small * k).sum())
-    if code == _kernels.separable.ROW_L2:
+    if not by_entries:
         work += float((small * k**2).sum())
     return work <= _MOST_WORK
 
 
 def support_direction(
-    code: int,
+    by_entries: bool,
     rows: FeatureRows,
     D: FloatArray,
     G: FloatArray,
@@ -54,7 +54,7 @@ def support_direction(
     """
     free = threshold == 0.0
     try:
-        if code == _kernels.separable.ROW_L2:
+        if not by_entries:
             used = np.flatnonzero(W.any(axis=1) | free)
             if not used.size:
                 return None

@@ -16,6 +16,7 @@ from .. import _kernels
 from .._typing import FloatArray
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
+from ._norms import norm_code
 from ._result import History, Result
 from ._workspace import Workspace
 
@@ -68,7 +69,7 @@ def _iterate(
     verbose: int,
 ) -> Result:
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    code = _kernels.separable.NONE if structure is None else structure.row_code
+    code = _kernels.row_norms.NONE if structure is None else norm_code(structure)
     threshold = np.zeros(W0.shape[0])
     if structure is not None and code is not None:
         threshold = structure.row_thresholds(W0.shape[0])
@@ -103,13 +104,13 @@ def _iterate(
             G = objective.gradient(V, lifted_V)
         for _ in range(_MOST_SHORTER):
             if code is not None:
-                uphill, moved = _kernels.separable.step(
+                uphill, moved = _kernels.row_norms.step(
                     code, V, G, W, threshold, length, quadratic.ridge, new
                 )
             else:
                 assert structure is not None
                 new = structure.prox((1.0 - length * quadratic.ridge) * V - length * G, length)
-                uphill, moved = _kernels.separable.momentum_test(V.ravel(), W.ravel(), new.ravel())
+                uphill, moved = _kernels.momentum.momentum_test(V.ravel(), W.ravel(), new.ravel())
             new_lifted = objective.lift(new)
             # The step length comes from an estimate: shorten it if the curvature along the step
             # says so.
@@ -133,8 +134,8 @@ def _iterate(
         following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * momentum * momentum))
         beta = (momentum - 1.0) / following
         momentum = following
-        _kernels.separable.extrapolate(new.ravel(), W.ravel(), beta, V.ravel())
-        _kernels.separable.extrapolate(new_lifted.ravel(), lifted.ravel(), beta, lifted_V.ravel())
+        _kernels.momentum.extrapolate(new.ravel(), W.ravel(), beta, V.ravel())
+        _kernels.momentum.extrapolate(new_lifted.ravel(), lifted.ravel(), beta, lifted_V.ravel())
         W, new = new, W
         lifted = new_lifted
         if n_iter % _CHECK_EVERY == 0 or n_iter == max_iter or n_iter in (1, 2, 5):

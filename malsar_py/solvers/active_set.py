@@ -19,8 +19,9 @@ from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..objective import Objective, Pass, duality_gap
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
-from ._inner_base import Inner, kernel_terms
+from ._inner_base import Inner
 from ._lines import foresee
+from ._norms import kernel_terms
 from ._result import History, Result
 from ._workspace import Known, Workspace
 from .semismooth import semismooth_fits, solve_semismooth
@@ -47,7 +48,7 @@ def solve_active_set(
 ) -> Result:
     """Minimise the objective and its row-separable penalty from ``W0`` to a relative gap."""
     structure = objective.penalty.structure
-    assert structure is not None and structure.row_code is not None
+    assert structure is not None
     n_features, n_tasks = objective.shape
     threshold = structure.row_thresholds(n_features)
     target = tol * objective.scale
@@ -209,7 +210,7 @@ class Survey:
     def objective_at(self, known: Known) -> float:
         """The objective there, with the present penalty."""
         W = np.ascontiguousarray(known.W)
-        value, squares, *_ = _kernels.descent.penalty_terms(
+        value, squares, *_ = _kernels.row_norms.penalty_terms(
             self.code, self.threshold, self.ridge, True, W, W
         )
         return float(known.seen.loss + value + 0.5 * self.ridge * squares)
@@ -220,10 +221,10 @@ class Survey:
         inside = np.zeros(self.sizes.shape[0], dtype=np.bool_)
         inside[working] = True
         G = np.ascontiguousarray(seen.G[:, working].T)
-        value, squares, dot, worst, excess = _kernels.descent.penalty_terms(
+        value, squares, dot, worst, excess = _kernels.row_norms.penalty_terms(
             code, threshold[working], ridge, True, Wk, G
         )
-        outside, more = _kernels.features.survey(code, seen.G, threshold, inside, self.sizes)
+        outside, more = _kernels.row_norms.survey(code, seen.G, threshold, inside, self.sizes)
         if self.free:
             # What is free of the norm cannot be scaled into its dual ball.
             W = np.zeros(self.objective.shape)
@@ -243,4 +244,4 @@ class Survey:
 def active_set_fits(objective: Objective) -> bool:
     """Whether the penalty separates over the rows of W, up to a ridge."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    return structure is not None and structure.row_code is not None and not quadratic.coupled
+    return structure is not None and structure.row_norm is not None and not quadratic.coupled

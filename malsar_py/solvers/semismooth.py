@@ -29,10 +29,10 @@ import numpy as np
 import scipy.linalg
 from scipy.linalg import lapack
 
-from .. import _kernels
 from .._typing import FloatArray, IntArray
 from ..objective import Objective, QuadraticObjective
 from ._equations import Equations
+from ._norms import by_entries
 from ._residuals import residual, task_norms, task_radii
 from ._result import History, Result
 
@@ -71,11 +71,11 @@ def semismooth_fits(objective: Objective, n_active: int) -> bool:
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     if not isinstance(objective, QuadraticObjective) or quadratic.coupled:
         return False
-    if structure is None or structure.row_code is None:
+    if structure is None or structure.row_norm is None:
         return False
     counts = np.minimum(np.diff(objective.design.offsets), n_active + 1).astype(float)
     work = float((counts**2).sum()) * n_active
-    if structure.row_code == _kernels.separable.ROW_L2:
+    if not by_entries(objective):
         work += float(counts.sum()) * n_active**2
     return work <= _MOST_WORK
 
@@ -125,7 +125,7 @@ def solve_semismooth(
         if best.converged or n_iter >= max_iter or idle == _MOST_IDLE:
             break
         if sparse:
-            sizes = _sizes(G, _by_entries(objective)) / threshold
+            sizes = _sizes(G, by_entries(objective)) / threshold
             last, working = working, _grow(working, size, W, sizes)
             size *= 2
             share = 0.1 * share if working is last else _SHARE
@@ -149,12 +149,6 @@ def _certify(objective: Objective, W: FloatArray, theta: FloatArray) -> tuple[An
     loss = float(task_radii(objective) @ task_norms(objective, r))
     found, G = objective.certify_with(W, loss, theta)
     return replace(found, intercepts=intercepts), G
-
-
-def _by_entries(objective: Objective) -> bool:
-    """Whether the norm is a sum over the entries of W, not over its rows."""
-    structure = objective.penalty.structure
-    return structure is not None and structure.row_code == _kernels.separable.L1
 
 
 def _sizes(G: FloatArray, by_entries: bool) -> FloatArray:
@@ -213,7 +207,7 @@ class _Part:
         self.ridge = objective.penalty.quadratic.ridge
         self.threshold, self.radii = threshold, task_radii(objective)
         self.squared = isinstance(objective, QuadraticObjective)
-        self.by_entries = _by_entries(objective)
+        self.by_entries = by_entries(objective)
         design, root = objective.design, np.sqrt(objective.c)
         self.samples = [slice(a, b) for a, b in pairwise(design.offsets.tolist())]
         some = design.restrict(working)
