@@ -75,12 +75,18 @@ def _settle(X: FloatArray, means: FloatArray, c: FloatArray, offsets: IntArray) 
 
 
 def make_design(
-    rows: TaskRows, c: FloatArray, fit_intercept: bool, n_columns: int = 1
+    rows: TaskRows,
+    c: FloatArray,
+    fit_intercept: bool,
+    n_columns: int = 1,
+    *,
+    grand: bool = False,
 ) -> tuple[Design, FloatArray | None]:
     """The design, centred when there are intercepts, and the means (n_tasks, n_features) taken out.
 
     Centring changes nothing but the intercepts; it keeps digits when a column's offset is large.
     Each task has so many columns of W.
+    ``grand``: at the means of all rows, where intercepts that are shrunk are compared.
     """
     X, n_tasks = rows.X, rows.n_tasks
     means = None
@@ -93,7 +99,8 @@ def make_design(
             _settle(X, mean, total, np.array([0, len(X)]))
             means = np.broadcast_to(mean, (n_tasks, X.shape[1]))
         else:
-            means = _centre(X, c, rows.offsets, target)
+            offsets = rows.offsets[[0, -1]] if grand else rows.offsets
+            means = np.broadcast_to(_centre(X, c, offsets, target), (n_tasks, X.shape[1]))
             X = target
     if n_tasks * n_columns == 1 or not (rows.shared or n_tasks == 1):
         # (A column of targets is as good as a vector.)

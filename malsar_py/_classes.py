@@ -51,5 +51,6 @@ def refuse_one_class_tasks(
         raise ValueError(
             f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
             "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            f"with another, or set fit_intercept=False. {_ONE_CLASS_HINT}"
+            "with another, or set fit_intercept=False or intercept_shrinkage > 0. "
+            f"{_ONE_CLASS_HINT}"
         )

@@ -24,7 +24,19 @@ lambda2 : float, default={lambda2}
 
 _PARAMETERS = """\
 {strengths}{own_parameters}fit_intercept : bool, default=True
-    Whether every task has an unpenalised intercept.
+    Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+intercept_shrinkage : float or "reml", default=0.0
+    Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the objective
+    and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0 leaves them
+    free, ``inf`` is one intercept for all tasks. Intercepts are compared at the features' weighted
+    grand mean, so that shifting a column changes nothing. ``kappa / (1 + kappa)`` is how far the
+    intercept of a task of mean weight is drawn. "reml" (squared loss): ``kappa = 1 / (nbar tau)``
+    with nbar the mean of the tasks' total sample weights and tau the variance of random intercepts
+    over that of the noise in a mixed model (restricted maximum likelihood); that is derived for
+    ``task_weight="size"``, which is recommended wherever intercepts are shrunk, lest a row of a
+    small task count more than one of a large task. With kappa > 0 tasks of one class can be fitted,
+    features that are constant within tasks get their effect, and ``unseen="mean"`` predicts with
+    the mean of the tasks' coefficients and b0.
 task_column : int or str, default=None
     Position or name of the column of X that holds the task labels; it is not a feature. With None,
     labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task only.
@@ -63,6 +75,9 @@ tol : float, default=1e-6
     intercepts.
 """
 
+# Names of what a model without shrunk intercepts leaves out.
+SHRINKAGE = ("intercept_shrinkage", "intercept_mean_", "intercept_shrinkage_")
+
 _STAGED = """\
 solver : {solvers}, default="auto"
     How a stage is solved: by accelerated proximal gradient, or by working sets where the penalty
@@ -78,6 +93,10 @@ coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
     Coefficients W', without the label column; 1-D after a fit without task labels.{coef_of_classes}
 intercept_ : ndarray of shape (n_tasks,) or float
     Intercepts b.{intercept_of_classes}
+intercept_mean_ : float
+    With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+intercept_shrinkage_ : float
+    With ``intercept_shrinkage="reml"``: kappa.
 tasks_ : ndarray of shape (n_tasks,)
     Task labels as given, in the order of `coef_`: sorted, ordered categories in
     their order; or the columns of a 2-D y as they are.

@@ -78,17 +78,12 @@ def solve_psd_each(H: FloatArray, B: FloatArray) -> FloatArray:
     return D * np.einsum("rij,rj->ri", Q, inverse * np.einsum("rij,ri->rj", Q, D * B))
 
 
-def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray | None) -> FloatArray:
-    """``D basis'`` with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions.
-
-    ``basis`` (T x r) is orthonormal; None: every direction, the tasks by themselves. A single H
-    (1 x d x d) is that of all tasks, or the sum along the only direction.
-    """
-    return free_solver(gram, basis)(G)
-
-
 def free_solver(gram: FloatArray, basis: FloatArray | None) -> Callable[[FloatArray], FloatArray]:
-    """:func:`solve_free` for several G."""
+    """``D basis'`` with ``sum_t H_t D basis_t basis_t' = G basis``, for any G.
+
+    Newton in free directions: ``basis`` (T x r) is orthonormal; None: every direction, the tasks by
+    themselves. A single H (1 x d x d) is that of all tasks, or the sum along the only direction.
+    """
     if basis is None:
         if gram.shape[0] == 1:
             return psd_solver(gram[0])

@@ -55,6 +55,8 @@ class Prepared:
     objective: Objective
     offset: FloatArray  # (n_tasks,) taken out of the targets
     means: FloatArray | None  # (n_tasks, n_features) taken out of the features
+    common: bool = False  # whether the tasks are drawn to a common model
+    kappa: float = 0.0  # strength of the shrinkage of intercepts, for the data as given
 
     @cached_property
     def squares(self) -> FloatArray | None:
@@ -65,7 +67,7 @@ class Prepared:
         return None if found is None else found[::K]  # (a task's columns have the same)
 
     @cached_property
-    def _omega(self) -> FloatArray:
+    def omega(self) -> FloatArray:
         """Weights of the tasks."""
         columns = np.add.reduceat(self.objective.c, self.objective.design.offsets[:-1])
         return columns[:: self.problem.n_classes]
@@ -78,10 +80,15 @@ class Prepared:
     @cached_property
     def mean_model(self) -> MeanModel:
         """How the model of a task that was not fitted follows from those that were."""
+        if self.common or self.objective.intercepts.tied:
+            # What the tasks are drawn to.
+            n_tasks = self.problem.n_tasks
+            weights = np.ones(n_tasks) if self.objective.intercepts.tied else self.omega
+            return MeanModel(None, self.means, weights / weights.sum())
         sizes = None
         if self.squares is not None:
             sizes = np.add.reduceat(self._weight, self.rows.offsets[:-1])
-        return make_mean_model(self.squares, self.means, sizes, self._omega)
+        return make_mean_model(self.squares, self.means, sizes, self.omega)
 
     def solution(self, result: Result) -> Solution:
         """The result for the data as given."""

@@ -15,12 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
-from sklearn.utils import (
-    assert_all_finite,
-    check_array,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -187,7 +182,8 @@ def resolve_fit(
         order, y, weights, offsets, task_labels = _stacked_blocks(
             estimator, values, weights, keep, labels, source, ordered
         )
-    if classes is not None and getattr(estimator, "fit_intercept", True):
+    kappa = getattr(estimator, "intercept_shrinkage", 0.0)
+    if classes is not None and getattr(estimator, "fit_intercept", True) and not kappa:
         refuse_one_class_tasks(y, weights > 0.0, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)

@@ -58,6 +58,12 @@ class Units:
         found = scaled(float(value), int(power * self.coefficients) - self.objective)
         return min(max(found, _LEAST), _MOST)
 
+    def of_intercepts(self, kappa: float) -> float:
+        """The strength of squares of intercepts, in these units."""
+        if kappa in (0.0, np.inf):
+            return kappa
+        return min(max(scaled(kappa, 2 * self.y - self.objective), _LEAST), _MOST)
+
     def given(self, value: float, power: float) -> float:
         """What :meth:`strength` makes ``value`` of."""
         return scaled(value, self.objective - int(power * self.coefficients))

@@ -20,7 +20,7 @@ from ._certificates import Certificate as Certificate
 from ._certificates import DualPoint as DualPoint
 from ._certificates import Pass as Pass
 from ._certificates import duality_gap as duality_gap
-from ._linalg import conjugate_gradients, free_solver, solve_free
+from ._linalg import conjugate_gradients
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
 from ._protocols import Quadratic as Quadratic
@@ -28,6 +28,8 @@ from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
 from ._typing import FloatArray, IntArray
 from .design import Design
+from .hessian import Hessian, Step
+from .intercepts import Tie, make_intercepts
 from .losses import Evaluation, Loss, Squared, centre
 
 _POWER_STEPS = 20
@@ -48,6 +50,7 @@ class Objective(ABC):
         c: FloatArray,
         penalty: Penalty,
         fit_intercept: bool,
+        shrinkage: float = 0.0,
     ):
         self.design = design
         self.loss = loss
@@ -56,12 +59,16 @@ class Objective(ABC):
         self.penalty = penalty
         self.quadratic = penalty.quadratic
         self.fit_intercept = fit_intercept
+        self.shrinkage = shrinkage
+        self.intercepts = make_intercepts(fit_intercept, shrinkage)
         # Where the search for intercepts starts: the last ones found.
         self._near = np.zeros(design.n_tasks)
         self._energies: FloatArray | None = None
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
         self.scale, self.theta0, self.b0 = self._evaluate(np.zeros_like(y))
+        # Of a quadratic bound on the loss.
+        self.hessian = Hessian(design, self.weights, self.intercepts, fit_intercept)
 
     @property
     def affine(self) -> bool:
@@ -85,7 +92,7 @@ class Objective(ABC):
         """Weights (N,) of a quadratic bound on the loss; of its model at W = 0 if it has none."""
         if self.loss.curvature is None:
             return self.loss.second_derivative(self.y, self.theta0, self.c)
-        return self.loss.curvature * self.c
+        return self.c if self.loss.curvature == 1.0 else self.loss.curvature * self.c
 
     @abstractmethod
     def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
@@ -136,7 +143,11 @@ class Objective(ABC):
         """``-sum conj(-alpha theta)`` as a function of alpha; ``inner`` is ``<W, X' theta>``."""
         theta = found.theta
         assert theta is not None
-        return lambda alpha: self.loss.dual(self.y, theta, self.c, alpha)
+        return self._dual_at(theta)
+
+    def _dual_at(self, theta: FloatArray) -> Callable[[float], float]:
+        cost = self.intercepts.conjugate(theta, self.design.offsets)
+        return lambda alpha: self.loss.dual(self.y, theta, self.c, alpha) - alpha * alpha * cost
 
     def certify_with(
         self, W: FloatArray, loss: float, theta: FloatArray
@@ -170,7 +181,8 @@ class Objective(ABC):
     def on(self, design: Design, features: IntArray) -> Objective:
         """The problem over some features, on a design of these."""
         penalty = self.penalty.restrict(features)
-        other = type(self)(design, self.loss, self.y, self.c, penalty, self.fit_intercept)
+        terms = penalty, self.fit_intercept, self.shrinkage
+        other = type(self)(design, self.loss, self.y, self.c, *terms)
         other._near = self._near.copy()
         return other
 
@@ -220,28 +232,18 @@ class Objective(ABC):
         return self.design.energies(self.weights)
 
     def _evaluate(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
-        found = self.loss.evaluate(
-            self.y,
-            z,
-            self.c,
-            self.design.offsets,
-            self.fit_intercept,
-            self._near if start is None else start,
-        )
+        start = self._near if start is None else start
+        offsets = self.design.offsets
+        found = self.intercepts.evaluate(self.loss, self.y, z, self.c, offsets, start)
         self._near = found.intercepts
         return found
 
     def _make_feasible(self, theta: FloatArray) -> None:
-        if self.fit_intercept:
-            self.loss.feasible(self.y, theta, self.c, self.design.offsets)
+        self.intercepts.feasible(self.loss, self.y, theta, self.c, self.design.offsets)
 
     def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
         self._make_feasible(theta)
-
-        def dual(alpha: float) -> float:
-            return self.loss.dual(self.y, theta, self.c, alpha)
-
-        return DualPoint(value, self.design.adjoint(theta), dual)
+        return DualPoint(value, self.design.adjoint(theta), self._dual_at(theta))
 
     def loss_lipschitz(self) -> float:
         """Estimate of the loss's largest curvature, maybe some per cent too low."""
@@ -267,17 +269,8 @@ class Objective(ABC):
         return max(trace, 0.0) / (design.n_features * design.n_tasks)
 
     def _bounding_hessian(self, V: FloatArray) -> FloatArray:
-        z = self.design.predict(V)
-        if self.fit_intercept:
-            self._center(z, self.weights)
-        return self.design.adjoint(self.weights * z)
-
-    def _center(self, z: FloatArray, weight: FloatArray) -> None:
-        """Subtract each task's weighted mean in place."""
-        starts = self.design.offsets[:-1]
-        total = np.add.reduceat(weight, starts)
-        mean = np.add.reduceat(weight * z, starts) / np.where(total > 0.0, total, 1.0)
-        z -= np.repeat(mean, np.diff(self.design.offsets))
+        """Without what tasks share in their intercepts, which only takes from it."""
+        return self.hessian.each(V)
 
 
 def _quadratic_dual(loss: float, inner: float) -> Callable[[float], float]:
@@ -297,11 +290,11 @@ class QuadraticObjective(Objective):
         c: FloatArray,
         penalty: Penalty,
         fit_intercept: bool,
+        shrinkage: float = 0.0,
     ):
-        super().__init__(design, loss, y, c, penalty, fit_intercept)
+        super().__init__(design, loss, y, c, penalty, fit_intercept, shrinkage)
         # Computed when first asked for, once for all objectives on these data.
         self._kept: dict[str, FloatArray] = {}
-        self._gram_rows: tuple[IntArray, bool, FloatArray] | None = None
         self._by_gram = design.prefers_gram()
 
     @property
@@ -327,6 +320,14 @@ class QuadraticObjective(Objective):
         return _quadratic_dual(found.loss, inner)
 
     def lift(self, W: FloatArray) -> FloatArray:
+        lifted = self.lift_each(W)
+        if self.tie is not None:
+            v, s = self.tie
+            lifted -= v * (float(np.vdot(v, W)) / s)
+        return lifted
+
+    def lift_each(self, W: FloatArray) -> FloatArray:
+        """``H_t w_t``, without what tasks share in their intercepts."""
         if not self._by_gram:
             return self._bounding_hessian(W)
         gram = self.gram()
@@ -336,35 +337,23 @@ class QuadraticObjective(Objective):
         _kernels.blocks.gram_product(gram, W, out)
         return out
 
+    @property
+    def tie(self) -> Tie | None:
+        """V and s of the Hessian ``blkdiag(H_t) - v v' / s``."""
+        return self.hessian.tie
+
     def gram(self) -> FloatArray:
         """Per-task Gram matrices, (T, d, d) or (1, d, d) when all tasks have the same."""
-        if "gram" not in self._kept:
-            self._kept["gram"] = self.design.gram(self.c, self.fit_intercept)
-        return self._kept["gram"]
-
-    def _gram_of(self, rows: Rows, basis: Basis) -> FloatArray:
-        """The Gram matrices of some features, or their sum along the only direction; kept."""
-        each, every = basis is None or basis.shape[1] > 1, isinstance(rows, slice)
-        if "gram" in self._kept or (every and each):
-            return self.gram() if every else self.gram()[:, rows][:, :, rows]
-        index = np.arange(self.shape[0]) if isinstance(rows, slice) else rows
-        last = self._gram_rows
-        if last is None or last[1] != each or not np.array_equal(last[0], index):
-            design = self.design if every else self.design.restrict(index)
-            last = index, each, design.free_gram(self.c, self.fit_intercept, basis)
-            self._gram_rows = last
-        return last[2]
+        return self.hessian.gram()
 
     def _squares(self) -> FloatArray:
-        gram = self._kept.get("gram")
-        if gram is None:
+        if not self.hessian.has_gram:
             return super()._squares()
-        diagonal = np.einsum("tjj->jt", gram)
-        return np.broadcast_to(diagonal, self.shape)
+        return np.broadcast_to(np.einsum("tjj->jt", self.gram()), self.shape)
 
     def set_gram(self, gram: FloatArray) -> None:
         """Take Gram matrices that are known."""
-        self._kept["gram"] = gram
+        self.hessian.set_gram(gram)
 
     def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
         G = lifted - self.rhs
@@ -386,6 +375,9 @@ class QuadraticObjective(Objective):
     def _point_of(W: FloatArray, value: float, G: FloatArray) -> DualPoint:
         return DualPoint(value, G, _quadratic_dual(value, float(np.vdot(W, G))))
 
+    def _free_step(self, G: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
+        return self.hessian.free_step(G, rows, basis)
+
     def loss_lipschitz(self) -> float:
         gram = self.gram() if self._by_gram else None
         if gram is not None and gram.shape[0] * gram.shape[1] ** 3 < _EXACT_EIGEN:
@@ -396,8 +388,7 @@ class QuadraticObjective(Objective):
         self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
     ) -> DualPoint | None:
         # Minimise the loss over what is free: there the shifted W does not pull any more.
-        shift = np.zeros(self.shape)
-        shift[rows] = solve_free(self._gram_of(rows, basis), point.G[rows], basis)
+        shift = self._free_step(point.G, rows, basis)
         moved = self.dual_point(W + shift, lifted + self.lift(shift))
         return DualPoint(moved.loss, moved.G, moved.dual)
 
@@ -418,10 +409,7 @@ class GeneralObjective(Objective):
     def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
         if self.loss.curvature is None:
             return self._departure(lifted, at)
-        z = lifted.copy()
-        if self.fit_intercept:
-            self._center(z, self.weights)
-        return float(np.vdot(z, self.weights * z))
+        return self.intercepts.energy(lifted, self.weights, self.design.offsets)
 
     def _departure(self, step: FloatArray, z: FloatArray) -> float:
         """Twice what the loss at z + step is above its tangent at z.
@@ -444,26 +432,32 @@ class GeneralObjective(Objective):
     ) -> DualPoint | None:
         value, theta, _ = self._evaluate(lifted)
         self._make_feasible(theta)
-        loss, offsets = self.loss, self.design.offsets
+        loss = self.loss
         weight = loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
-        solve = free_solver(design.free_gram(weight, self.fit_intercept, basis), basis)
-
-        def curve(D: FloatArray) -> FloatArray:
-            z = design.predict(D)
-            return loss.curve(self.y, theta, self.c, offsets, z, self.fit_intercept)
-
+        hessian = Hessian(design, weight, self.intercepts, self.fit_intercept)
+        free_step = hessian.free_stepper(slice(None), basis)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            if loss.n_columns == 1:
-                shift = solve(point.G[rows])
-            else:  # the Gram matrices are of a bound
-                shift = conjugate_gradients(
-                    lambda D: design.adjoint(curve(D)), solve, point.G[rows]
-                )
-            theta -= curve(shift)
+            if loss.n_columns > 1:  # the Hessian is that of a bound
+                theta -= self._coupled_step(design, theta, free_step, point.G[rows])
+            else:
+                z = design.predict(free_step(point.G[rows]))
+                self.intercepts.remove(z, weight, design.offsets)
+                theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
         return self._point(W, value, theta)
+
+    def _coupled_step(
+        self, design: Design, theta: FloatArray, free_step: Step, G: FloatArray
+    ) -> FloatArray:
+        """What theta loses in a step after which it has no part of G in free directions."""
+
+        def curve(D: FloatArray) -> FloatArray:
+            z = design.predict(D)
+            return self.loss.curve(self.y, theta, self.c, design.offsets, z, self.fit_intercept)
+
+        return curve(conjugate_gradients(lambda D: design.adjoint(curve(D)), free_step, G))
 
     def model(self, W: FloatArray, z: FloatArray) -> QuadraticObjective:
         """The loss to second order at W with predictions z: least squares on working responses.
@@ -475,14 +469,8 @@ class GeneralObjective(Objective):
         weight = self.loss.model_curvature(self.y, theta, self.c)
         response = z + np.repeat(b, np.diff(self.design.offsets))
         response += np.divide(theta, weight, out=np.zeros_like(theta), where=weight > 0.0)
-        return QuadraticObjective(
-            self.design.any_weights(),
-            Squared(),
-            response,
-            weight,
-            self.penalty,
-            self.fit_intercept,
-        )
+        terms = self.penalty, self.fit_intercept, self.shrinkage
+        return QuadraticObjective(self.design.any_weights(), Squared(), response, weight, *terms)
 
 
 def make_objective(
@@ -492,7 +480,8 @@ def make_objective(
     c: FloatArray,
     penalty: Penalty,
     fit_intercept: bool,
+    shrinkage: float = 0.0,
 ) -> Objective:
-    """The objective class that fits the loss."""
+    """The objective class that fits the loss; ``shrinkage`` is of the intercepts."""
     kind = QuadraticObjective if loss.affine else GeneralObjective
-    return kind(design, loss, y, c, penalty, fit_intercept)
+    return kind(design, loss, y, c, penalty, fit_intercept, shrinkage)

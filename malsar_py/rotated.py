@@ -6,7 +6,8 @@ import numpy as np
 import scipy.linalg
 
 from ._typing import FloatArray
-from .objective import Certificate, QuadraticObjective
+from .intercepts import Tie
+from .objective import Basis, Certificate, QuadraticObjective, Rows
 
 
 class RotatedObjective(QuadraticObjective):
@@ -54,8 +55,19 @@ class RotatedObjective(QuadraticObjective):
         W = self._U @ Z
         return np.ascontiguousarray(W if self._rows is None else self._rows.T @ W)
 
+    @property
+    def tie(self) -> Tie | None:
+        return None  # tasks that share X and weights do not meet
+
     def lift(self, W: FloatArray) -> FloatArray:
         return self.h * W
+
+    def _free_step(self, G: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
+        step = np.divide(G, self.h, out=np.zeros_like(G), where=self.h > 0.0)
+        return step if basis is None else (step @ basis) @ basis.T
+
+    def _squares(self) -> FloatArray:
+        return np.broadcast_to(self.h, self.shape)
 
     def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
         return self.original.full_pass(self.back(W))

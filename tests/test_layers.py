@@ -20,7 +20,8 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 # What each part of the package may import from it, directly. A new module gets its line here.
 _PROXIMAL = {"_kernels", "prox", "penalties"}
 _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
-_SMOOTH = _DATA | {"_protocols", "objective", "rotated", "parts", "solvers"}
+_SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "objective", "rotated", "parts"}
+_SMOOTH |= {"solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
 _CORE |= {"_standins", "_weights"}
@@ -57,8 +58,10 @@ MAY_IMPORT = {
     "graphs": set(),
     "_protocols": set(),
     "_certificates": set(),
-    "objective": _DATA | {"_protocols", "_certificates"},
-    "rotated": _DATA | {"objective"},
+    "intercepts": {"losses"},
+    "hessian": {"_linalg", "_protocols", "design", "intercepts"},
+    "objective": _DATA | {"_protocols", "_certificates", "hessian", "intercepts"},
+    "rotated": _DATA | {"intercepts", "objective"},
     "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
     "_solution": {"_centring", "_labels", "_mean_model", "_tasks", "_units"}

@@ -7,5 +7,7 @@ from ._estimator import TaskEstimator as TaskEstimator
 from ._penalized import NONNEGATIVE as NONNEGATIVE
 from ._penalized import BeyondData as BeyondData
 from ._penalized import MultiTaskEstimator as MultiTaskEstimator
+from ._shrinkage import intercept_variance as intercept_variance
+from ._shrinkage import reml_shrinkage as reml_shrinkage
 from ._targets import MultiTaskClassifier as MultiTaskClassifier
 from ._targets import MultiTaskRegressor as MultiTaskRegressor

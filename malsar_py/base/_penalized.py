@@ -30,6 +30,7 @@ from ..parts import by_parts
 from ..penalties import Penalty
 from ..solvers import Result, Workspace, separates, solve
 from ._estimator import TaskEstimator
+from ._shrinkage import shrinkage_of
 
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
@@ -49,6 +50,7 @@ class MultiTaskEstimator(TaskEstimator):
 
     lambda1: float = 0.1
     lambda2: float = 0.0
+    intercept_shrinkage: float | str = 0.0
     task_weight: str | Mapping[Any, float] = "equal"
     solver: str = "auto"
     tol: float = 1e-6
@@ -74,6 +76,7 @@ class MultiTaskEstimator(TaskEstimator):
         **TaskEstimator._parameter_constraints,
         "lambda1": NONNEGATIVE,
         "lambda2": NONNEGATIVE,
+        "intercept_shrinkage": [Interval(Real, 0, np.inf, closed="both"), StrOptions({"reml"})],
         "task_weight": [StrOptions({"equal", "size"}), Mapping],
         "solver": [StrOptions({"auto", "apg", "active-set", "closed-form"})],
         "tol": [Interval(Real, 0, None, closed="neither")],
@@ -100,6 +103,10 @@ class MultiTaskEstimator(TaskEstimator):
         """Whether the penalty is quadratic, with lambda2 as its ridge."""
         return False
 
+    def _needs_ridge(self) -> bool:
+        """Whether lambda2 alone bounds what the tasks have in common."""
+        return self._quadratic()
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
 
@@ -110,6 +117,7 @@ class MultiTaskEstimator(TaskEstimator):
         solve = partial(self._solve, objective, W0)
         _, result, solution = solved(self, prepared, objective, solve, self._given())
         self._set_solution(rows, result, solution, prepared.problem)
+        self._set_shrinkage(prepared)
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
         self._warn_constant(prepared)
@@ -127,13 +135,28 @@ class MultiTaskEstimator(TaskEstimator):
         self._mean_intercept: Any = intercept if several else float(intercept[0])
         self._describe(solution.W, problem)
 
-    def _targets(self, rows: TaskRows) -> tuple[TaskRows, Loss]:
+    def _set_shrinkage(self, prepared: Prepared) -> None:
+        own = {
+            "intercept_mean_": self._mean_intercept if prepared.kappa > 0.0 else None,
+            "intercept_shrinkage_": prepared.kappa if self.intercept_shrinkage == "reml" else None,
+        }
+        self._set_or_forget(own)
+
+    def _set_or_forget(self, attributes: Mapping[str, Any]) -> None:
+        """Set attributes; those that are None were of another fit."""
+        for name, value in attributes.items():
+            if value is not None:
+                setattr(self, name, value)
+            elif name in vars(self):
+                delattr(self, name)
+
+    def _targets(self, rows: TaskRows, free_intercepts: bool) -> tuple[TaskRows, Loss]:
         """The rows with the targets as the loss takes them, and the loss."""
         loss = self._loss(rows)
         if rows.classes is not None:
             return rows, loss
         y = loss.check_targets(
-            rows.y, rows.sample_weight, rows.offsets, rows.tasks, self.fit_intercept
+            rows.y, rows.sample_weight, rows.offsets, rows.tasks, free_intercepts
         )
         return replace(rows, y=y), loss
 
@@ -141,23 +164,28 @@ class MultiTaskEstimator(TaskEstimator):
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
         omega = task_weights(rows, self.task_weight)
-        if not self.fit_intercept:
+        kappa = shrinkage_of(self, rows)
+        free = self.fit_intercept and kappa == 0.0
+        if not free:
             rows = rows.with_means()
-        rows, loss = self._targets(rows)
+        rows, loss = self._targets(rows, free)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)
         problem = Problem(rows.tasks, rows.X.shape[1], units, n_classes=loss.n_columns)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
-        design, means = make_design(rows, c, self.fit_intercept, loss.n_columns)
+        design, means = make_design(rows, c, self.fit_intercept, loss.n_columns, grand=not free)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            y, offset = loss.centered(y, c, rows.offsets)
+            offsets = rows.offsets if free else rows.offsets[[0, -1]]
+            y, offset = loss.centered(y, c, offsets)
+            offset = np.broadcast_to(offset, rows.n_tasks)
         if means is not None and rows.stands_for is not None:
             means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
         y, c = loss.targets_by_column(y, c, rows.offsets), loss.by_column(c, rows.offsets)
-        objective = by_parts(make_objective(design, loss, y, c, penalty, self.fit_intercept))
+        terms = penalty, self.fit_intercept, units.of_intercepts(kappa)
+        objective = by_parts(make_objective(design, loss, y, c, *terms))
         at_zero = np.zeros(objective.shape)
         problem = replace(
             problem,
@@ -166,16 +194,21 @@ class MultiTaskEstimator(TaskEstimator):
         )
         if problem.units != PLAIN or not moderate(self, given):
             objective = objective.with_penalty(penalty_in_units(self, problem, given))
-        return Prepared(rows, problem, objective, offset, means)
+        common = bool(getattr(self, "common", False))
+        return Prepared(rows, problem, objective, offset, means, common, kappa)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one."""
         problem = replace(prepared.problem, slope=None)  # no strength is too weak
-        _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
         # At strength 1, so that the term is there.
-        found = penalty_in_units(self, problem, self._given(lambda1=1.0)).lambda1_max(G0)
+        penalty = penalty_in_units(self, problem, self._given(lambda1=1.0))
+        found = penalty.lambda1_max(self._slope(prepared))
         power = self._strengths["lambda1"]
         return None if found is None else problem.units.given(found, power)
+
+    def _slope(self, prepared: Prepared) -> FloatArray:
+        """Minus the loss's gradient (n_features, n_tasks) at the model without the first term."""
+        return prepared.objective.full_pass(np.zeros(prepared.objective.shape))[1]
 
     def _solve(
         self,
@@ -259,6 +292,8 @@ class MultiTaskEstimator(TaskEstimator):
     def _warn_constant(self, prepared: Prepared) -> None:
         if prepared.means is None or prepared.problem.n_tasks in (1, len(prepared.rows.X)):
             return
+        if prepared.kappa > 0.0:
+            return  # shrunk intercepts leave it its effect
         constant = constant_within_tasks(prepared.squares, prepared.means)
         if constant.any():
             names = prepared.rows.feature_names[constant]
@@ -266,6 +301,6 @@ class MultiTaskEstimator(TaskEstimator):
                 self,
                 f"Constant within every task: {show_labels(names)}. What such a feature does is "
                 "inside the tasks' intercepts, and it tells nothing about new tasks. Leave it out, "
-                "or fit with fit_intercept=False and a column of ones.",
+                "or shrink the intercepts (intercept_shrinkage > 0), which leaves it its effect.",
                 stacklevel=4,
             )

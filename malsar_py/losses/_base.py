@@ -126,13 +126,8 @@ class Loss(ABC):
         v: FloatArray,
         fit_intercept: bool,
     ) -> FloatArray:
-        """``c loss'' (v + s)``; s, with intercepts, is what the best ones do about v."""
-        weight = self.second_derivative(y, theta, c)
-        if not fit_intercept:
-            return weight * v
-        total = np.add.reduceat(weight, offsets[:-1])
-        mean = np.add.reduceat(weight * v, offsets[:-1]) / np.where(total > 0.0, total, 1.0)
-        return weight * (v - np.repeat(mean, np.diff(offsets)))
+        """``c loss'' (v + s)`` of several predictions; s, with intercepts, is what these do."""
+        raise TypeError(f"{type(self).__name__} has one prediction a sample: see second_derivative")
 
     @abstractmethod
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:

@@ -104,6 +104,7 @@ class Multinomial(Loss):
         v: FloatArray,
         fit_intercept: bool,
     ) -> FloatArray:
+        """``c loss'' (v + s)``; s, with intercepts, is what the best ones do about v."""
         out = np.empty_like(v)
         _kernels.multinomial.curve(y, theta, c, offsets, self.n_classes, fit_intercept, v, out)
         return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._intercepts import variance_ratio as variance_ratio
 from ._regressor import MixedEffectsRegressor
 from ._report import FitReport
 

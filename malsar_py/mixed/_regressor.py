@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._docs import document
+from .._docs import SHRINKAGE, document
 from .._tasks import TaskRows, check_features, resolve_fit, resolve_predict
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray
@@ -28,7 +28,10 @@ from ._names import appended_labels, chosen_features
 from ._report import FitReport, make_report
 from ._statistics import TaskStatistics, make_frame, task_statistics
 
-_HIDDEN = ("loss", "lambda1", "lambda2", "task_weight", "solver", "warm_start", "verbose")
+_HIDDEN = (
+    *("loss", "lambda1", "lambda2", "intercept_shrinkage"),
+    *("task_weight", "solver", "warm_start", "verbose"),
+)
 _LEVEL = Interval(Real, 0, 1, closed="neither")
 
 
@@ -36,6 +39,7 @@ _LEVEL = Interval(Real, 0, 1, closed="neither")
     "regressor",
     without=(
         *_HIDDEN,
+        *SHRINKAGE,
         *("fit_intercept", "unseen", "tol", "max_iter"),
         *("dual_gap_", "relative_gap_", "objective_", "objective_iterations_", "n_iter_"),
     ),
@@ -186,6 +190,7 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     lambda1: float = field(default=0.0, init=False)
     lambda2: float = field(default=0.0, init=False)
     task_weight: str | Mapping[Any, float] = field(default="size", init=False)
+    intercept_shrinkage: float = field(default=0.0, init=False)
     loss: str = field(default="squared", init=False)
     solver: str = field(default="auto", init=False)
     warm_start: bool = field(default=False, init=False)

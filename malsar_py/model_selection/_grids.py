@@ -87,4 +87,4 @@ def read_grids(
 
 def _takes_ridges(model: MultiTaskEstimator) -> bool:
     """Whether lambda2 = 0 would leave the common model without any penalty."""
-    return model._quadratic() and model.lambda2 == 0.0
+    return model._needs_ridge() and model.lambda2 == 0.0

@@ -31,6 +31,7 @@ from ._grids import read_grids, read_settings
 from ._moment_scores import check_summary_search
 from ._results import Judged, find_edges, read_scores, results
 from ._scoring import read_scoring
+from ._shrinkages import with_shrinkages
 from ._solve import warn_missed
 from ._splits import make_splits
 from ._template import Setting, Template, heeded, transform
@@ -74,10 +75,16 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     lambda2 : "auto", array-like or None, default="auto"
         Values of `lambda2` in [0, inf), combined with all others. None: the estimator's own. "auto"
         is that too, but for quadratic models (MeanRegularized, and Graph with ``lambda3=0``;
-        regressors and classifiers) whose own `lambda2` is 0 and not in `param_grid`: these leave
+        regressors and classifiers) and JointFeature, TraceNorm and TaskRelationship with
+        ``common=True``, whose own `lambda2` is 0 and not in `param_grid`: these leave
         what the tasks have in common without any penalty, which fails where rows are few beside
         features. They get {0, 0.01, 0.1, 1} times ``mean_t tr(H_t) / n_features``, the scale of the
         loss that :func:`lambda1_max` returns for them.
+    intercept_shrinkage : "auto", array-like or None, default=None
+        Values of `intercept_shrinkage` in [0, inf], combined with all others. None: the
+        estimator's own. "auto": {0, 1, 10} times the value "reml" of the squared loss; for other
+        losses (and where the data are too few for that) {0, 0.03, 0.1, 0.3, 1, 3, inf} times the
+        mean weight of the tasks, without 0 if a task has one class only.
     param_grid : dict or list of dicts, default=None
         Values of further parameters as for `GridSearchCV`, such as ``{"n_clusters": [2, 3]}``; in
         a pipeline with the step's name, ``{"clusteredregressor__n_clusters": [2, 3]}``. Settings
@@ -190,6 +197,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         "estimator": [HasMethods(["fit"])],
         "lambda1": [StrOptions({"auto"}), "array-like", numbers.Real],
         "lambda2": [StrOptions({"auto"}), "array-like", numbers.Real, None],
+        "intercept_shrinkage": [StrOptions({"auto"}), "array-like", numbers.Real, None],
         "param_grid": [dict, list, None],
         "n_lambdas": [Interval(numbers.Integral, 1, None, closed="left")],
         "cv": ["cv_object"],
@@ -207,6 +215,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         *,
         lambda1: Any = "auto",
         lambda2: Any = "auto",
+        intercept_shrinkage: Any = None,
         param_grid: Any = None,
         n_lambdas: int = 50,
         cv: Any = None,
@@ -220,6 +229,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.estimator = estimator
         self.lambda1 = lambda1
         self.lambda2 = lambda2
+        self.intercept_shrinkage = intercept_shrinkage
         self.param_grid = param_grid
         self.n_lambdas = n_lambdas
         self.cv = cv
@@ -287,6 +297,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
             # What no step requests is refused before the work rather than after it.
             given = {name: value for name, value in data.metadata.items() if value is not None}
             process_routing(self.estimator, "fit", **given)
+        settings = with_shrinkages(template, data, settings, self.intercept_shrinkage)
         key = f"{template.prefix}lambda2"
         ours = isinstance(self.lambda2, str) and not any(key in setting for setting in settings)
         settings, lambda1 = read_grids(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from .._docs import document
+from .._docs import SHRINKAGE, document
 from .._tasks import TaskRows
 from .._typing import FloatArray
 from .._units import shifted
@@ -21,7 +22,7 @@ from ..solvers import Result, Workspace, noise_levels, solve_square_root
     noise_levels_ : ndarray of shape (n_tasks,)
         Root mean square of each task's residuals, in the units of y; (nearly) 0 for a task that is
         interpolated.""",
-    without=("loss",),
+    without=("loss", *SHRINKAGE),
 )
 @dataclass(kw_only=True, eq=False, repr=False)
 class CalibratedJointFeatureRegressor(MultiTaskRegressor):
@@ -85,6 +86,14 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     """
 
     loss: str | Loss = field(default="squared", init=False)
+    # Noise levels are of tasks by themselves.
+    intercept_shrinkage: float = field(default=0.0, init=False)
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        name: constraint
+        for name, constraint in MultiTaskRegressor._parameter_constraints.items()
+        if name not in ("loss", "intercept_shrinkage")
+    }
 
     def _loss(self, rows: TaskRows) -> Loss:
         return SquareRoot()

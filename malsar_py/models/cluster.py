@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -17,50 +18,55 @@ from .._typing import FloatArray, IntArray
 from ..base import (
     BeyondData,
     MultiTaskClassifier,
-    MultiTaskEstimator,
     MultiTaskRegressor,
     Problem,
 )
-from ..penalties import Penalty, Ridge, SpectralBox, per_task, whole_tasks
+from ..penalties import MeanCoupling, Penalty, Ridge, SpectralBox, Structure, per_task, whole_tasks
 from ..prox import box_theta
+from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 
-_OWN_PARAMETERS = """\
+_OWN_PARAMETERS = f"""\
+{COMMON_PARAMETER}
     n_clusters : int, default=2
         Number k of clusters of tasks, in [1, n_tasks]; with one task it is capped at 1.
     random_state : int, RandomState instance or None, default=None
         Seed of the k-means that reads `task_labels_` off the membership matrix; the coefficients
         do not depend on it."""
 
-_OWN_ATTRIBUTES = """\
+_OWN_ATTRIBUTES = f"""\
     task_membership_ : ndarray of shape (n_tasks, n_tasks)
         The minimising M: near 1/size within a cluster of that size, near 0 between clusters.
     task_labels_ : ndarray of shape (n_tasks,)
-        Cluster 0, ..., n_clusters - 1 of each task: k-means on the top k eigenvectors of M."""
+        Cluster 0, ..., n_clusters - 1 of each task: k-means on the top k eigenvectors of M.
+{COMMON_ATTRIBUTES}"""
 
 
-_SUBSPACE_PARAMETERS = """\
+_SUBSPACE_PARAMETERS = f"""\
+{COMMON_PARAMETER}
     n_components : int, default=2
         Dimension k of the shared subspace, in [1, n_tasks]; with one task it is capped at 1."""
 
-_SUBSPACE_ATTRIBUTES = """\
+_SUBSPACE_ATTRIBUTES = f"""\
     components_ : ndarray of shape (min(n_components, n_features), n_features)
         Orthonormal basis of the shared subspace: the top eigenvectors of the minimising M, the one
-        that the coefficients use most first."""
+        that the coefficients use most first.
+{COMMON_ATTRIBUTES}"""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _SpectralBox(MultiTaskEstimator):
+class _SpectralBox(CommonPart):
     """Ridge lambda2 along the best k directions, lambda1 + lambda2 along the others, relaxed."""
 
     lambda2: float = 0.1
 
     _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **MultiTaskEstimator._parameter_constraints,
+        **CommonPart._parameter_constraints,
         "lambda2": [Interval(Real, 0, None, closed="neither")],
     }
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda2": "size"}
+    _ridge_on_all: ClassVar[bool] = False
     # The parameter that is k.
     _dimension: ClassVar[str]
 
@@ -78,15 +84,24 @@ class _SpectralBox(MultiTaskEstimator):
         shape = self._shape(problem)
         k = self._k(shape[1])
         if lambda1 == 0.0 or k >= min(shape):
-            return Ridge(lambda2)  # what the penalty is in these limits
-        return self._box(SpectralBox(lambda1, lambda2, k), problem)
+            # What the penalty is in these limits.
+            return MeanCoupling(lambda2, problem.n_tasks) if self.common else Ridge(lambda2)
+        return self._around(self._box(SpectralBox(lambda1, lambda2, k), problem))
 
     def _shape(self, problem: Problem) -> tuple[int, int]:
         """Of the matrix whose singular values are penalised."""
         return problem.n_features, problem.n_columns
 
-    def _box(self, box: SpectralBox, problem: Problem) -> Penalty:
+    def _box(self, box: SpectralBox, problem: Problem) -> Structure:
         return box
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        super()._describe(W, problem)
+        self._read_off(self.coef_specific_.T if self.common else W, problem)
+
+    @abstractmethod
+    def _read_off(self, W: FloatArray, problem: Problem) -> None:
+        """Set what the model reads off W, or off what the tasks add to the common model."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -108,10 +123,10 @@ class _Clustered(_SpectralBox):
     def _shape(self, problem: Problem) -> tuple[int, int]:
         return problem.n_features * problem.n_classes, problem.n_tasks
 
-    def _box(self, box: SpectralBox, problem: Problem) -> Penalty:
+    def _box(self, box: SpectralBox, problem: Problem) -> Structure:
         return per_task(box, problem.n_classes)  # clusters are of tasks, with all their classes
 
-    def _describe(self, W: FloatArray, problem: Problem) -> None:
+    def _read_off(self, W: FloatArray, problem: Problem) -> None:
         k, W = self._k(problem.n_tasks), whole_tasks(W, problem.n_classes)
         self.task_membership_, directions = _membership(W, k, self.lambda1, self.lambda2)
         self.task_labels_ = _kmeans(directions, k, self.random_state)
@@ -131,7 +146,7 @@ class _SharedSubspace(_SpectralBox):
         "n_components",
     )
 
-    def _describe(self, W: FloatArray, problem: Problem) -> None:
+    def _read_off(self, W: FloatArray, problem: Problem) -> None:
         # M shares the eigenvectors of WW', in the same order.
         directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)[0].T
         top = directions[: self._k(problem.n_columns)]

@@ -14,7 +14,7 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._centring import sample_shares
-from .._docs import document
+from .._docs import SHRINKAGE, document
 from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
 from .._limits import within_floats
@@ -90,7 +90,7 @@ class PreparedFunctions:
     own_parameters=_OWN_PARAMETERS,
     own_attributes=_OWN_ATTRIBUTES,
     lambda2="0.1",
-    without=("loss", "solver", "warm_start", "coef_", "coef_feature_names_"),
+    without=("loss", "solver", "warm_start", "coef_", "coef_feature_names_", *SHRINKAGE),
 )
 @dataclass(kw_only=True, eq=False, repr=False)
 class SeparableKernelRegressor(MultiTaskRegressor):
@@ -165,13 +165,14 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     kernel_params: dict[str, Any] | None = None
     # One linear system: nothing to choose, nothing to start from.
     loss: str = field(default="squared", init=False)
+    intercept_shrinkage: float = field(default=0.0, init=False)
     solver: str = field(default="auto", init=False)
     warm_start: bool = field(default=False, init=False)
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
         for name, constraint in MultiTaskRegressor._parameter_constraints.items()
-        if name not in ("loss", "solver", "warm_start")
+        if name not in ("loss", "solver", "warm_start", "intercept_shrinkage")
     } | {
         "kernel": [StrOptions({*PAIRWISE_KERNEL_FUNCTIONS, "precomputed"}), callable],
         "task_kernel": "no_validation",  # checked against the tasks

@@ -12,36 +12,38 @@ from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
     MultiTaskClassifier,
-    MultiTaskEstimator,
     MultiTaskRegressor,
     Problem,
 )
 from ..penalties import L1, ColumnL2, Penalty, Ridge, Split, TraceBall, TraceNorm
 from ..prox import singular_values
+from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._two_part import TwoPart
 
 # The prox sets singular values to zero; what rounding leaves of them lies far below this share of
 # the largest.
 _RANK_CUTOFF = 1e-10
 
-_OWN_ATTRIBUTES = """\
+_OWN_ATTRIBUTES = f"""\
     rank_ : int
-        Rank of `coef_`: singular values above 1e-10 times the largest."""
+        Rank of `coef_`: singular values above 1e-10 times the largest.
+{COMMON_ATTRIBUTES}"""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TraceNorm(MultiTaskEstimator):
+class _TraceNorm(CommonPart):
     _couples = True
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return TraceNorm(lambda1) + Ridge(lambda2)
+        return self._around(TraceNorm(lambda1)) + Ridge(lambda2)
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
+        super()._describe(W, problem)
         s = singular_values(W)
         self.rank_ = int((s > _RANK_CUTOFF * s.max(initial=0.0)).sum())
 
 
-@document("regressor", own_attributes=_OWN_ATTRIBUTES)
+@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_OWN_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
@@ -82,7 +84,7 @@ class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_attributes=_OWN_ATTRIBUTES)
+@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=_OWN_ATTRIBUTES)
 class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     """Low-rank logistic regression (trace norm): the tasks' models lie in a common subspace.
 

@@ -32,6 +32,7 @@ from ..penalties import (
     per_task,
     whole_tasks,
 )
+from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -286,15 +287,17 @@ class GraphClassifier(_Graph, MultiTaskClassifier):
     """
 
 
-_RELATION_ATTRIBUTES = """\
+_RELATION_ATTRIBUTES = f"""\
     task_covariance_ : ndarray of shape (n_tasks, n_tasks)
         The minimising Omega, ``(W'W)^(1/2)`` divided by its trace; I/n_tasks if W = 0.
     task_correlation_ : ndarray of shape (n_tasks, n_tasks)
-        The same scaled to ones on the diagonal; a task without coefficients is related to none."""
+        The same scaled to ones on the diagonal; a task without coefficients is related to none.
+        With ``common=True`` both are of what the tasks add to the common model.
+{COMMON_ATTRIBUTES}"""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TaskRelationship(MultiTaskEstimator):
+class _TaskRelationship(CommonPart):
     _couples = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
@@ -303,10 +306,11 @@ class _TaskRelationship(MultiTaskEstimator):
         ridge = Ridge(lambda2)
         if lambda1 == 0.0:
             return ridge
-        return per_task(SquaredTraceNorm(lambda1), problem.n_classes) + ridge
+        return self._around(per_task(SquaredTraceNorm(lambda1), problem.n_classes)) + ridge
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        W = whole_tasks(W, problem.n_classes)
+        super()._describe(W, problem)
+        W = whole_tasks(self.coef_specific_.T if self.common else W, problem.n_classes)
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
         total = s.sum()
@@ -318,7 +322,7 @@ class _TaskRelationship(MultiTaskEstimator):
         np.fill_diagonal(self.task_correlation_, 1.0)
 
 
-@document("regressor", own_attributes=_RELATION_ATTRIBUTES)
+@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
@@ -367,7 +371,7 @@ class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_attributes=_RELATION_ATTRIBUTES)
+@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
 class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
     """Task relationship learning (MTRL), logistic: the tasks' covariance is learnt.
 

@@ -3,19 +3,85 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
 
 from .._docs import document
-from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
-from ..penalties import L1, Penalty, Ridge, RowL2
+from .._tasks import TaskRows
+from .._typing import FloatArray
+from ..base import MultiTaskClassifier, MultiTaskRegressor, Problem
+from ..penalties import L1, CommonL1, DataShared, Penalty, Ridge, RowL2
+from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
+
+_LASSO_PARAMETERS = """\
+    common : bool, default=False
+        Whether ``W = m 1' + V`` with a common model m that has an L1 norm of its own, the
+        data-shared lasso [2]_: the norm is then ``lambda1 (common_weight sum_j |m_j| + sum_jt
+        |v_jt|)``, and lambda2 must be 0.
+    common_weight : float, default=None
+        Weight of the common model's norm, in (0, inf); None: ``sqrt(n_tasks)``. From n_tasks on m
+        is 0."""
+
+_LASSO_ATTRIBUTES = """\
+    coef_common_ : ndarray of shape (n_features,)
+        With ``common=True``: the common model m.
+    coef_specific_ : ndarray of shape (n_tasks, n_features)
+        With ``common=True``: what each task adds, V'."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Lasso(MultiTaskEstimator):
+class _Lasso(CommonPart):
+    common_weight: float | None = None
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CommonPart._parameter_constraints,
+        "common_weight": [Interval(Real, 0, None, closed="neither"), None],
+    }
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (
+        *CommonPart._penalty_parameters,
+        "common_weight",
+    )
+    # The common model has a norm of its own, and no ridge.
+    _moves_zero: ClassVar[bool] = False
+    _ridge_on_all: ClassVar[bool] = False
+
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return L1(lambda1) + Ridge(lambda2)
+        if not self.common:
+            return L1(lambda1) + Ridge(lambda2)
+        if lambda1 == 0.0 or lambda2 > 0.0:
+            raise ValueError(
+                f"common=True splits the coefficients of {type(self).__name__} into two parts with "
+                f"a norm each, which needs lambda1 > 0 and lambda2 = 0, got lambda1={lambda1}"
+                f" and lambda2={lambda2}."
+            )
+        weight = self.common_weight
+        mu = lambda1 * (np.sqrt(problem.n_tasks) if weight is None else weight)
+        return DataShared(CommonL1(float(mu)), L1(lambda1))
+
+    def _start(self, rows: TaskRows) -> FloatArray:
+        W = super()._start(rows)
+        if not self.common:
+            return W
+        specific = getattr(self, "coef_specific_", None)
+        if not W.any() or specific is None:
+            return np.zeros((2 * W.shape[0], W.shape[1]))
+        return np.concatenate(
+            [np.repeat(self.coef_common_[:, None], W.shape[1], axis=1), specific.T]
+        )
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        if not self.common:
+            super()._describe(W, problem)
+            return
+        common, specific = np.split(W, 2)
+        self.coef_common_ = common[:, 0].copy()
+        self.coef_specific_ = np.ascontiguousarray(specific.T)
 
 
-@document("regressor")
+@document("regressor", own_parameters=_LASSO_PARAMETERS, own_attributes=_LASSO_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class LassoRegressor(_Lasso, MultiTaskRegressor):
     """Sparse coefficients, every task on its own (L1), with one lambda for all.
@@ -47,6 +113,8 @@ class LassoRegressor(_Lasso, MultiTaskRegressor):
     ----------
     .. [1] R. Tibshirani, "Regression shrinkage and selection via the lasso", J. Royal Statistical
        Society B 58, 1996.
+    .. [2] S. M. Gross, R. Tibshirani, "Data shared lasso: a novel tool to discover uplift",
+       Computational Statistics and Data Analysis 101, 2016.
 
     Examples
     --------
@@ -59,7 +127,7 @@ class LassoRegressor(_Lasso, MultiTaskRegressor):
     """
 
 
-@document("classifier")
+@document("classifier", own_parameters=_LASSO_PARAMETERS, own_attributes=_LASSO_ATTRIBUTES)
 class LassoClassifier(_Lasso, MultiTaskClassifier):
     """Sparse logistic regression, every task on its own (L1), with one lambda for all.
 
@@ -85,6 +153,8 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
     ----------
     .. [1] R. Tibshirani, "Regression shrinkage and selection via the lasso", J. Royal Statistical
        Society B 58, 1996.
+    .. [2] S. M. Gross, R. Tibshirani, "Data shared lasso: a novel tool to discover uplift",
+       Computational Statistics and Data Analysis 101, 2016.
 
     Examples
     --------
@@ -98,12 +168,12 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _JointFeature(MultiTaskEstimator):
+class _JointFeature(CommonPart):
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return RowL2(lambda1) + Ridge(lambda2)
+        return self._around(RowL2(lambda1)) + Ridge(lambda2)
 
 
-@document("regressor")
+@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=COMMON_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
@@ -152,7 +222,7 @@ class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """
 
 
-@document("classifier")
+@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=COMMON_ATTRIBUTES)
 class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
     """Joint feature selection (L2,1) for classification: a feature counts for all tasks or none.
 

@@ -18,6 +18,9 @@ from ._base import Composite as Composite
 from ._base import Coupling as Coupling
 from ._base import MeanCoupling as MeanCoupling
 from ._base import Norm, Penalty, Ridge, Structure, TaskQuadratic
+from ._common import AroundMean as AroundMean
+from ._common import CommonL1 as CommonL1
+from ._common import DataShared as DataShared
 from ._concave import CappedRows as CappedRows
 from ._concave import Concave as Concave
 from ._concave import FirstStage as FirstStage

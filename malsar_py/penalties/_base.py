@@ -130,8 +130,9 @@ class Penalty(ABC):
 class Structure(Penalty):
     """A penalty with a prox: what is not quadratic. There is one at most on one W.
 
-    Subclasses say ``value``, ``prox`` and ``bounds_beside``; for a norm see :class:`Norm`. Those that
-    separate over rows may name their norm, "L1" or "L2", as ``row_norm``: working sets ask for it.
+    Subclasses say ``value``, ``prox`` and ``bounds_beside``; for a norm see :class:`Norm`. Those
+    that separate over rows may name their norm, "L1" or "L2", as ``row_norm``: working sets ask for
+    it.
     """
 
     row_norm: ClassVar[str | None] = None

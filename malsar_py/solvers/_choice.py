@@ -9,10 +9,11 @@ from ..objective import Objective, QuadraticObjective
 from ._result import Result
 from ._workspace import Workspace
 from .accelerated import solve_accelerated
-from .active_set import active_set_fits, solve_active_set
+from .active_set import active_set_fits, separates_over_rows, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
 from .newton import newton_fits, solve_newton
 from .splitting import solve_splitting, splitting_fits
+from .tied import solve_tied, tied_fits
 
 
 def solve(
@@ -28,7 +29,8 @@ def solve(
 ) -> Result:
     """Minimise by the solver asked for; ``name`` is the model's, for errors."""
     direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
-    sparse = active_set_fits(objective)
+    tied = tied_fits(objective)
+    sparse = tied or active_set_fits(objective)
     if not objective.loss.smooth:
         raise ValueError(
             f"{name} with {objective.loss!r}: no solver takes this loss, which is not smooth, with "
@@ -38,6 +40,11 @@ def solve(
         raise ValueError(
             "solver='closed-form' is for the squared loss with quadratic penalties only, which "
             f"{name} with these parameters is not: use 'auto' or 'apg'."
+        )
+    if solver == "active-set" and not sparse and separates_over_rows(objective):
+        raise ValueError(
+            "solver='active-set' with shrunk intercepts is for the squared loss on rows of the "
+            f"tasks' own, which {name} does not have here: use 'auto' or 'apg'."
         )
     if solver == "active-set" and not sparse:
         raise ValueError(
@@ -54,7 +61,7 @@ def solve(
     minimise: Callable[..., Result] = solve_accelerated
     # (For coupled predictions working sets gain nothing on gradients, which they are solved by.)
     if solver == "active-set" or (sparse and solver == "auto" and objective.loss.n_columns == 1):
-        minimise = solve_active_set
+        minimise = solve_tied if tied else solve_active_set
     elif solver == "auto":
         minimise = iterative_solver(objective)
     return minimise(objective, W0, tol=tol, max_iter=max_iter, verbose=verbose, workspace=workspace)

@@ -7,6 +7,7 @@ elimination is cheapest depends on what the tasks share:
 * tasks that do not meet in Q: one factorisation each, of n_features or n_samples equations,
   whichever are fewer;
 * exchangeable tasks (mean regularisation, complete graph): the same and one system for their mean;
+* intercepts that tie the tasks: a correction of rank one to the systems of the tasks without them;
 * very few coefficients or samples: one dense system; else conjugate gradients preconditioned by the
   tasks' own factors.
 """
@@ -67,6 +68,16 @@ def factorize(
 
     None if that would take iterations and ``iterate`` is False.
     """
+    solve = _without_tie(objective, quadratic, workspace, iterate)
+    if solve is None or objective.tie is None:
+        return solve
+    return objective.hessian.tied(solve)
+
+
+def _without_tie(
+    objective: QuadraticObjective, quadratic: Quadratic, workspace: Workspace, iterate: bool
+) -> Solve | None:
+    """The same without what tasks share in their intercepts."""
     n_features, n_tasks = objective.shape
     if isinstance(objective, RotatedObjective):
         return _diagonal(objective, quadratic)
@@ -202,7 +213,7 @@ class _KernelFactors:
     def __init__(self, objective: QuadraticObjective, shifts: FloatArray):
         offsets = objective.design.offsets
         self.shifts = shifts
-        Z = objective.design.scaled_rows(objective.c, objective.fit_intercept)
+        Z = objective.hessian.scaled_rows()
         self.scale = _scale(np.einsum("ij,ij->i", Z, Z).max(initial=0.0), shifts)
         self.whitened = Ragged(_whiten(Z, offsets, shifts, self.scale), offsets)
 
@@ -333,7 +344,7 @@ def _kernel(objective: QuadraticObjective, Q: FloatArray) -> Solve:
     task = np.repeat(np.arange(n_tasks), np.diff(design.offsets))
     # Symmetric form: with Z = sqrt(c) X the system is (I + (ZZ') o Q^-1) u = rhs in u = theta /
     # sqrt(c).
-    Z = design.scaled_rows(objective.c, objective.fit_intercept)
+    Z = objective.hessian.scaled_rows()
     system = (Z @ Z.T) * inverse[np.ix_(task, task)]
     system[np.diag_indices_from(system)] += 1.0
     factor = scipy.linalg.cho_factor(system, check_finite=False)
@@ -355,7 +366,7 @@ def _conjugate_gradients(
 
     def operate(w: FloatArray) -> FloatArray:
         W = w.reshape(d, n_tasks)
-        return (objective.lift(W) + quadratic.apply(W)).ravel()
+        return (objective.lift_each(W) + quadratic.apply(W)).ravel()
 
     precondition: Solve | None = None
     if np.isfinite(direct_size(objective)):

@@ -45,6 +45,8 @@ class Workspace:
     lipschitz: float | None = None
     # A shared X in its own eigenbasis.
     rotated: RotatedObjective | None = None
+    # Rows partly centred for intercepts that are shrunk.
+    tied: Any = None
     # The splitting's last systems.
     splitting: Factorized | None = None
     # Where the last working set ended, and its solver with columns or Gram matrices.
@@ -54,7 +56,7 @@ class Workspace:
 
     def open(self, objective: Objective) -> None:
         """Make it the workspace of this objective's data."""
-        mine = (objective.design, objective.y, objective.c, objective.loss, objective.fit_intercept)
+        mine = (objective.design, objective.y, objective.c, objective.loss, objective.intercepts)
         if self.data is None or any(a is not b for a, b in zip(self.data, mine, strict=True)):
             for field in fields(self):
                 setattr(self, field.name, None)

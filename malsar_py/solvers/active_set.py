@@ -242,6 +242,11 @@ class Survey:
 
 
 def active_set_fits(objective: Objective) -> bool:
-    """Whether the penalty separates over the rows of W, up to a ridge."""
+    """Whether the penalty separates over the rows of W, and tasks have intercepts of their own."""
+    return separates_over_rows(objective) and not objective.intercepts.tied
+
+
+def separates_over_rows(objective: Objective) -> bool:
+    """Whether the penalty is a sum over the rows of W, up to a ridge."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     return structure is not None and structure.row_norm is not None and not quadratic.coupled

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from . import memory, models, paths, recovery, report, scaling, threads
+from . import memory, models, paths, pooling, recovery, report, scaling, threads
 from .environments import cache_folder
 from .peer import OURS, load_peers
 from .problems import PROBLEMS, Problem
@@ -25,6 +25,11 @@ _TABLES = {
     "models": ("Models", "every model on School beside JointFeature", models.models_table),
     "paths": ("Paths", "50 lambdas, and searches over them in five folds", paths.paths_table),
     "recovery": ("Recovery", "what simulations put in is found", recovery.recovery_table),
+    "pooling": (
+        "Grouped rows",
+        "errors of prediction on grouped rows; heeds --seeds, --only (data sets) and --quick",
+        pooling.pooling_table,
+    ),
     "threads": ("Processes", "1 against 2 joblib jobs", threads.threads_table),
 }
 
@@ -107,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         show_list()
         return
     problems = chosen_problems(args)
-    if not problems:
+    if not problems and args.compare:
         raise SystemExit(f"no problem matches {args.only}; --list shows them")
     peers = [
         peer
@@ -127,7 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measured = compare(args, session, problems, effort)
             sections["speed"] = report.speed_tables(problems, measured, session, effort)
         for name in args.tables:
-            sections[name] = _TABLES[name][2](session)
+            more = (args.seeds, args.only, args.quick) if name == "pooling" else ()
+            sections[name] = _TABLES[name][2](session, *more)
     for name, text in sections.items():
         title = "Speed" if name == "speed" else _TABLES[name][0]
         body = f"{report.machine_line(info)}\n\n{text}"

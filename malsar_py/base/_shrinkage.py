@@ -1,0 +1,45 @@
+"""How strongly intercepts are shrunk: a number, or what the data say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._tasks import TaskRows
+
+# How much intercepts vary, over the variance of the noise. Mixed models, which are above this
+# layer, put their estimate here.
+intercept_variance: list[Callable[[TaskRows], float]] = []
+
+
+def shrinkage_of(model: Any, rows: TaskRows) -> float:
+    """Kappa >= 0 for these rows, in the units of the data."""
+    kappa = model.intercept_shrinkage
+    if kappa == 0.0:
+        return 0.0
+    if not model.fit_intercept:
+        raise ValueError(
+            f"intercept_shrinkage={kappa!r} needs intercepts: set fit_intercept=True, or "
+            "intercept_shrinkage=0."
+        )
+    if rows.n_columns > 1:
+        raise ValueError(
+            f"intercept_shrinkage={kappa!r} is for two classes at most, here are "
+            f"{rows.n_columns}: set intercept_shrinkage=0."
+        )
+    if not isinstance(kappa, str):
+        return float(kappa)
+    if not model._loss(rows).affine:
+        raise ValueError(
+            'intercept_shrinkage="reml" is for the squared loss, which that of '
+            f"{type(model).__name__} is not: give a number, or choose one by "
+            'MultiTaskSearchCV(intercept_shrinkage="auto").'
+        )
+    return reml_shrinkage(rows)
+
+
+def reml_shrinkage(rows: TaskRows) -> float:
+    """``1 / (nbar tau)``: nbar the mean weight of a task, tau the variance by REML."""
+    variance = intercept_variance[0](rows)
+    per_task = float(rows.sample_weight.sum()) / rows.n_tasks
+    return float("inf") if variance == 0.0 else 1.0 / (per_task * variance)

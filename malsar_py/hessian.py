@@ -1,0 +1,149 @@
+"""The Hessian of weighted squares in W with the intercepts minimised out: blkdiag(H_t) - v v' / s.
+
+Tasks meet only in the intercepts they share (v, s): what is solved task by task is solved for all
+by one correction of rank one (Sherman, Morrison).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+
+from ._linalg import free_solver
+from ._protocols import Basis, Rows
+from ._typing import FloatArray, IntArray
+from .design import Design
+from .intercepts import Intercepts, ShrunkIntercepts, Tie
+
+# A step for a gradient, both (d, T).
+Step = Callable[[FloatArray], FloatArray]
+
+# What is left of s, as a share of it, where features can stand in for the common intercept.
+_NOTHING = 1e-13
+
+
+class Hessian:
+    """Of ``1/2 sum weight (x_ti . w_t + b_t)^2`` and the cost of intercepts, least over these."""
+
+    def __init__(
+        self, design: Design, weight: FloatArray, intercepts: Intercepts, fit_intercept: bool
+    ):
+        self.design = design
+        self.weight = weight
+        self.intercepts = intercepts
+        self.fit_intercept = fit_intercept
+        self._gram: FloatArray | None = None
+        self._some: tuple[IntArray, bool, FloatArray] | None = None
+
+    def gram(self) -> FloatArray:
+        """The H_t, (T, d, d) or (1, d, d) when all tasks have the same."""
+        if self._gram is None:
+            self._gram = self.design.gram(self.weight, self.fit_intercept)
+            if self.tie is not None:
+                rows = self._kept_means
+                self._gram = self._gram + rows[:, :, None] * rows[:, None, :]
+        return self._gram
+
+    def set_gram(self, gram: FloatArray) -> None:
+        """Take H_t that are known."""
+        self._gram = gram
+
+    @property
+    def has_gram(self) -> bool:
+        """Whether the H_t are there already."""
+        return self._gram is not None
+
+    @cached_property
+    def _totals(self) -> FloatArray:
+        return np.add.reduceat(self.weight, self.design.offsets[:-1])
+
+    @cached_property
+    def _means(self) -> FloatArray:
+        """Weighted means of the features in each task (T, d)."""
+        return self.design.means(self.weight)
+
+    @cached_property
+    def _kept_means(self) -> FloatArray:
+        """The means as rows (T, d) of weight one that the tasks' own intercepts leave in H_t."""
+        kept = self.intercepts.kept(self._totals)
+        return np.sqrt(self._totals * kept)[:, None] * self._means
+
+    @cached_property
+    def tie(self) -> Tie | None:
+        """V (n_features, n_tasks) and s; None where tasks do not meet.
+
+        One X with weights that are the same for all tasks is centred at its means: v is zero.
+        """
+        if not isinstance(self.intercepts, ShrunkIntercepts) or self.design.same_weights:
+            return None
+        return self.intercepts.tie(self._means, self._totals)
+
+    def scaled_rows(self) -> FloatArray:
+        """Z (N, d) with ``Z_t'Z_t = H_t``."""
+        if not self.intercepts.tied:
+            return self.design.scaled_rows(self.weight, self.fit_intercept)
+        Z = self.design.scaled_rows(self.weight, False)
+        taken = 1.0 - np.sqrt(self.intercepts.kept(self._totals))
+        means = np.repeat(taken[:, None] * self._means, np.diff(self.design.offsets), axis=0)
+        return Z - np.sqrt(self.weight)[:, None] * means
+
+    def each(self, V: FloatArray) -> FloatArray:
+        """``H_t v_t`` by two passes over X."""
+        z = self.design.predict(V)
+        self.intercepts.remove(z, self.weight, self.design.offsets, 0.0)
+        return self.design.adjoint(self.weight * z)
+
+    def tied(self, solve: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
+        """Solutions with this Hessian, from those with ``blkdiag(H_t)`` in its place."""
+        if self.tie is None:
+            return solve
+        v, s = self.tie
+        along = solve(v)
+        rest = s - float(np.vdot(v, along))
+        if not rest > _NOTHING * s:
+            return solve  # singular along it, where right-hand sides have no part
+
+        def tied_solve(R: FloatArray) -> FloatArray:
+            found = solve(R)
+            return found + along * (float(np.vdot(v, found)) / rest)
+
+        return tied_solve
+
+    def free_step(self, G: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
+        """The step (d, T) in some rows, along the basis, after which G has no part there."""
+        return self.free_stepper(rows, basis)(G)
+
+    def free_stepper(self, rows: Rows, basis: Basis) -> Step:
+        """The same for several G."""
+        free = free_solver(self._gram_of(rows, basis), basis)
+
+        def solve(R: FloatArray) -> FloatArray:
+            step = np.zeros_like(R)
+            step[rows] = free(R[rows])
+            return step
+
+        return self.tied(solve)
+
+    def _gram_of(self, rows: Rows, basis: Basis) -> FloatArray:
+        """The H_t of some features, or their sum along the only direction; kept."""
+        each, every = basis is None or basis.shape[1] > 1, isinstance(rows, slice)
+        if self.has_gram or (every and each):
+            return self.gram() if every else self.gram()[:, rows][:, :, rows]
+        index = np.arange(self.design.n_features) if isinstance(rows, slice) else rows
+        last = self._some
+        if last is None or last[1] != each or not np.array_equal(last[0], index):
+            design = self.design if every else self.design.restrict(index)
+            gram = design.free_gram(self.weight, self.fit_intercept, basis)
+            if self.tie is not None:
+                own = self._kept_means[:, index]
+                if each:
+                    gram = gram + own[:, :, None] * own[:, None, :]
+                else:
+                    assert basis is not None
+                    own = basis * own
+                    gram = gram + own.T @ own
+            last = index, each, gram
+            self._some = last
+        return last[2]

@@ -1,0 +1,81 @@
+"""Models whose penalty may leave a common model alone: it is then on what the tasks add to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._limits import penalty_in_units
+from .._tasks import TaskRows
+from .._typing import FloatArray
+from ..base import MultiTaskEstimator, Prepared, Problem
+from ..penalties import AroundMean, Structure
+
+COMMON_PARAMETER = """\
+    common : bool, default=False
+        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``,
+        and leaves m alone (lambda2, as it stands in the objective, does not). Recommended for
+        grouped rows, with ``task_weight="size"`` and shrunk intercepts: tasks with few rows are
+        then drawn to the common model, not to zero."""
+
+COMMON_ATTRIBUTES = """\
+    coef_common_ : ndarray of shape (n_features,)
+        With ``common=True``: the common model m, the mean of the tasks' coefficients.
+    coef_specific_ : ndarray of shape (n_tasks, n_features)
+        With ``common=True``: what each task adds, ``coef_ - coef_common_``."""
+
+# Strength at which no task adds anything, as a multiple of the slope at W = 0.
+_STRONG = 1e6
+_TOL = 1e-12
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class CommonPart(MultiTaskEstimator):
+    """A model whose structure is ``_around`` the common model, if that is wanted."""
+
+    common: bool = False
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **MultiTaskEstimator._parameter_constraints,
+        "common": ["boolean"],
+    }
+
+    # Whether the tasks' own parts are zero at another W than 0.
+    _moves_zero: ClassVar[bool] = True
+
+    # Whether lambda2 is a ridge on all of W, the common model included.
+    _ridge_on_all: ClassVar[bool] = True
+
+    def _prepare(self, rows: TaskRows) -> Prepared:
+        if self.common and rows.n_columns > 1:
+            raise ValueError(
+                f"common=True is for two classes at most, here are {rows.n_columns}: set "
+                "common=False."
+            )
+        return super()._prepare(rows)
+
+    def _needs_ridge(self) -> bool:
+        return self.common and self._ridge_on_all
+
+    def _around(self, structure: Structure) -> Structure:
+        return AroundMean(structure) if self.common else structure
+
+    def _describe(self, W: FloatArray, problem: Problem) -> None:
+        common = W.mean(axis=1)
+        specific = np.ascontiguousarray((W - common[:, None]).T)
+        parts = {"coef_common_": common, "coef_specific_": specific}
+        self._set_or_forget(parts if self.common else dict.fromkeys(parts))
+
+    def _slope(self, prepared: Prepared) -> FloatArray:
+        G0 = super()._slope(prepared)
+        if not self.common or not self._moves_zero:
+            return G0
+        # At the best common model: no task adds to it where the norm is that strong.
+        objective, problem = prepared.objective, prepared.problem
+        strong = _STRONG * float(np.abs(G0).max()) * np.sqrt(G0.size)
+        given = self._given(lambda1=problem.units.given(strong, self._strengths["lambda1"]))
+        penalty = penalty_in_units(self, problem, given)
+        found = self._solve(objective.with_penalty(penalty), np.zeros(objective.shape), tol=_TOL)
+        return objective.full_pass(found.W)[1]
