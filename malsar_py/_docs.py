@@ -43,7 +43,7 @@ task_column : int or str, default=None
 task_weight : "equal", "size" or mapping, default="equal"
     Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample weight,
     so that every sample counts the same; or ``{{label: weight}}``, weights in (0, inf).
-unseen : "error" or "mean", default="error"
+{class_weight}unseen : "error" or "mean", default="error"
     What predict does with a task label that was not fitted: refuse it, or use the mean of the
     tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
     weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
@@ -57,6 +57,13 @@ warm_start : bool, default=False
     Start from the last coefficients, if tasks and features are the same.
 verbose : int, default=0
     Print the objective and the gap while fitting, if positive."""
+
+_CLASS_WEIGHT = """\
+class_weight : "balanced", mapping or None, default=None
+    Factor on the weights of the samples of a class, as if `sample_weight` were given by hand. With
+    "balanced" every class that a task has counts the same in it; or ``{class: weight}``, weights
+    in (0, inf), 1 for classes that are not named.
+"""
 
 _LOSS = """\
 loss : str or instance of :mod:`malsar_py.losses`, default="squared"
@@ -203,6 +210,7 @@ def document(
                 strengths=(_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
                     lambda2=lambda2, lambda2_range=lambda2_range, lambda2_term=lambda2_term
                 ),
+                class_weight=_CLASS_WEIGHT if kind == "classifier" else "",
                 loss=_LOSS if kind == "regressor" else "",
                 solving=_STAGED.format(solvers=stages) if stages else _CONVEX,
                 per_stage=" in each stage" if stages else "",

@@ -29,6 +29,8 @@ class Problem:
     tasks: AnyArray
     n_features: int
     units: Units = PLAIN
+    # Strength of the first term by feature; None: 1.
+    feature_weight: FloatArray | None = None
     # Columns of W for each task: one for each class if there are more than two, else one.
     n_classes: int = 1
     # Mean curvature of the loss and its largest slope at W = 0, once they can be told.
@@ -57,6 +59,7 @@ class Prepared:
     means: FloatArray | None  # (n_tasks, n_features) taken out of the features
     common: bool = False  # whether the tasks are drawn to a common model
     kappa: float = 0.0  # strength of the shrinkage of intercepts, for the data as given
+    scale: FloatArray | None = None  # (n_features,) that the features are divided by
 
     @cached_property
     def squares(self) -> FloatArray | None:
@@ -98,14 +101,19 @@ class Prepared:
         absent = self._absent
         mean, mean_intercept = self._mean(coefficients, intercept, ~absent)
         gap, scale = result.gap + lost, self.objective.scale
+        far = self._far(coefficients) if lost > 0.5 * gap else _NONE
+        W = result.W
+        if self.scale is not None:
+            W, coefficients = W / self.scale[:, None], coefficients / self.scale[:, None]
+            mean = mean / self.scale
         found = Solution(
-            shifted(result.W, units.coefficients),
+            shifted(W, units.coefficients),
             shifted(coefficients, units.coefficients),
             shifted(intercept, units.y),
             scaled(gap, units.objective),
             gap / scale if scale > 0.0 else gap,
             shifted(np.array(result.history.objective), units.objective),
-            far=self._far(coefficients) if lost > 0.5 * gap else _NONE,
+            far=far,
             mean=(shifted(mean, units.coefficients), shifted(mean_intercept, units.y)),
         )
         found.check()
@@ -175,6 +183,8 @@ class Prepared:
         """Where to start from, given coefficients for the data as given."""
         if not (self.objective.scale > 0.0 and np.isfinite(W).all()):
             return np.zeros(self.objective.shape)
+        if self.scale is not None:
+            W = W * self.scale[:, None]
         return shifted(W, -self.problem.units.coefficients)
 
 

@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ._linalg import free_solver
+from ._linalg import free_solver, held
 from ._protocols import Basis, Rows
-from ._typing import FloatArray, IntArray
+from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
 from .intercepts import Intercepts, ShrunkIntercepts, Tie
 
@@ -111,17 +111,22 @@ class Hessian:
 
         return tied_solve
 
-    def free_step(self, G: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
-        """The step (d, T) in some rows, along the basis, after which G has no part there."""
-        return self.free_stepper(rows, basis)(G)
+    def free_step(
+        self, G: FloatArray, rows: Rows, basis: Basis, kept: AnyArray | None = None
+    ) -> FloatArray:
+        """The step (d, T) in some rows, along the basis, after which G has no part there.
 
-    def free_stepper(self, rows: Rows, basis: Basis) -> Step:
+        With a mask of these coordinates: in those that are kept.
+        """
+        return self.free_stepper(rows, basis, kept)(G)
+
+    def free_stepper(self, rows: Rows, basis: Basis, kept: AnyArray | None) -> Step:
         """The same for several G."""
-        free = free_solver(self._gram_of(rows, basis), basis)
+        free = free_solver(held(self._gram_of(rows, basis), kept), basis)
 
         def solve(R: FloatArray) -> FloatArray:
             step = np.zeros_like(R)
-            step[rows] = free(R[rows])
+            step[rows] = free(R[rows] if kept is None else R[rows] * kept)
             return step
 
         return self.tied(solve)

@@ -436,3 +436,46 @@ def test_log_loss_of_all_classes():
         mean_task_log_loss(y, p, tasks, classes=CLASSES[:2])
     with pytest.raises(ValueError, match="not in classes"):
         mean_task_log_loss(np.where(y == "low", "odd", y), p, tasks, classes=CLASSES)
+
+
+# --- weights of classes and features, signs ------------------------------------------------------
+
+
+def test_class_weights_are_sample_weights():
+    X, y, tasks = data()
+    model = JointFeatureClassifier(lambda1=0.04, tol=1e-10)
+    given = {"low": 2.0, "top": 0.5}
+    weight = np.array([given.get(label, 1.0) for label in y])
+    expected = clone(model).fit(X, y, tasks=tasks, sample_weight=weight)
+    found = clone(model).set_params(class_weight=given).fit(X, y, tasks=tasks)
+    assert_allclose(found.coef_, expected.coef_, atol=1e-5)
+    balanced = clone(model).set_params(class_weight="balanced").fit(X, y, tasks=tasks)
+    p = balanced.predict_proba(X, tasks=tasks)
+    for t in "abc":  # the best intercepts: of all classes as much as they weigh
+        own = tasks == t
+        counts = {label: np.mean(y[own] == label) for label in CLASSES}
+        each = np.array([1.0 / counts[label] for label in y[own]])
+        assert_allclose(each @ p[own] / each.sum(), 1.0 / 3.0, atol=1e-4)
+
+
+def test_weights_and_signs_of_features():
+    X, y, tasks = data()
+    lasso = LassoClassifier(lambda1=0.03, tol=1e-9)
+    without = clone(lasso).set_params(feature_weight=[1, 1, np.inf, 1, 0.0])
+    without.fit(X, y, tasks=tasks)
+    assert without.relative_gap_ <= 1e-9
+    assert not without.coef_[:, :, 2].any()
+    assert without.coef_[:, :, 4].any()
+    for model in (lasso, MeanRegularizedClassifier(lambda2=0.05, tol=1e-9)):
+        signed = clone(model).set_params(positive=True).fit(X, y, tasks=tasks)
+        assert signed.relative_gap_ <= 1e-9
+        assert (signed.coef_ >= 0.0).all()
+        free = clone(model).fit(X, y, tasks=tasks)
+        assert signed.objective_[-1] > free.objective_[-1]
+    with pytest.raises(ValueError, match="positive=True needs lambda2 > 0 with more than two"):
+        MeanRegularizedClassifier(positive=True).fit(X, y, tasks=tasks)
+    coupled = MeanRegularizedClassifier(lambda1=0.3, lambda2=0.05, tol=1e-9)
+    far = clone(coupled).set_params(feature_weight=[1, np.inf, 1, 1, 1]).fit(X, y, tasks=tasks)
+    assert far.relative_gap_ <= 1e-9
+    assert np.ptp(far.coef_[:, :, 1], axis=0).max() < 1e-8
+    assert np.ptp(far.coef_[0, :, 1]) > 0.1

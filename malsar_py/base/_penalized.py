@@ -67,6 +67,8 @@ class MultiTaskEstimator(TaskEstimator):
     _usual_remedy: ClassVar[str] = (
         "Increase max_iter or tol, standardise the features, or strengthen the penalty."
     )
+    # Whether features are divided by their strengths, so that W is multiplied by them.
+    _columns_scaled: ClassVar[bool] = False
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
     # What only the penalty reads: it may change on data that are prepared. For all other parameters
     # a search prepares anew.
@@ -109,6 +111,14 @@ class MultiTaskEstimator(TaskEstimator):
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
+
+    def _weighed(self, rows: TaskRows) -> TaskRows:
+        """The rows with the weights that parameters of the model give them."""
+        return rows
+
+    def _weigh_features(self, rows: TaskRows) -> tuple[TaskRows, FloatArray | None]:
+        """The rows as strengths by feature change them, and these strengths (n_features,)."""
+        return rows, None
 
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
@@ -163,6 +173,7 @@ class MultiTaskEstimator(TaskEstimator):
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
+        rows, feature_weight = self._weigh_features(self._weighed(rows))
         omega = task_weights(rows, self.task_weight)
         kappa = shrinkage_of(self, rows)
         free = self.fit_intercept and kappa == 0.0
@@ -171,7 +182,8 @@ class MultiTaskEstimator(TaskEstimator):
         rows, loss = self._targets(rows, free)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)
-        problem = Problem(rows.tasks, rows.X.shape[1], units, n_classes=loss.n_columns)
+        shape = rows.tasks, rows.X.shape[1]
+        problem = Problem(*shape, units, feature_weight, n_classes=loss.n_columns)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
@@ -195,7 +207,8 @@ class MultiTaskEstimator(TaskEstimator):
         if problem.units != PLAIN or not moderate(self, given):
             objective = objective.with_penalty(penalty_in_units(self, problem, given))
         common = bool(getattr(self, "common", False))
-        return Prepared(rows, problem, objective, offset, means, common, kappa)
+        scale = feature_weight if self._columns_scaled else None
+        return Prepared(rows, problem, objective, offset, means, common, kappa, scale)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,10 +13,12 @@ from sklearn.utils._param_validation import StrOptions
 
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
+from .._weights import class_weights
 from ..losses import ACCURACY, NAMES, R2, Logistic, Loss, Multinomial, UnitScore, read_loss
 from ._penalized import MultiTaskEstimator
 
 _LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss]
+_CLASS_WEIGHTS: list[Any] = [StrOptions({"balanced"}), Mapping, None]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -79,6 +82,14 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
 class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
     """Logistic loss of two classes, multinomial loss of more."""
 
+    class_weight: str | Mapping[Any, float] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # (A model's own constraints are those of a base that has no classes.)
+        own = {"class_weight": _CLASS_WEIGHTS}
+        cls._parameter_constraints = own | cls._parameter_constraints
+
     _classifier: ClassVar[bool] = True
     _multi_class: ClassVar[bool] = True  # whether the penalty takes a column for each class
 
@@ -139,6 +150,9 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         """
         p = self._probabilities(self._linear_prediction(X, tasks)[0])
         return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p
+
+    def _weighed(self, rows: TaskRows) -> TaskRows:
+        return class_weights(super()._weighed(rows), self.class_weight)
 
     def _loss(self, rows: TaskRows) -> Loss:
         return Logistic() if rows.n_columns == 1 else Multinomial(rows.n_columns)

@@ -20,13 +20,16 @@ from ..base import (
     MultiTaskClassifier,
     MultiTaskRegressor,
     Problem,
+    ScaledColumns,
 )
 from ..penalties import MeanCoupling, Penalty, Ridge, SpectralBox, Structure, per_task, whole_tasks
 from ..prox import box_theta
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
+from ._feature_weight import COLUMN_WEIGHTS
 
 _OWN_PARAMETERS = f"""\
 {COMMON_PARAMETER}
+{COLUMN_WEIGHTS}
     n_clusters : int, default=2
         Number k of clusters of tasks, in [1, n_tasks]; with one task it is capped at 1.
     random_state : int, RandomState instance or None, default=None
@@ -43,6 +46,7 @@ _OWN_ATTRIBUTES = f"""\
 
 _SUBSPACE_PARAMETERS = f"""\
 {COMMON_PARAMETER}
+{COLUMN_WEIGHTS}
     n_components : int, default=2
         Dimension k of the shared subspace, in [1, n_tasks]; with one task it is capped at 1."""
 
@@ -54,7 +58,7 @@ _SUBSPACE_ATTRIBUTES = f"""\
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _SpectralBox(CommonPart):
+class _SpectralBox(ScaledColumns, CommonPart):
     """Ridge lambda2 along the best k directions, lambda1 + lambda2 along the others, relaxed."""
 
     lambda2: float = 0.1
@@ -62,6 +66,7 @@ class _SpectralBox(CommonPart):
     _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CommonPart._parameter_constraints,
+        **ScaledColumns._parameter_constraints,
         "lambda2": [Interval(Real, 0, None, closed="neither")],
     }
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
@@ -97,7 +102,8 @@ class _SpectralBox(CommonPart):
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
-        self._read_off(self.coef_specific_.T if self.common else W, problem)
+        own = self.coef_specific_.T if self.common else W
+        self._read_off(self._as_penalised(own, problem), problem)
 
     @abstractmethod
     def _read_off(self, W: FloatArray, problem: Problem) -> None:
@@ -251,6 +257,7 @@ class ClusteredRegressor(_Clustered, MultiTaskRegressor):
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class ClusteredClassifier(_Clustered, MultiTaskClassifier):
     """Clustered multi-task logistic regression (CMTL): the tasks form k groups of similar models.
 
@@ -355,6 +362,7 @@ class SharedSubspaceRegressor(_SharedSubspace, MultiTaskRegressor):
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SharedSubspaceClassifier(_SharedSubspace, MultiTaskClassifier):
     """Shared subspace logistic regression (cASO).
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +16,13 @@ from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    CouplingWeighted,
     MultiTaskClassifier,
     MultiTaskEstimator,
     MultiTaskRegressor,
     Prepared,
     Problem,
+    ScaledColumns,
 )
 from ..graphs import to_laplacian
 from ..penalties import (
@@ -33,22 +36,29 @@ from ..penalties import (
     whole_tasks,
 )
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
+from ._feature_weight import COLUMN_WEIGHTS, COUPLING_WEIGHTS
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _MeanRegularized(MultiTaskEstimator):
+class _MeanRegularized(CouplingWeighted):
     _couples = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return MeanCoupling(lambda1, problem.n_tasks, problem.n_classes) + Ridge(lambda2)
+        if problem.n_classes > 1 and self.positive and lambda2 == 0.0:
+            raise ValueError(
+                "positive=True needs lambda2 > 0 with more than two classes: the means of the "
+                "classes are free of any penalty."
+            )
+        coupling = partial(MeanCoupling, n_tasks=problem.n_tasks, n_classes=problem.n_classes)
+        return self._signed(self._coupled(coupling, problem, lambda1, lambda2))
 
     def _quadratic(self) -> bool:
         return True
 
 
-@document("regressor")
+@document("regressor", own_parameters=COUPLING_WEIGHTS)
 @dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
@@ -93,7 +103,8 @@ class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
     """
 
 
-@document("classifier")
+@document("classifier", own_parameters=COUPLING_WEIGHTS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
     """Mean-regularised logistic regression: every task's model is drawn to the mean of all.
 
@@ -135,7 +146,7 @@ class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
     """
 
 
-_GRAPH_PARAMETERS = """\
+_GRAPH_PARAMETERS = f"""\
     graph : str, array-like, sparse matrix, DataFrame, list of edges or networkx graph,
     default="complete"
         How the tasks are related. "complete": all of them, with weights 1/n_tasks (mean
@@ -146,18 +157,19 @@ _GRAPH_PARAMETERS = """\
         graph go by task labels and are restricted to the fitted tasks; an edge that names another
         label is told by a warning (not in clones, which may be fitted to folds without a task).
     lambda3 : float, default=0.0
-        Strength of ``sum_jt |w_jt|``, in [0, inf)."""
+        Strength of ``sum_jt |w_jt|``, in [0, inf).
+{COUPLING_WEIGHTS}"""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Graph(MultiTaskEstimator):
+class _Graph(CouplingWeighted):
     _couples = True
 
     graph: Any = "complete"
     lambda3: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **MultiTaskEstimator._parameter_constraints,
+        **CouplingWeighted._parameter_constraints,
         "graph": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
         "lambda3": NONNEGATIVE,
     }
@@ -179,11 +191,28 @@ class _Graph(MultiTaskEstimator):
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         if isinstance(self.graph, str) and self.graph == "complete":
-            coupling = MeanCoupling(lambda1, problem.n_tasks, problem.n_classes)
+            coupling = partial(MeanCoupling, n_tasks=problem.n_tasks, n_classes=problem.n_classes)
         else:
             laplacian = to_laplacian(self.graph, problem.tasks)
-            coupling = Coupling(lambda1, laplacian, problem.n_classes)
-        return L1(lambda3) + coupling + Ridge(lambda2)
+            coupling = partial(Coupling, matrix=laplacian, n_classes=problem.n_classes)
+        if lambda3 > 0.0 and problem.feature_weight is not None:
+            raise ValueError(
+                f"feature_weight of {type(self).__name__} does not go with lambda3 > 0: set "
+                "lambda3=0, or leave feature_weight at None."
+            )
+        whole = self._signed(L1(lambda3) + self._coupled(coupling, problem, lambda1, lambda2))
+        self._refuse_parts(whole, problem)
+        return whole
+
+    def _refuse_parts(self, penalty: Penalty, problem: Problem) -> None:
+        """Where several sums over tasks are free, there is no certificate under a constraint."""
+        free = penalty.free_part(problem.n_columns) if self.positive else None
+        basis = None if free is None else free[1]
+        if basis is not None and (basis.shape[1] > 1 or np.ptp(basis) > 1e-6):
+            raise ValueError(
+                "positive=True needs lambda2 > 0 where graph is not one connected graph: what its "
+                "parts have in common is free of any penalty."
+            )
 
     def _advise(self, rows: TaskRows) -> None:
         warn_of_unknown(self.graph, rows.tasks, "graph")
@@ -246,6 +275,7 @@ class GraphRegressor(_Graph, MultiTaskRegressor):
 
 
 @document("classifier", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphClassifier(_Graph, MultiTaskClassifier):
     """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
 
@@ -296,8 +326,11 @@ _RELATION_ATTRIBUTES = f"""\
 {COMMON_ATTRIBUTES}"""
 
 
+_PARAMETERS = f"{COMMON_PARAMETER}\n{COLUMN_WEIGHTS}"
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TaskRelationship(CommonPart):
+class _TaskRelationship(ScaledColumns, CommonPart):
     _couples = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
@@ -310,7 +343,9 @@ class _TaskRelationship(CommonPart):
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
-        W = whole_tasks(self.coef_specific_.T if self.common else W, problem.n_classes)
+        if self.common:
+            W = self.coef_specific_.T
+        W = whole_tasks(self._as_penalised(W, problem), problem.n_classes)
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
         total = s.sum()
@@ -322,7 +357,7 @@ class _TaskRelationship(CommonPart):
         np.fill_diagonal(self.task_correlation_, 1.0)
 
 
-@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
+@document("regressor", own_parameters=_PARAMETERS, own_attributes=_RELATION_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
@@ -371,7 +406,8 @@ class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
+@document("classifier", own_parameters=_PARAMETERS, own_attributes=_RELATION_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
     """Task relationship learning (MTRL), logistic: the tasks' covariance is learnt.
 
