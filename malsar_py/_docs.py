@@ -157,6 +157,13 @@ _INTERCEPT_OF_CLASSES = """
     With more than two classes (n_tasks, n_classes) or (n_classes,), those of a task with the sum 0;
     -inf for a class that the task does not have."""
 
+_TASK_PRIOR = """\
+task_prior_ : tuple of ndarray
+    Mean (n_features + 1,) and covariance of a new task's intercept (first, if there are
+    intercepts, at x = 0; with infinite variance where they are free) and coefficients, from the
+    quadratic that touches the penalty at `coef_`, for the squared loss times the
+    variance of the noise (strengths taken as variances); see `adapt`."""
+
 _NOTATION = """\
 Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample weights
 s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task t and row
@@ -180,6 +187,7 @@ rows and of singular values, and that of L1 as it is."""
 def document(
     kind: str,
     *,
+    strengths: str = "",
     own_parameters: str = "",
     own_attributes: str = "",
     lambda2: str = "0.0",
@@ -192,6 +200,7 @@ def document(
 ) -> Callable[[Class], Class]:
     """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``.
 
+    ``strengths``: the entries of lambda1 and lambda2 where they are none of the usual.
     ``two_parts``: the lambdas belong to the parts of W, and ``lambda2_range`` is a sentence.
     ``stages``: the values of `solver`, for a model that is fitted in stages.
     ``without``: shared parameters and attributes that this model has not.
@@ -207,7 +216,9 @@ def document(
             "<notation>": _NOTATION.format(loss=_LOSSES[kind]) + (_SEVERAL if several else ""),
             "<parameters>": _PARAMETERS.format(
                 own_parameters=inspect.cleandoc(own_parameters) + "\n" if own_parameters else "",
-                strengths=(_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
+                strengths=inspect.cleandoc(strengths) + "\n"
+                if strengths
+                else (_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
                     lambda2=lambda2, lambda2_range=lambda2_range, lambda2_term=lambda2_term
                 ),
                 class_weight=_CLASS_WEIGHT if kind == "classifier" else "",
@@ -224,6 +235,8 @@ def document(
             ),
         }
         text = inspect.cleandoc(cls.__doc__)
+        if hasattr(cls, "task_prior_") and "task_prior_" not in text:
+            parts["<attributes>"] += "\n" + _TASK_PRIOR
         for mark, part in parts.items():
             text = text.replace(mark, _leave_out(part, without))
         cls.__doc__ = text

@@ -99,7 +99,7 @@ class Prepared:
         coefficients = self.objective.coefficients(result.W)
         intercept, lost = self._intercepts(result, coefficients)
         absent = self._absent
-        mean, mean_intercept = self._mean(coefficients, intercept, ~absent)
+        mean, mean_intercept = self.mean_of(coefficients, intercept, ~absent)
         gap, scale = result.gap + lost, self.objective.scale
         far = self._far(coefficients) if lost > 0.5 * gap else _NONE
         W = result.W
@@ -132,11 +132,15 @@ class Prepared:
             return np.zeros(self.problem.n_columns, bool)
         return objective.loss.absent(objective.y, objective.c, objective.design.offsets)
 
-    def _mean(
-        self, W: FloatArray, intercept: FloatArray, there: AnyArray
+    def mean_of(
+        self, W: FloatArray, intercept: FloatArray, there: AnyArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Coefficients (K, n_features) and intercepts (K,) of the mean model, (1, ...) of one."""
+        """Coefficients (K, n_features) and intercepts (K,) of the mean model, (1, ...) of one.
+
+        ``there``: mask of the columns of W that are models.
+        """
         K = self.problem.n_classes
+        there = np.ones(W.shape[1], bool) if there is None else there
         each = [
             self.mean_model.among(there[k::K]).of(W[:, k::K], intercept[k::K]) for k in range(K)
         ]

@@ -39,6 +39,7 @@ class RotatedObjective(QuadraticObjective):
         self.h = np.maximum(values, 0.0)[:, None]
         self.rhs = self.into(original.rhs)
         self.shape = self.rhs.shape
+        self._energies = None
 
     def beside(self, original: QuadraticObjective) -> RotatedObjective:
         """The rotation of the same data with the penalty of ``original``."""

@@ -18,11 +18,13 @@ from malsar_py import (
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
     SharedSubspaceRegressor,
+    Summary,
     TaskRelationshipRegressor,
     TraceNormClassifier,
     TraceNormRegressor,
 )
 from malsar_py.model_selection import MultiTaskSearchCV, lambda1_max, regularization_path
+from malsar_py.model_selection._solve import prepare
 
 from .problems import ids, ragged, shared
 
@@ -225,6 +227,22 @@ def test_every_door(model):
         assert_allclose(other.coef_, wide.coef_, rtol=0, atol=1e-4)
 
 
+@models([JointFeatureRegressor(), MeanRegularizedRegressor(lambda2=0.1), TraceNormRegressor()])
+def test_summaries(model):
+    X, y, tasks = ragged()
+    X += np.array([0.0, 1e4, 0.0, 0.0, -3.0])
+    level = dict(zip("abcd", [1.0, -2.0, 0.5, 3.0], strict=True))
+    X[:, 4] += [1e3 * level[t] for t in tasks]
+    tried = [WEIGHTS] if isinstance(model, TraceNormRegressor) else [FREE, "varying"]
+    summary = Summary().update(X, y, tasks=tasks)
+    for f in tried:
+        for fit_intercept in (True, False):
+            own = {"feature_weight": f, "tol": 1e-10, "fit_intercept": fit_intercept}
+            few = clone(model).set_params(**own).fit(summary)
+            rows = clone(model).set_params(**own).fit(X, y, tasks=tasks)
+            assert_allclose(few.coef_, rows.coef_, rtol=0, atol=1e-4)
+
+
 @models([ROWS[1], COUPLED[0], SPECTRAL[0]])
 def test_searches_prepare_anew_and_paths_follow(model):
     X, y, tasks = data(model)
@@ -294,3 +312,24 @@ def test_what_is_refused(model, f, message):
     X, y, tasks = data(model)
     with pytest.raises(ValueError, match=message):
         clone(model).set_params(feature_weight=f).fit(X, y, tasks=tasks)
+
+
+@models([*ROWS, *COUPLED, *SPECTRAL[:1]])
+def test_the_bound_holds_at_any_point(model):
+    X, y, tasks = data(model)
+    f = WEIGHTS if model in SPECTRAL else FREE
+    parameters = {"lambda2": 0.05, "feature_weight": f}
+    best = fit(model, X, y, tasks, **parameters)
+    optimum, unit = best.objective_[-1], best.objective_[0]
+    objective = prepare(clone(model).set_params(**parameters), X, y, tasks, None)[1].objective
+    W = best.coef_.T * (WEIGHTS[:, None] if model in SPECTRAL else 1.0)
+    rng = np.random.default_rng(0)
+    for size in (1e-6, 1e-2, 1.0, 10.0):
+        for _ in range(5):
+            V = W + size * rng.standard_normal(W.shape)
+            if model in COUPLED:
+                V[np.isinf(f)] = V[np.isinf(f)].mean(axis=1, keepdims=True)
+            found = objective.full_pass(V)[0]
+            assert found.gap >= 0.0
+            assert found.objective - found.gap <= optimum + 1e-9 * unit
+    assert objective.full_pass(W)[0].gap <= 1e-9 * unit

@@ -52,8 +52,9 @@ CLASSES = np.array(["low", "mid", "top"])
 
 # --- which classifiers take more than two classes ------------------------------------------------
 
-# Their penalties are of rows in an order, of patterns, or not convex.
+# Their penalties are of rows in an order, of patterns, or not convex; or fits are of all rows.
 BINARY = [
+    "DistributionMatchingClassifier",
     "FusedSparseGroupClassifier",
     "IncompleteMultiSourceClassifier",
     "MultiLevelLassoClassifier",

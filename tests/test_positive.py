@@ -20,6 +20,7 @@ from malsar_py import (
     MeanRegularizedRegressor,
 )
 from malsar_py.model_selection import MultiTaskSearchCV, lambda1_max, regularization_path
+from malsar_py.model_selection._solve import prepare
 
 from .problems import ids, ragged, shared
 
@@ -180,3 +181,24 @@ def test_what_is_refused():
         with pytest.raises(ValueError, match=message):
             fit(model, X, y, tasks)
     fit(GraphRegressor(graph=apart, lambda2=0.1), X, y, tasks)
+
+
+@every_model
+@pytest.mark.parametrize("lambda2", [0.0, 0.05])
+def test_the_bound_holds_at_any_point(model, lambda2):
+    X, y, tasks = data(model)
+    best = fit(model, X, y, tasks, lambda2=lambda2)
+    optimum, unit = best.objective_[-1], best.objective_[0]
+    own = clone(model).set_params(lambda2=lambda2, positive=True)
+    objective = prepare(own, X, y, tasks, None)[1].objective
+    rng = np.random.default_rng(0)
+    for size in (0.0, 1e-6, 1e-2, 1.0, 10.0):
+        for _ in range(5):
+            W = np.maximum(best.coef_.T + size * rng.standard_normal(best.coef_.T.shape), 0.0)
+            W[rng.uniform(size=W.shape) < 0.2] = 0.0
+            found = objective.full_pass(W)[0]
+            assert found.gap >= 0.0
+            assert found.objective - found.gap <= optimum + 1e-9 * unit
+    assert objective.full_pass(best.coef_.T)[0].gap <= 1e-9 * unit
+    outside = objective.full_pass(best.coef_.T - 1e-3)[0]
+    assert outside.objective == np.inf

@@ -14,10 +14,20 @@ from sklearn.utils._param_validation import StrOptions
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
 from .._weights import class_weights
-from ..losses import ACCURACY, NAMES, R2, Logistic, Loss, Multinomial, UnitScore, read_loss
+from ..losses import (
+    ACCURACY,
+    NAMES,
+    Logistic,
+    Loss,
+    Multinomial,
+    Squared,
+    UnitScore,
+    read_loss,
+    task_losses,
+)
 from ._penalized import MultiTaskEstimator
 
-_LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss]
+_LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss, Mapping]
 _CLASS_WEIGHTS: list[Any] = [StrOptions({"balanced"}), Mapping, None]
 
 
@@ -25,7 +35,7 @@ _CLASS_WEIGHTS: list[Any] = [StrOptions({"balanced"}), Mapping, None]
 class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
     """Any loss: the targets are numbers."""
 
-    loss: str | Loss = "squared"
+    loss: str | Loss | Mapping[Any, str | Loss] = "squared"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -60,22 +70,35 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
         return self._respond(*self._linear_prediction(X, tasks))
 
     def _loss(self, rows: TaskRows) -> Loss:
-        return read_loss(self.loss)
+        return task_losses(self.loss, rows.tasks, rows.offsets)
 
     def _needs_rows(self) -> str:
-        return "" if read_loss(self.loss).of_moments else "its loss is not quadratic"
+        known = all(loss.of_moments for loss in read_loss(self.loss))
+        return "" if known else "its loss is not quadratic"
 
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)
         self._fitted_loss = self._loss(rows)
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
-        # (A model pickled by a version that had one loss has none of its own.)
-        return self._fitted_loss.respond(z, index) if hasattr(self, "_fitted_loss") else z
+        return self._known_loss.respond(z, index)
+
+    def _unit_scores(self, index: IntArray) -> list[tuple[UnitScore, AnyArray]]:
+        return self._known_loss.unit_scores(index)
 
     @property
-    def _unit_score(self) -> UnitScore:
-        return self._fitted_loss.unit_score if hasattr(self, "_fitted_loss") else R2
+    def _known_loss(self) -> Loss:
+        # (A model pickled by a version that had one loss has none of its own.)
+        return getattr(self, "_fitted_loss", Squared())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = any(loss.positive_only for loss in read_loss(self.loss))
+        return tags
+
+    @property
+    def _attained(self) -> bool:
+        return all(loss.attained for loss in read_loss(self.loss))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -157,9 +180,12 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
     def _loss(self, rows: TaskRows) -> Loss:
         return Logistic() if rows.n_columns == 1 else Multinomial(rows.n_columns)
 
+    def _unit_scores(self, index: IntArray) -> list[tuple[UnitScore, AnyArray]]:
+        return [(ACCURACY, np.ones(index.shape, dtype=np.bool_))]
+
     @property
-    def _unit_score(self) -> UnitScore:
-        return ACCURACY
+    def _attained(self) -> bool:
+        return Logistic.attained
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
         return self.classes_[self._positions(z)]

@@ -33,6 +33,7 @@ class Multinomial(Loss):
 
     # D. Boehning (1992), "Multinomial logistic regression algorithm".
     curvature: ClassVar[float | None] = 0.5
+    attained: ClassVar[bool] = False
 
     @property
     def n_columns(self) -> int:

@@ -14,8 +14,10 @@ from sklearn.utils._param_validation import Interval
 from threadpoolctl import threadpool_limits
 
 from .._docs import document
+from .._task_prior import TaskPrior
 from .._typing import FloatArray, IntArray
 from ..base import (
+    AdaptingRegressor,
     BeyondData,
     MultiTaskClassifier,
     MultiTaskRegressor,
@@ -26,6 +28,10 @@ from ..penalties import MeanCoupling, Penalty, Ridge, SpectralBox, Structure, pe
 from ..prox import box_theta
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._feature_weight import COLUMN_WEIGHTS
+from ._metrics import around, left_singular
+
+# Singular values below this share of the largest are rounding.
+_NO_DIRECTION = 1e-10
 
 _OWN_PARAMETERS = f"""\
 {COMMON_PARAMETER}
@@ -109,6 +115,23 @@ class _SpectralBox(ScaledColumns, CommonPart):
     def _read_off(self, W: FloatArray, problem: Problem) -> None:
         """Set what the model reads off W, or off what the tasks add to the common model."""
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        center, V, more = around(W, self.common)
+        d, n_tasks = V.shape
+        k = self._k(n_tasks)
+        if self.lambda1 == 0.0 or k >= min(d, n_tasks):
+            return TaskPrior(center, None, np.full(d, more / self.lambda2))
+        axes, s = left_singular(V)
+        eta = self.lambda2 / self.lambda1
+        rank = int((s > _NO_DIRECTION * s.max(initial=0.0)).sum())
+        # Directions that are not used yet cost the ridge alone while there are fewer than k.
+        theta = np.full(d, 1.0 + eta if rank < k else eta)
+        theta[:rank] = 1.0 + eta
+        if rank > k:
+            m = min(d, n_tasks)
+            theta[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0]
+        return TaskPrior(center, axes, more * theta / (self.lambda2 * (1.0 + eta)))
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _Clustered(_SpectralBox):
@@ -167,7 +190,7 @@ def _membership(
     n_tasks = W.shape[1]
     _, s, directions = scipy.linalg.svd(W, full_matrices=True, check_finite=False)
     s = np.concatenate([s, np.zeros(n_tasks - s.shape[0])])[:n_tasks]
-    rank = int((s > 1e-10 * s.max(initial=0.0)).sum())
+    rank = int((s > _NO_DIRECTION * s.max(initial=0.0)).sum())
     share = np.zeros(n_tasks)
     if rank <= k or lambda1 == 0.0:
         # Every direction W uses is wholly in M; what is left of the trace changes nothing: spread
@@ -201,7 +224,7 @@ def _kmeans(points: FloatArray, k: int, random_state: Any) -> IntArray:
     lambda2_range="(0, inf)",
 )
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClusteredRegressor(_Clustered, MultiTaskRegressor):
+class ClusteredRegressor(_Clustered, AdaptingRegressor):
     """Clustered multi-task regression (CMTL): the tasks form k groups of similar models.
 
     Minimises over W, b and M::

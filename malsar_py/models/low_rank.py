@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._docs import document
+from .._task_prior import TaskPrior
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    AdaptingRegressor,
     MultiTaskClassifier,
     MultiTaskRegressor,
     Problem,
@@ -20,6 +22,7 @@ from ..penalties import L1, ColumnL2, Penalty, Ridge, Split, TraceBall, TraceNor
 from ..prox import singular_values
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._feature_weight import COLUMN_WEIGHTS
+from ._metrics import around, left_singular, over
 from ._two_part import TwoPart
 
 # The prox sets singular values to zero; what rounding leaves of them lies far below this share of
@@ -42,6 +45,12 @@ class _TraceNorm(ScaledColumns, CommonPart):
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         return self._around(TraceNorm(lambda1)) + Ridge(lambda2)
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        # tr (VV' + ww')^(1/2), to second order in w.
+        center, V, more = around(W, self.common)
+        axes, s = left_singular(V)
+        return TaskPrior(center, axes, over(more * s, self.lambda1)).beside_ridge(self.lambda2)
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
         s = singular_values(W)
@@ -50,7 +59,7 @@ class _TraceNorm(ScaledColumns, CommonPart):
 
 @document("regressor", own_parameters=_PARAMETERS, own_attributes=_OWN_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
-class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
+class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
 
     Minimises over W and b::

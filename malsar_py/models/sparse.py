@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from .._docs import document
+from .._task_prior import TaskPrior
 from .._tasks import TaskRows
 from .._typing import FloatArray
-from ..base import MultiTaskClassifier, MultiTaskRegressor, Problem, RowWeighted
+from ..base import AdaptingRegressor, MultiTaskClassifier, MultiTaskRegressor, Problem, RowWeighted
 from ..penalties import (
     L1,
     CommonL1,
@@ -25,6 +26,7 @@ from ..penalties import (
 )
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._feature_weight import ROW_WEIGHTS
+from ._metrics import around, over
 
 _PARAMETERS = f"{COMMON_PARAMETER}\n{ROW_WEIGHTS}"
 _LASSO_PARAMETERS = f"""\
@@ -207,10 +209,16 @@ class _JointFeature(RowWeighted, CommonPart):
             )
         return self._around(norm) + Ridge(lambda2)
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        # sum_j (||v^j||^2 + w_j^2)^(1/2), to second order in w.
+        center, V, more = around(W, self.common)
+        spread = over(more * np.sqrt(np.square(V).sum(axis=1)), self.lambda1)
+        return TaskPrior(center, None, spread).beside_ridge(self.lambda2)
+
 
 @document("regressor", own_parameters=_PARAMETERS, own_attributes=COMMON_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
-class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
+class JointFeatureRegressor(_JointFeature, AdaptingRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 
     Minimises over W and b::
