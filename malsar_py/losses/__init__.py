@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from ._base import IDENTITY, LOG, LOGIT, Evaluation, Link, Loss
-from ._huber import Huber
+from ._clipped import Huber, Quantile
 from ._log_link import Gamma, Poisson
 from ._logistic import Logistic
 from ._multinomial import Multinomial
@@ -35,6 +35,7 @@ __all__ = [
     "Multinomial",
     "PerTask",
     "Poisson",
+    "Quantile",
     "SquareRoot",
     "Squared",
     "UnitScore",
