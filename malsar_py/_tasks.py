@@ -9,7 +9,7 @@ offsets[t + 1]). Everything that is refused about X, y, labels and sample weight
 from __future__ import annotations
 
 import numbers
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -82,13 +82,6 @@ class TaskRows(Deviations):
     @property
     def one_task_plain(self) -> bool:
         return self.door == "none"
-
-    def with_means(self) -> TaskRows:
-        """The rows with all that they stand for in X and y."""
-        if self.stands_for is None:
-            return self
-        X, y = self.features_about(0.0), self.targets_about(0.0)
-        return replace(self, X=X, y=y, own=True, stands_for=None)
 
 
 @dataclass(frozen=True, eq=False)

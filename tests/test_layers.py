@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "_counted": {"_given", "_tasks"},
     "_new_tasks": {"_labels", "_tasks"},
     "_task_prior": {"losses"},
-    "_summary": {"_features", "_labels", "_standins", "_tasks"},
+    "_summary": {"_kernels", "_features", "_labels", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
     "_centring": {"_tasks", "_threads", "design"},
     "_weights": {"_centring", "_labels", "_tasks"},
@@ -70,7 +70,7 @@ MAY_IMPORT = {
     | {"objective", "solvers"},
     "_limits": {"_solution", "_units", "objective", "penalties", "solvers"},
     # all of them -> estimators
-    "base": _CORE,
+    "base": _CORE | {"_summary"},
     "models": _CORE | {"base"},
     "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_docs", "_threads"}
     | {"penalties", "base"},

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -20,6 +20,7 @@ from .._labels import show_label, show_labels
 from .._limits import moderate, penalty_in_units, solved, within_floats
 from .._mean_model import constant_within_tasks
 from .._solution import Prepared, Problem, Solution
+from .._summary import MAX_MEMORY, Columns, added_up
 from .._tasks import TaskRows
 from .._typing import FloatArray, IntArray
 from .._units import PLAIN, into_units
@@ -29,6 +30,7 @@ from ..objective import Objective, make_objective
 from ..parts import by_parts
 from ..penalties import Penalty
 from ..solvers import Result, Workspace, separates, solve
+from ._batches import fit_batches
 from ._estimator import TaskEstimator
 from ._shrinkage import shrinkage_of
 
@@ -137,6 +139,67 @@ class MultiTaskEstimator(TaskEstimator):
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
         self._warn_constant(prepared)
 
+    def fit_batches(
+        self,
+        source: Any,
+        *,
+        task_column: str | None = None,
+        target: str = "y",
+        sample_weight: str | None = None,
+        max_memory: int = MAX_MEMORY,
+    ) -> Self:
+        """Fit to rows of any number, read batch by batch in some passes.
+
+        With the squared loss one pass does: this is ``fit(summarize(source, ...))``. With the
+        logistic, Poisson and gamma losses it is a proximal Newton method: each pass takes the loss
+        and a summary of the working responses at a point, on which least squares with the penalty
+        of the model gives the next one; a last pass gives the certificate. About ten passes do.
+
+        Parameters
+        ----------
+        source : iterable of batches, table, Dask DataFrame or callable
+            As for :func:`malsar_py.summarize`; what is not a table or a collection is a function
+            that returns the batches anew for each pass, the same rows each time.
+        task_column : str, default=None
+            Column of the task labels of tables. The model's own `task_column` says whether
+            `predict` finds labels in a column, too.
+        target : str, default="y"
+            Column to predict.
+        sample_weight : str, default=None
+            Column of nonnegative weights.
+        max_memory : int, default=4294967296
+            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; `n_passes_` is the number of passes, the first one included, which
+            finds tasks and classes.
+
+        Raises
+        ------
+        TypeError
+            If source can be read once only, or the model cannot be fitted by batches: with other
+            losses, kernels, stages, or sources of features.
+        ValueError
+            If the rows cannot be used; the message names the batch. If a part of the coefficients
+            has no penalty.
+        MemoryError
+            If a summary would take more than `max_memory`.
+        """
+        self._validate_params()
+        columns = Columns(task_column, target, None, sample_weight, max_memory)
+        if not self._needs_rows():
+            batches = source() if callable(source) else source
+            self.fit(added_up(batches, columns))
+            self.n_passes_ = 1
+            return self
+        own = type(self)._fit_rows is not MultiTaskEstimator._fit_rows
+        if own or self._measure != "duality gap" or hasattr(self, "_split_patterns"):
+            raise TypeError(f"{type(self).__name__} cannot be fitted by batches.")
+        fit_batches(self, source, columns)
+        return self
+
     def _set_solution(
         self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
     ) -> None:
@@ -184,7 +247,7 @@ class MultiTaskEstimator(TaskEstimator):
         kappa = self._shrinkage(rows)
         free = self.fit_intercept and kappa == 0.0
         if not free:
-            rows = rows.with_means()
+            rows = rows.with_means(common=self.fit_intercept)
         rows, loss = self._targets(rows, free)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)

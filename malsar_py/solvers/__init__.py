@@ -12,6 +12,7 @@ from .closed_form import closed_form_fits, solve_closed_form
 from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel, learn_task_kernel
 from .free_rows import free_rows_fit, solve_around_free_rows
 from .newton import newton_fits, solve_newton
+from .pooled import best_common
 from .reweighted import StagedResult, solve_reweighted
 from .separation import separates
 from .splitting import solve_splitting, splitting_fits
@@ -27,6 +28,7 @@ __all__ = [
     "StagedResult",
     "Workspace",
     "active_set_fits",
+    "best_common",
     "closed_form_fits",
     "free_rows_fit",
     "iterative_solver",
