@@ -231,6 +231,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
 
 
 @document("classifier", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphClassifier(_Graph, MultiTaskClassifier):
     """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
 
