@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class StandsFor:
     y: FloatArray  # (T,) and of the targets
     n: IntArray  # (T,) how many rows there were
     log_weight: FloatArray  # (T,) sums of the logs of their weights
+    apart: FloatArray  # (T, d + 1) the means less those of the first task: with more digits
 
 
 class Deviations:
@@ -46,6 +47,20 @@ class Deviations:
         if self.stands_for is None:
             return self.y - center
         return self.y + self._each(self.stands_for.y - center)
+
+    def with_means(self, common: bool = False) -> Self:
+        """The rows with the means in X and y, but for those of the first task if ``common``."""
+        means, rows = self.stands_for, cast(Any, self)
+        if means is None:
+            return self
+        if not common:
+            X, y = self.features_about(0.0), self.targets_about(0.0)
+            return cast(Self, replace(rows, X=X, y=y, own=True, stands_for=None))
+        X = self.X if self.shared else self.X + self._each(means.apart[:, :-1])
+        y = self.y + self._each(means.apart[:, -1])
+        first = np.broadcast_to(means.X[0], means.X.shape), np.full(len(means.y), means.y[0])
+        kept = replace(means, X=first[0], y=first[1])
+        return cast(Self, replace(rows, X=X, y=y, own=True, stands_for=kept))
 
     def _each(self, values: FloatArray) -> FloatArray:
         return np.repeat(values, np.diff(self.offsets), axis=0)

@@ -9,7 +9,7 @@ offsets[t + 1]). Everything that is refused about X, y, labels and sample weight
 from __future__ import annotations
 
 import numbers
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -82,13 +82,6 @@ class TaskRows(Deviations):
     @property
     def one_task_plain(self) -> bool:
         return self.door == "none"
-
-    def with_means(self) -> TaskRows:
-        """The rows with all that they stand for in X and y."""
-        if self.stands_for is None:
-            return self
-        X, y = self.features_about(0.0), self.targets_about(0.0)
-        return replace(self, X=X, y=y, own=True, stands_for=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +166,9 @@ def resolve_fit(
         order, y, weights, offsets, task_labels = _stacked_blocks(
             estimator, values, weights, keep, labels, source, ordered
         )
-    kappa = getattr(estimator, "intercept_shrinkage", 0.0)
-    if classes is not None and getattr(estimator, "fit_intercept", True) and not kappa:
+    shrunk = getattr(estimator, "intercept_shrinkage", 0.0) != 0.0
+    free = not (shrunk or getattr(estimator, "_one_class_tasks", False))
+    if classes is not None and getattr(estimator, "fit_intercept", True) and free:
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)

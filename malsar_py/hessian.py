@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ._linalg import psd_solver, solve_free
+from ._linalg import held, psd_solver, solve_free
 from ._protocols import Basis, Rows
-from ._typing import FloatArray, IntArray
+from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
 from .intercepts import Intercepts, ShrunkIntercepts, Tie
 
@@ -112,22 +112,36 @@ class Hessian:
 
         return tied_solve
 
-    def free_step(self, G: FloatArray, rows: Rows, basis: Basis, ridge: float = 0.0) -> FloatArray:
+    def free_step(
+        self,
+        G: FloatArray,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None = None,
+        ridge: float = 0.0,
+    ) -> FloatArray:
         """The step (d, T) in some rows, along the basis, after which G has no part there.
 
-        ``ridge``: with so much on the diagonal, along a single direction.
+        With a mask of these coordinates: in those that are kept. ``ridge``: with so much on the
+        diagonal, along a single direction.
         """
-        if basis is not None and basis.shape[1] == 1:
+        single = basis is not None and basis.shape[1] == 1
+        if single and kept is None:
+            assert basis is not None
             solver = self._along(rows, basis, ridge)
 
             def inner(R: FloatArray) -> FloatArray:
                 return solver(R @ basis) @ basis.T
 
         else:
-            gram = self._gram_of(rows)
+            if single:
+                assert basis is not None
+                gram = self._sum_along(rows, self._index(rows), basis[:, 0])[None]
+            else:
+                gram = self._gram_of(rows)
 
             def inner(R: FloatArray) -> FloatArray:
-                return solve_free(gram, R, basis)
+                return solve_free(*held(gram, R, kept), basis)
 
         def solve(R: FloatArray) -> FloatArray:
             step = np.zeros_like(R)
@@ -150,9 +164,12 @@ class Hessian:
             self._some = rows, gram
         return self._some[1]
 
+    def _index(self, rows: Rows) -> IntArray:
+        return np.arange(self.design.n_features) if isinstance(rows, slice) else rows
+
     def _along(self, rows: Rows, basis: FloatArray, ridge: float) -> Solve:
         """Solutions with ``sum_t basis_t^2 H_t`` of some features and the ridge; kept."""
-        index = np.arange(self.design.n_features) if isinstance(rows, slice) else rows
+        index = self._index(rows)
         last = self._direction
         if (
             last is None

@@ -129,6 +129,30 @@ def test_columns_far_from_zero_lose_nothing(offset, cls):
     assert_allclose(few.intercept_, expected, rtol=1e-13, atol=1e-9)
 
 
+POOLED = [
+    JointFeatureRegressor(intercept_shrinkage=0.3),
+    MeanRegularizedRegressor(intercept_shrinkage=np.inf, lambda2=0.1),
+    LassoRegressor(intercept_shrinkage="reml"),
+    JointFeatureRegressor(common=True, lambda2=0.1),
+]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+@pytest.mark.parametrize("model", POOLED)
+def test_shrunk_intercepts_and_common_parts(model, offset):
+    X, y, tasks = ragged()
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, len(X))
+    far = X + offset
+    few = clone(model).set_params(tol=1e-13).fit(in_parts(far, y, tasks, weight))
+    rows = clone(model).set_params(tol=1e-13)
+    rows.fit(far - offset, y, tasks=tasks, sample_weight=weight)
+    # (By REML variances are those at a grand mean that is a float.)
+    assert_close(few.coef_, rows.coef_, 1e-10 if offset == 0.0 else 1e-9)
+    if offset == 0.0:
+        assert_close(few.intercept_, rows.intercept_)
+        assert_close(few.predict(X, tasks=tasks), rows.predict(X, tasks=tasks))
+
+
 @pytest.mark.parametrize("scale", [1e-120, 1e120])
 def test_hostile_scales(scale):
     X, y, tasks = ragged()

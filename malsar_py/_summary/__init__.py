@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from ._fit import refuse_rows_needed, task_order
-from ._sources import summarize
-from ._summary import Summary
+from ._fit import few_rows, refuse_rows_needed, rows_of, task_order
+from ._sources import Columns, added, added_up, summarize
+from ._summary import MAX_MEMORY, Summary, read_features
 
-__all__ = ["Summary", "refuse_rows_needed", "summarize", "task_order"]
+__all__ = [
+    "MAX_MEMORY",
+    "Columns",
+    "Summary",
+    "added",
+    "added_up",
+    "few_rows",
+    "read_features",
+    "refuse_rows_needed",
+    "rows_of",
+    "summarize",
+    "task_order",
+]

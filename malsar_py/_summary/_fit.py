@@ -20,29 +20,46 @@ if TYPE_CHECKING:
 def task_rows(summary: Summary, estimator: Any) -> TaskRows:
     """Rows with the squared loss of all; sets what the estimator knows of its features."""
     refuse_rows_needed(estimator)
-    whole = summary.pooled()
-    moments, d = whole.moments, whole.n_features_in_
+    return rows_of(summary, estimator)
+
+
+def rows_of(summary: Summary, estimator: Any) -> TaskRows:
+    """The same for an estimator of any loss."""
+    summary.moments  # noqa: B018 - an empty summary is refused
     column = _label_column(summary, estimator)
     _set_features(summary, estimator, column)
-    tasks = whole.tasks_
+    labelled = "keyword" if column is None else "column"
+    return few_rows(
+        summary.pooled(),
+        labelled if summary._labelled[0] else "none",
+        feature_names(estimator, column),
+    )
+
+
+def few_rows(whole: Summary, door: str, names: AnyArray) -> TaskRows:
+    """Rows of a summary without folds, by task; with several targets the door is "shared"."""
+    moments, d, tasks = whole.moments, whole.n_features_in_, whole.tasks_
     if whole._targets:
         Z, sizes, weight = _stacked(moments, np.zeros(1, np.intp))
         q = len(tasks)
         y, weight = Z[:, d:].T.flatten(), np.tile(weight, q)
         offsets = np.arange(q + 1, dtype=np.int64) * len(Z)
         means, door = np.repeat(moments.mean, q, axis=0), "shared"
-        known = StandsFor(
-            means[:, :d], moments.mean[0, d:], *(np.repeat(v, q) for v in _counts(moments))
-        )
+        apart = np.zeros((q, d + 1))
+        apart[:, d] = moments.mean[0, d:] - moments.mean[0, d]
+        n, log_weight = np.repeat(moments.n, q), np.repeat(moments.log_weight, q)
+        known = StandsFor(means[:, :d], moments.mean[0, d:], n, log_weight, apart)
     else:
         order = task_order(whole)
         Z, sizes, weight = _stacked(moments, order)
         y = Z[:, d].copy()
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         means = moments.mean[order]
-        labelled = "keyword" if column is None else "column"
-        door = labelled if whole._labelled[0] else "none"
-        known = StandsFor(means[:, :d], means[:, d], *(v[order] for v in _counts(moments)))
+        apart = (moments.shift[order] - moments.shift[order[0]]) + (
+            moments.offset[order] - moments.offset[order[0]]
+        )
+        n, log_weight = moments.n[order], moments.log_weight[order]
+        known = StandsFor(means[:, :d], means[:, d], n, log_weight, apart)
     return TaskRows(
         np.ascontiguousarray(Z[:, :d]),
         y,
@@ -51,7 +68,7 @@ def task_rows(summary: Summary, estimator: Any) -> TaskRows:
         tasks,
         door,
         None,
-        feature_names(estimator, column),
+        names,
         True,
         np.arange(len(Z)),
         stands_for=known,
@@ -75,10 +92,6 @@ def _stacked(moments: Moments, order: IntArray) -> tuple[FloatArray, IntArray, F
     sizes = np.array([len(deviations) for deviations, _, _ in found])
     weight = np.repeat([weight for _, _, weight in found], sizes)
     return np.concatenate([deviations for deviations, _, _ in found]), sizes, weight
-
-
-def _counts(moments: Moments) -> tuple[AnyArray, AnyArray]:
-    return moments.n, moments.log_weight
 
 
 def refuse_rows_needed(estimator: Any) -> None:

@@ -14,10 +14,15 @@ References
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .._typing import FloatArray, IntArray
+from .. import _kernels
+from .._typing import AnyArray, FloatArray, IntArray
+
+# Numbers in a block of rows of which the products are taken at once: it stays in the cache.
+_BLOCK = 1 << 14
 
 
 @dataclass(eq=False)
@@ -29,7 +34,7 @@ class Moments:
     weight: FloatArray  # (K,) S
     shift: FloatArray  # (K, p)
     offset: FloatArray  # (K, p) mean less shift
-    scatter: FloatArray  # (K, p, p) sum of s (z - mean)(z - mean)'
+    scatter: FloatArray  # (K, p, p) sum of s (z - mean)(z - mean)', its upper triangle
 
     @classmethod
     def zeros(cls, n_keys: int, p: int) -> Moments:
@@ -53,21 +58,24 @@ class Moments:
         """Weighted means (K, p)."""
         return self.shift + self.offset
 
+    def full_scatter(self, keys: Any = slice(None)) -> FloatArray:
+        """Both triangles of the scatter of these keys."""
+        upper = self.scatter[keys]
+        below = np.triu(upper, 1)
+        return np.asarray(np.triu(upper) + np.swapaxes(below, -1, -2))
+
     @property
     def nbytes(self) -> int:
         """Bytes of the state."""
         return sum(array.nbytes for array in vars(self).values())
 
-    def take(self, where: IntArray, n_keys: int) -> Moments:
-        """A copy with key k at ``where[k]`` of n_keys."""
-        out = Moments.zeros(n_keys, self.shift.shape[1])
-        for name, values in vars(self).items():
-            getattr(out, name)[where] = values
-        return out
-
     def select(self, keys: IntArray) -> Moments:
         """These keys alone."""
         return Moments(**{name: values[keys] for name, values in vars(self).items()})
+
+    def grown(self, n_keys: int) -> Moments:
+        """The same with more keys, in memory that has room for as many again."""
+        return Moments(**{name: _grown(values, n_keys) for name, values in vars(self).items()})
 
     def add(self, other: Moments, where: IntArray) -> None:
         """Merge key k of other into key ``where[k]``, each at most once."""
@@ -78,59 +86,48 @@ class Moments:
         between = (other.shift - self.shift[where]) + (other.offset - self.offset[where])
         total = mine + theirs
         share = np.divide(theirs, total, out=np.zeros_like(total), where=total > 0.0)
-        self.scatter[where] += other.scatter
-        both = np.flatnonzero((mine > 0.0) & (theirs > 0.0) & between.any(axis=1))
-        for k in both:
-            factor = mine[k] * share[k]
-            self.scatter[where[k]] += np.outer(factor * between[k], between[k])
+        _kernels.moments.add_scatter(where, other.scatter, mine * share, between, self.scatter)
         self.offset[where] += share[:, None] * between
         self.n[where] += other.n
         self.log_weight[where] += other.log_weight
         self.weight[where] = total
 
-
-def moments_of(Z: FloatArray, weight: FloatArray | None, codes: IntArray, n_keys: int) -> Moments:
-    """Moments of the rows Z, of which row i belongs to key ``codes[i]``; weights are positive."""
-    out = Moments.zeros(n_keys, Z.shape[1])
-    order, bounds = _by_key(codes, n_keys)
-    rows = Z if order is None else Z[order]
-    s = weight if weight is None or order is None else weight[order]
-    out.n[:] = np.diff(bounds)
-    for k in np.flatnonzero(out.n):
-        own = slice(bounds[k], bounds[k + 1])
-        block = rows[own] - rows[bounds[k]]
-        out.shift[k] = rows[bounds[k]]
-        if s is None:
-            total = float(len(block))
-            mean = block.mean(axis=0)
-            block -= mean
-            rest = block.sum(axis=0)
-            moved = block
-        else:
-            total = s[own].sum()
-            mean = s[own] @ block / total
-            block -= mean
-            rest = s[own] @ block
-            moved = block * s[own][:, None]
-            out.log_weight[k] = np.log(s[own]).sum()
-        # What rounding left of the mean is taken out of the moments, too.
-        out.weight[k] = total
-        out.offset[k] = mean + rest / total
-        np.matmul(block.T, moved, out=out.scatter[k])
-        out.scatter[k] -= np.outer(rest, rest) / total
-    return out
+    def add_rows(
+        self, X: FloatArray, Y: FloatArray, weight: FloatArray | None, codes: IntArray, where: Any
+    ) -> None:
+        """Add the rows [X, Y], row i to key ``where[codes[i]]``; those of larger codes nowhere."""
+        n_rows, p = len(X), self.shift.shape[1]
+        order, bounds = np.empty(n_rows, np.intp), np.empty(len(where) + 2, np.intp)
+        _kernels.moments.sort_by_key(codes, len(where) + 1, order, bounds)
+        shift = self.shift[where]
+        center = shift + self.offset[where]  # rounded: `moved` is how far it is in truth
+        moved = center - shift
+        _kernels.moments.add_rows(
+            X,
+            Y,
+            np.ones(1) if weight is None else weight,
+            weight is not None,
+            order,
+            bounds,
+            where,
+            self.n,
+            self.log_weight,
+            self.weight,
+            self.shift,
+            self.offset,
+            self.scatter,
+            center,
+            moved,
+            np.empty((max(16, _BLOCK // p), p + 1)),
+        )
 
 
-def _by_key(codes: IntArray, n_keys: int) -> tuple[IntArray | None, IntArray]:
-    """The order that sorts rows by key (None: they are), and where each key begins and ends."""
-    if n_keys == 1:
-        return None, np.array([0, len(codes)])
-    bounds = np.concatenate([[0], np.cumsum(np.bincount(codes, minlength=n_keys))])
-    if (np.diff(codes) >= 0).all():
-        return None, bounds
-    # numpy sorts small integers by radix.
-    small = codes.astype(np.uint16) if n_keys <= 1 << 16 else codes
-    return np.argsort(small, kind="stable"), bounds
+def _grown(values: AnyArray, n_keys: int) -> AnyArray:
+    base = values.base
+    if base is None or len(base) < n_keys:
+        base = np.zeros((2 * n_keys, *values.shape[1:]), values.dtype)
+        base[: len(values)] = values
+    return base[:n_keys]
 
 
 def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, float]:
@@ -140,7 +137,7 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
     each of the rows has, S / m; m is the number of rows, p + 1 at most. From R'R = scatter the rows
     [0, R] below [sqrt(S), 0] are reflected so that the first column is the same in all.
     """
-    scatter = moments.scatter[k]
+    scatter = moments.full_scatter(k)
     p = len(scatter)
     m = int(min(moments.n[k], p + 1))
     total = moments.weight[k]

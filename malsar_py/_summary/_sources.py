@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import _kernels
 from .._labels import frame_columns
 from .._typing import AnyArray, FloatArray, IntArray
-from ._summary import _MAX_MEMORY, Summary
+from ._summary import MAX_MEMORY, Summary
+
+
+class BatchRows(NamedTuple):
+    """What a batch holds, labels and weights as given."""
+
+    X: Any
+    names: list[Any] | None  # of a table's features; None: X and y are as in `fit`
+    y: Any  # of a table its columns, with their names
+    tasks: Any
+    folds: Any
+    sample_weight: Any
+    column: tuple[str, int] | None  # where the labels were
 
 
 @dataclass(frozen=True)
@@ -36,15 +50,30 @@ class Columns:
             raise type(error)(f"batch {number}: {error}") from error
 
     def _take(self, summary: Summary, batch: Any) -> Summary:
+        rows = self.rows(batch, summary._names)
+        if rows is None:
+            return summary
+        given = {"tasks": rows.tasks, "folds": rows.folds, "sample_weight": rows.sample_weight}
+        if rows.names is None:
+            return summary.update(rows.X, rows.y, **given)
+        several = not isinstance(self.target, str)
+        y = np.column_stack([_float_column(*column) for column in rows.y])
+        names = [name for _, name in rows.y] if several and len(rows.y) > 1 else []
+        return summary._take(rows.X, rows.names, y, names, column=rows.column, **given)
+
+    def rows(self, batch: Any, known: list[Any] | None) -> BatchRows | None:
+        """The rows of a batch, columns in the order of those known; None if there are none."""
         if isinstance(batch, tuple):
             X, y, tasks, weight = (*batch, None, None)[:4]
-            folds = None if self.folds is None else _hashed(_numbers(X, y), self._n_folds())
             if len(_as_array(X)) == 0:
-                return summary
-            return summary.update(X, y, tasks=tasks, folds=folds, sample_weight=weight)
+                return None
+            folds = None
+            if self.folds is not None:
+                folds = _hashed(_numbers(X), _numbers(y), self._n_folds())
+            return BatchRows(X, None, y, tasks, folds, weight, None)
         read, names, n_rows = _table(batch)
         if n_rows == 0:  # an empty partition
-            return summary
+            return None
         targets = [self.target] if isinstance(self.target, str) else list(self.target)
         named = [self.task_column, *targets, self.sample_weight]
         if isinstance(self.folds, str):
@@ -56,35 +85,26 @@ class Columns:
                 f"{', ...' if len(names) > 10 else ''}."
             )
         features = [name for name in names if name not in named]
-        if isinstance(summary._names, list) and set(features) == set(summary._names):
-            features = summary._names  # the order of the first batch
+        if isinstance(known, list) and set(features) == set(known):
+            features = known  # the order of the first batch
         if not features:
             raise ValueError("no feature column is left besides the task, target and weights.")
         X = np.column_stack([_float_column(read(name), name) for name in features])
-        y = np.column_stack([_float_column(read(name), name) for name in targets])
+        y = [(read(name), name) for name in targets]
         folds = None
         if isinstance(self.folds, str):
             folds = read(self.folds)
         elif self.folds is not None:
-            folds = _hashed(np.column_stack([X, y]), self._n_folds())
+            numbers = np.column_stack([_float_column(*column) for column in y])
+            folds = _hashed(X, numbers, self._n_folds())
         tasks = None if self.task_column is None else read(self.task_column)
         weight = None if self.sample_weight is None else read(self.sample_weight)
-        several = not isinstance(self.target, str)
         column = None
         if self.task_column is not None:
             apart = [name for name in named if name not in (None, self.task_column)]
             kept = [name for name in names if name not in apart]
             column = self.task_column, kept.index(self.task_column)
-        return summary._take(
-            X,
-            features,
-            y,
-            list(targets) if several and len(targets) > 1 else [],
-            tasks=tasks,
-            folds=folds,
-            sample_weight=weight,
-            column=column,
-        )
+        return BatchRows(X, features, y, tasks, folds, weight, column)
 
     def _n_folds(self) -> int:
         if isinstance(self.folds, str) or self.folds is None:
@@ -101,7 +121,7 @@ def summarize(
     target: str | list[str] = "y",
     folds: str | int | None = None,
     sample_weight: str | None = None,
-    max_memory: int = _MAX_MEMORY,
+    max_memory: int = MAX_MEMORY,
 ) -> Summary:
     """Summarise tables of any size in one pass.
 
@@ -149,11 +169,16 @@ def summarize(
     """
     if isinstance(folds, Integral) and folds < 2:
         raise ValueError(f"folds must be a column or at least 2, got {folds}.")
-    columns = Columns(task_column, target, folds, sample_weight, max_memory)
-    parts = _delayed_parts(batches)
-    if parts is not None:
-        return _added_in_pairs(columns, parts)
-    total = Summary(max_memory=max_memory)
+    return added_up(batches, Columns(task_column, target, folds, sample_weight, max_memory))
+
+
+def added_up(batches: Any, columns: Columns) -> Summary:
+    """The summary of all batches."""
+    if _delayed_parts(batches) is not None:
+        found = added(batches, columns.summary)
+        assert isinstance(found, Summary)
+        return found
+    total = Summary(max_memory=columns.max_memory)
     for number, batch in enumerate(_batches(batches)):
         columns.add_to(total, batch, number)
     return total
@@ -168,23 +193,23 @@ def _delayed_parts(batches: Any) -> list[Any] | None:
     return None
 
 
-def _added_in_pairs(columns: Columns, parts: list[Any]) -> Summary:
+def added(batches: Any, summarise: Callable[[Any, int], Any]) -> Any:
+    """What the batches give, added up: of a Dask collection in pairs, where its partitions are."""
+    parts = _delayed_parts(batches)
+    if parts is None:
+        total: Any = 0
+        for number, batch in enumerate(_batches(batches)):
+            total = total + summarise(batch, number)
+        return total
     from dask.base import compute
     from dask.delayed import delayed
 
-    summary = delayed(columns.summary, pure=False)
-    add = delayed(_add, pure=False)
-    level = [summary(part, number) for number, part in enumerate(parts)]
+    once, add = delayed(summarise, pure=False), delayed(operator.add, pure=False)
+    level = [once(part, number) for number, part in enumerate(parts)]
     while len(level) > 1:
         pairs = [add(a, b) for a, b in zip(level[::2], level[1::2], strict=False)]
         level = pairs + (level[-1:] if len(level) % 2 else [])
-    (total,) = compute(level[0])
-    assert isinstance(total, Summary)
-    return total
-
-
-def _add(first: Summary, second: Summary) -> Summary:
-    return first + second
+    return compute(level[0])[0]
 
 
 def _batches(batches: Any) -> Iterator[Any]:
@@ -239,17 +264,12 @@ def _as_array(X: Any) -> Any:
     return X if hasattr(X, "__len__") else np.asarray(X)
 
 
-def _numbers(X: Any, y: Any) -> FloatArray:
-    return np.column_stack([np.asarray(X, np.float64), np.asarray(y, np.float64)])
+def _numbers(values: Any) -> FloatArray:
+    return np.ascontiguousarray(values, np.float64).reshape(len(values), -1)
 
 
-def _hashed(values: FloatArray, n_folds: int) -> IntArray:
-    """Each row's numbers, mixed to one of so many folds (splitmix64 of Steele, Lea, Flood 2014)."""
-    bits = np.ascontiguousarray(values + 0.0).view(np.uint64)  # -0.0 is 0.0
-    state = np.zeros(len(values), np.uint64)
-    for column in bits.T:
-        state = (state ^ column) + np.uint64(0x9E3779B97F4A7C15)
-        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        state ^= state >> np.uint64(31)
-    return (state % np.uint64(n_folds)).astype(np.intp)
+def _hashed(X: FloatArray, y: FloatArray, n_folds: int) -> IntArray:
+    """Each row's numbers, mixed to one of so many folds."""
+    folds = np.empty(len(X), np.intp)
+    _kernels.moments.hash_rows(X.view(np.uint64), y.view(np.uint64), n_folds, folds)
+    return folds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -21,10 +21,10 @@ from .._standins import RowSource
 from .._tasks import TaskRows, read_weights
 from .._typing import AnyArray, FloatArray, IntArray
 from . import _fit
-from ._moments import Moments, equivalent_rows, moments_of
+from ._keys import Key, Labels, counted, keys_of, label_array
+from ._moments import Moments, equivalent_rows
 
-_MAX_MEMORY = 4 * 2**30
-Key = tuple[Hashable, Hashable]  # of a task and of a fold; None where there are none
+MAX_MEMORY = 4 * 2**30
 
 
 class Summary(RowSource):
@@ -92,7 +92,7 @@ class Summary(RowSource):
     True
     """
 
-    def __init__(self, *, max_memory: int = _MAX_MEMORY) -> None:
+    def __init__(self, *, max_memory: int = MAX_MEMORY) -> None:
         self.max_memory = max_memory
         self._names: list[Any] | None = None  # of the features
         self._numbered = True
@@ -100,7 +100,7 @@ class Summary(RowSource):
         self._labelled = (False, False)  # whether there are tasks, folds
         self._column: tuple[str, int] | None = None  # where task labels were in tables
         self._kinds: tuple[str, str] = ("", "")
-        self._labels: tuple[dict[Hashable, Any], dict[Hashable, Any]] = ({}, {})
+        self._labels: Labels = ({}, {})
         self._keys: dict[Key, int] = {}
         self._moments: Moments | None = None
 
@@ -141,7 +141,7 @@ class Summary(RowSource):
         MemoryError
             If the statistics would take more than `max_memory`.
         """
-        X, names = _features(X)
+        X, names = read_features(X)
         y, targets = _target(y)
         check_consistent_length(X, y)
         return self._take(
@@ -163,7 +163,8 @@ class Summary(RowSource):
         """Take in rows of numbers; y is (n, q), NaN where not observed."""
         if np.isinf(y).any():
             raise ValueError("Input y contains infinity.")
-        if not np.isfinite(X).all():
+        # A sum that is finite is one of finite numbers.
+        if not np.isfinite(X.sum()) and not np.isfinite(X).all():
             row, j = np.argwhere(~np.isfinite(X))[0]
             name = repr(names[j]) if isinstance(names, list) else int(j)
             raise ValueError(
@@ -188,16 +189,11 @@ class Summary(RowSource):
                 "`tasks`: pass a 1-D y, or leave `tasks` out."
             )
         self._agree(names, targets, (tasks is not None, folds is not None), column)
-        codes, keys, labels, kinds = _keys_of(tasks, folds, len(X))
-        if not keep.all():
-            X, y, codes = X[keep], y[keep], codes[keep]
-            weight = None if weight is None else weight[keep]
-        present = np.flatnonzero(np.bincount(codes, minlength=len(keys)))
-        self._room({keys[k] for k in present}, X.shape[1] + y.shape[1])
-        position = np.full(len(keys), -1)
-        position[present] = np.arange(len(present))
-        batch = moments_of(np.column_stack([X, y]), weight, position[codes], len(present))
-        self._merge([keys[k] for k in present], batch, labels, kinds)
+        codes, keys, labels, kinds = keys_of(tasks, folds, len(X))
+        present, codes = counted(codes, keep, len(keys))
+        where = self._places([keys[k] for k in present], X.shape[1] + y.shape[1], labels, kinds)
+        if len(where):
+            self.moments.add_rows(X, y, weight, codes, where)
         return self
 
     def __add__(self, other: Any) -> Summary:
@@ -209,14 +205,15 @@ class Summary(RowSource):
         first, second = (self, other) if self._moments is not None else (other, self)
         total = copy.deepcopy(first)
         total.max_memory = max(self.max_memory, other.max_memory)
-        if second._moments is not None:
+        if second._keys and second._moments is not None:
             assert second._names is not None and second._targets is not None
             names = None if second._numbered else second._names
             total._agree(
                 names or len(second._names), second._targets, second._labelled, second._column
             )
-            total._room(set(second._keys), second._moments.shift.shape[1])
-            total._merge(list(second._keys), second._moments, second._labels, second._kinds)
+            p = second._moments.shift.shape[1]
+            where = total._places(list(second._keys), p, second._labels, second._kinds)
+            total.moments.add(second._moments, where)
         return total
 
     __radd__ = __add__
@@ -384,8 +381,35 @@ class Summary(RowSource):
                     f"{'labels' if before else 'no labels'}."
                 )
 
-    def _room(self, new: set[Key], p: int) -> None:
-        n_keys = len(new | set(self._keys))
+    def _places(
+        self,
+        keys: Sequence[Key],
+        p: int,
+        labels: Labels,
+        kinds: tuple[str, str],
+    ) -> IntArray:
+        """Positions of the keys in the moments of p columns; room is made for new ones."""
+        for before, now, source in zip(self._kinds, kinds, ("tasks", "folds"), strict=True):
+            if before and now and before != now:
+                raise TypeError(
+                    f"`{source}` holds labels that are {now}, those before were {before}: convert "
+                    "them to one type."
+                )
+        new = [key for key in keys if key not in self._keys]
+        self._room(len(self._keys) + len(new), p)
+        self._kinds = (kinds[0] or self._kinds[0], kinds[1] or self._kinds[1])
+        for key in new:
+            self._keys[key] = len(self._keys)
+            for known, own, part in zip(self._labels, labels, key, strict=True):
+                if part is not None:
+                    known.setdefault(part, own[part])
+        if new and self._moments is None:
+            self._moments = Moments.zeros(len(self._keys), p)
+        elif new and self._moments is not None:
+            self._moments = self._moments.grown(len(self._keys))
+        return np.array([self._keys[key] for key in keys], dtype=np.intp)
+
+    def _room(self, n_keys: int, p: int) -> None:
         needed = 8 * n_keys * p * p
         if needed > self.max_memory:
             raise MemoryError(
@@ -395,39 +419,14 @@ class Summary(RowSource):
                 "raise max_memory."
             )
 
-    def _merge(
-        self,
-        keys: Sequence[Key],
-        moments: Moments,
-        labels: tuple[dict[Hashable, Any], dict[Hashable, Any]],
-        kinds: tuple[str, str],
-    ) -> None:
-        for before, now, source in zip(self._kinds, kinds, ("tasks", "folds"), strict=True):
-            if before and now and before != now:
-                raise TypeError(
-                    f"`{source}` holds labels that are {now}, those before were {before}: convert "
-                    "them to one type."
-                )
-        self._kinds = (kinds[0] or self._kinds[0], kinds[1] or self._kinds[1])
-        for known, own, which in zip(self._labels, labels, (0, 1), strict=True):
-            for key in {key[which] for key in keys if key[which] is not None}:
-                known.setdefault(key, own[key])
-        new = [key for key in keys if key not in self._keys]
-        for key in new:
-            self._keys[key] = len(self._keys)
-        if self._moments is None:
-            self._moments = Moments.zeros(len(self._keys), moments.shift.shape[1])
-        elif new:
-            old = np.arange(self._moments.n_keys)
-            self._moments = self._moments.take(old, len(self._keys))
-        self._moments.add(moments, np.array([self._keys[key] for key in keys], dtype=np.intp))
 
-
-def _features(X: Any) -> tuple[FloatArray, list[Any] | int]:
-    """Finite float64 features, and the names of the columns or their number."""
+def read_features(X: Any) -> tuple[FloatArray, list[Any] | int]:
+    """Float64 features, and the names of the columns or their number."""
     table = as_table(X)
     names = frame_columns(table)
-    values = check_array(table, dtype=np.float64, input_name="X")
+    values = check_array(
+        table, dtype=np.float64, order="C", ensure_all_finite=False, input_name="X"
+    )
     return values, values.shape[1] if names is None else names
 
 
@@ -435,43 +434,13 @@ def _target(y: Any) -> tuple[FloatArray, list[Any]]:
     """Targets (n, q), NaN where not observed, and their names: [] for a single one."""
     names = frame_columns(y)
     values = check_array(
-        y, dtype=np.float64, ensure_2d=False, ensure_all_finite="allow-nan", input_name="y"
+        y,
+        dtype=np.float64,
+        order="C",
+        ensure_2d=False,
+        ensure_all_finite="allow-nan",
+        input_name="y",
     )
     if values.ndim == 1 or values.shape[1] == 1:
         return values.reshape(-1, 1), []
     return values, list(range(values.shape[1])) if names is None else names
-
-
-_KINDS = {"U": "strings", "S": "bytes", "O": "objects"}
-
-
-def _keys_of(
-    tasks: Any, folds: Any, n_rows: int
-) -> tuple[IntArray, list[Key], tuple[dict[Hashable, Any], dict[Hashable, Any]], tuple[str, str]]:
-    """Code of each row, the keys that codes stand for, labels by key, and kinds of labels."""
-    parts: list[tuple[IntArray, list[Hashable], dict[Hashable, Any], str]] = []
-    for given, source in ((tasks, "`tasks`"), (folds, "`folds`")):
-        if given is None:
-            parts.append((np.zeros(n_rows, np.intp), [None], {}, ""))
-            continue
-        labels = as_labels(given, source)
-        if len(labels) != n_rows:
-            raise ValueError(f"{source} has {len(labels)} labels, X has {n_rows} rows.")
-        distinct, codes = factorize(labels, source)
-        keys = match_keys(distinct, distinct)
-        dated = str(labels.dtype) if labels.dtype.kind in "mM" else "numbers"
-        kind = _KINDS.get(labels.dtype.kind, dated)
-        if kind == "objects" and all(isinstance(label, str) for label in distinct.tolist()):
-            kind = "strings"
-        parts.append((codes, keys, dict(zip(keys, distinct, strict=True)), kind))
-    (task_codes, task_keys, task_labels, a), (fold_codes, fold_keys, fold_labels, b) = parts
-    codes = task_codes * len(fold_keys) + fold_codes
-    pairs = [(task, fold) for task in task_keys for fold in fold_keys]
-    return codes, pairs, (task_labels, fold_labels), (a, b)
-
-
-def label_array(labels: Iterable[Any], source: str) -> AnyArray:
-    """Labels as an array of the type that they came in."""
-    values = list(labels)
-    native = all(isinstance(label, np.generic) for label in values)
-    return as_labels(np.array(values) if native else object_array(values), source)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -20,6 +20,7 @@ from .._labels import show_label, show_labels
 from .._limits import moderate, penalty_in_units, solved, within_floats
 from .._mean_model import constant_within_tasks
 from .._solution import Prepared, Problem, Solution
+from .._summary import MAX_MEMORY, Columns, added_up
 from .._tasks import TaskRows
 from .._typing import FloatArray, IntArray
 from .._units import PLAIN, into_units
@@ -29,6 +30,7 @@ from ..objective import Objective, make_objective
 from ..parts import by_parts
 from ..penalties import Penalty
 from ..solvers import Result, Workspace, separates, solve
+from ._batches import fit_batches
 from ._estimator import TaskEstimator
 from ._shrinkage import shrinkage_of
 
@@ -67,6 +69,8 @@ class MultiTaskEstimator(TaskEstimator):
     _usual_remedy: ClassVar[str] = (
         "Increase max_iter or tol, standardise the features, or strengthen the penalty."
     )
+    # Whether features are divided by their strengths, so that W is multiplied by them.
+    _columns_scaled: ClassVar[bool] = False
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
     # What only the penalty reads: it may change on data that are prepared. For all other parameters
     # a search prepares anew.
@@ -83,6 +87,11 @@ class MultiTaskEstimator(TaskEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
     }
+
+    @property
+    @abstractmethod
+    def _attained(self) -> bool:
+        """Whether the loss is smallest at a finite prediction."""
 
     @abstractmethod
     def _loss(self, rows: TaskRows) -> Loss:
@@ -110,6 +119,14 @@ class MultiTaskEstimator(TaskEstimator):
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
 
+    def _weighed(self, rows: TaskRows) -> TaskRows:
+        """The rows with the weights that parameters of the model give them."""
+        return rows
+
+    def _weigh_features(self, rows: TaskRows) -> tuple[TaskRows, FloatArray | None]:
+        """The rows as strengths by feature change them, and these strengths (n_features,)."""
+        return rows, None
+
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
         W0 = prepared.start(self._start(rows))
@@ -121,6 +138,67 @@ class MultiTaskEstimator(TaskEstimator):
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
         self._warn_constant(prepared)
+
+    def fit_batches(
+        self,
+        source: Any,
+        *,
+        task_column: str | None = None,
+        target: str = "y",
+        sample_weight: str | None = None,
+        max_memory: int = MAX_MEMORY,
+    ) -> Self:
+        """Fit to rows of any number, read batch by batch in some passes.
+
+        With the squared loss one pass does: this is ``fit(summarize(source, ...))``. With the
+        logistic, Poisson and gamma losses it is a proximal Newton method: each pass takes the loss
+        and a summary of the working responses at a point, on which least squares with the penalty
+        of the model gives the next one; a last pass gives the certificate. About ten passes do.
+
+        Parameters
+        ----------
+        source : iterable of batches, table, Dask DataFrame or callable
+            As for :func:`malsar_py.summarize`; what is not a table or a collection is a function
+            that returns the batches anew for each pass, the same rows each time.
+        task_column : str, default=None
+            Column of the task labels of tables. The model's own `task_column` says whether
+            `predict` finds labels in a column, too.
+        target : str, default="y"
+            Column to predict.
+        sample_weight : str, default=None
+            Column of nonnegative weights.
+        max_memory : int, default=4294967296
+            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; `n_passes_` is the number of passes, the first one included, which
+            finds tasks and classes.
+
+        Raises
+        ------
+        TypeError
+            If source can be read once only, or the model cannot be fitted by batches: with other
+            losses, kernels, stages, or sources of features.
+        ValueError
+            If the rows cannot be used; the message names the batch. If a part of the coefficients
+            has no penalty.
+        MemoryError
+            If a summary would take more than `max_memory`.
+        """
+        self._validate_params()
+        columns = Columns(task_column, target, None, sample_weight, max_memory)
+        if not self._needs_rows():
+            batches = source() if callable(source) else source
+            self.fit(added_up(batches, columns))
+            self.n_passes_ = 1
+            return self
+        own = type(self)._fit_rows is not MultiTaskEstimator._fit_rows
+        if own or self._measure != "duality gap" or hasattr(self, "_split_patterns"):
+            raise TypeError(f"{type(self).__name__} cannot be fitted by batches.")
+        fit_batches(self, source, columns)
+        return self
 
     def _set_solution(
         self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
@@ -147,6 +225,10 @@ class MultiTaskEstimator(TaskEstimator):
             elif name in vars(self):
                 delattr(self, name)
 
+    def _shrinkage(self, rows: TaskRows) -> float:
+        """Kappa for these rows."""
+        return shrinkage_of(self, rows)
+
     def _targets(self, rows: TaskRows, free_intercepts: bool) -> tuple[TaskRows, Loss]:
         """The rows with the targets as the loss takes them, and the loss."""
         loss = self._loss(rows)
@@ -160,15 +242,16 @@ class MultiTaskEstimator(TaskEstimator):
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
+        rows, feature_weight = self._weigh_features(self._weighed(rows))
         omega = task_weights(rows, self.task_weight)
-        kappa = shrinkage_of(self, rows)
+        kappa = self._shrinkage(rows)
         free = self.fit_intercept and kappa == 0.0
         if not free:
-            rows = rows.with_means()
+            rows = rows.with_means(common=self.fit_intercept)
         rows, loss = self._targets(rows, free)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)
-        problem = Problem(rows.tasks, rows.X.shape[1], units)
+        problem = Problem(rows.tasks, rows.X.shape[1], units, feature_weight)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
@@ -191,7 +274,8 @@ class MultiTaskEstimator(TaskEstimator):
         if problem.units != PLAIN or not moderate(self, given):
             objective = objective.with_penalty(penalty_in_units(self, problem, given))
         common = bool(getattr(self, "common", False))
-        return Prepared(rows, problem, objective, offset, means, common, kappa)
+        scale = feature_weight if self._columns_scaled else None
+        return Prepared(rows, problem, objective, offset, means, common, kappa, scale)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one."""
@@ -252,7 +336,7 @@ class MultiTaskEstimator(TaskEstimator):
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "
                 f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
             )
-        elif self._classifier and not np.isfinite(solution.relative_gap):
+        elif not self._attained and not np.isfinite(solution.relative_gap):
             remedy = "There may be no finite minimiser: set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {self._effort(result)}: "

@@ -12,6 +12,11 @@ from .._tasks import TaskRows
 intercept_variance: list[Callable[[TaskRows], float]] = []
 
 
+# The strengths lambda1, lambda2 and kappa of mean regularisation that are the variances of a mixed
+# model of these rows, with intercepts or without.
+pooling_strengths: list[Callable[[TaskRows, bool], tuple[float, float, float]]] = []
+
+
 def shrinkage_of(model: Any, rows: TaskRows) -> float:
     """Kappa >= 0 for these rows, in the units of the data."""
     kappa = model.intercept_shrinkage

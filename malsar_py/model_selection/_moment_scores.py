@@ -163,7 +163,7 @@ class MomentJudge(Judge):
         A[:, :d] = -np.stack([W for W, _ in steps], axis=2)
         A[np.arange(n_tasks), targets] = 1.0
         b = np.stack([intercept for _, intercept in steps], axis=1)
-        within = np.maximum((A * (moments.scatter @ A)).sum(axis=1), 0.0)
+        within = np.maximum((A * (moments.full_scatter() @ A)).sum(axis=1), 0.0)
         mean = moments.mean
         off = (mean[:, None] @ A)[:, 0] - b
         weight = np.broadcast_to(moments.weight, n_tasks)

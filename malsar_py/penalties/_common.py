@@ -35,7 +35,7 @@ class AroundMean(Structure):
 
     def prox(self, V: FloatArray, step: float) -> FloatArray:
         own = deviations(V)
-        return (V - own) + self.inner.prox(own, step)
+        return (V[:, :1] - own[:, :1]) + self.inner.prox(own, step)
 
     def lambda1_max(self, G0: FloatArray) -> float | None:
         return self.inner.lambda1_max(deviations(G0))

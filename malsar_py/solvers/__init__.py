@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._choice import iterative_solver, solve
+from ._choice import iterative_solver, solve, solve_by_rows
 from ._residuals import noise_levels
 from ._result import History, Result
 from ._workspace import Workspace
@@ -40,6 +40,7 @@ __all__ = [
     "solve_accelerated",
     "solve_active_set",
     "solve_around_free_rows",
+    "solve_by_rows",
     "solve_closed_form",
     "solve_newton",
     "solve_reweighted",

@@ -19,7 +19,7 @@ def best_common(objective: Objective, ridge: float) -> FloatArray:
     n_tasks = objective.shape[1]
     basis = np.full((n_tasks, 1), n_tasks**-0.5)
     if isinstance(objective, QuadraticObjective):
-        return objective.hessian.free_step(objective.rhs, slice(None), basis, ridge)
+        return objective.hessian.free_step(objective.rhs, slice(None), basis, ridge=ridge)
     assert isinstance(objective, GeneralObjective)
 
     def value(W: FloatArray, z: FloatArray) -> float:
@@ -29,7 +29,7 @@ def best_common(objective: Objective, ridge: float) -> FloatArray:
     here = value(W, z)
     for _ in range(_MOST_STEPS):
         model = objective.model(W, z)
-        step = model.hessian.free_step(model.rhs, slice(None), basis, ridge) - W
+        step = model.hessian.free_step(model.rhs, slice(None), basis, ridge=ridge) - W
         Dz = objective.lift(step)
         slope = float(objective.loss_at(z).theta @ Dz) - ridge * float(np.vdot(W, step))
         if not slope > _ENOUGH * abs(here):
