@@ -66,10 +66,12 @@ class_weight : "balanced", mapping or None, default=None
 """
 
 _LOSS = """\
-loss : str or instance of :mod:`malsar_py.losses`, default="squared"
-    "squared"; "huber" (y with outliers), "poisson" (counts or rates y >= 0), "gamma" (amounts
-    y > 0), "logistic" (y is 0 or 1); or an instance, as ``losses.Huber(delta=0.5)``. `predict`
-    returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma", the probability of 1 with "logistic".
+loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+    "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+    others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or 1);
+    or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with losses of
+    their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma", the probability
+    of 1 with "logistic".
 """
 
 _CONVEX = """\

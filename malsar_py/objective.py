@@ -30,7 +30,7 @@ from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
 from .hessian import Hessian
 from .intercepts import Tie, make_intercepts
-from .losses import Evaluation, Loss, Squared, centre
+from .losses import Evaluation, Loss, Squared
 
 _POWER_STEPS = 20
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
@@ -90,9 +90,7 @@ class Objective(ABC):
     @cached_property
     def weights(self) -> FloatArray:
         """Weights (N,) of a quadratic bound on the loss; of its model at W = 0 if it has none."""
-        if self.loss.curvature is None:
-            return self.loss.second_derivative(self.y, self.theta0, self.c)
-        return self.c if self.loss.curvature == 1.0 else self.loss.curvature * self.c
+        return self.loss.weights(self.y, self.theta0, self.c)
 
     @abstractmethod
     def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
@@ -145,7 +143,8 @@ class Objective(ABC):
     def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
         """Objective and duality gap at W from the pass there."""
         G = np.ascontiguousarray(found.G.T)
-        point = DualPoint(found.loss, G, self.dual_of(found, float(np.vdot(W, G))))
+        dual = self.dual_of(found, float(np.vdot(W, G)))
+        point = DualPoint(found.loss, G, dual, found.theta)
         return replace(self._certify(W, None, point), intercepts=found.intercepts)
 
     def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
@@ -166,10 +165,7 @@ class Objective(ABC):
         And ``X' theta``. What rounding left of sums that should vanish with intercepts is taken out
         of theta.
         """
-        if self.fit_intercept:
-            theta = theta.copy()
-            centre(theta, self.c, self.design.offsets)
-        point = self._point(W, loss, theta)
+        point = self._point(W, loss, theta.copy())
         return self._certify(W, None, point), point.G
 
     def value_at(self, W: FloatArray, z: FloatArray) -> float:
@@ -240,7 +236,7 @@ class Objective(ABC):
 
     def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
         self._make_feasible(theta)
-        return DualPoint(value, self.design.adjoint(theta), self._dual_at(theta))
+        return DualPoint(value, self.design.adjoint(theta), self._dual_at(theta), theta)
 
     def loss_lipschitz(self) -> float:
         """Estimate of the loss's largest curvature, maybe some per cent too low."""
@@ -441,8 +437,8 @@ class GeneralObjective(Objective):
         basis: Basis,
         kept: AnyArray | None,
     ) -> DualPoint | None:
-        value, theta, _ = self._evaluate(lifted)
-        self._make_feasible(theta)
+        assert point.theta is not None
+        theta = point.theta.copy()
         weight = self.loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         hessian = Hessian(design, weight, self.intercepts, self.fit_intercept)
@@ -452,7 +448,7 @@ class GeneralObjective(Objective):
             theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
-        return self._point(W, value, theta)
+        return self._point(W, point.loss, theta)
 
     def model(self, W: FloatArray, z: FloatArray) -> QuadraticObjective:
         """The loss to second order at W with predictions z: least squares on working responses.

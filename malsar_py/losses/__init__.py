@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from ._base import IDENTITY, LOG, LOGIT, Evaluation, Link, Loss
-from ._huber import Huber
+from ._clipped import Huber, Quantile
 from ._log_link import Gamma, Poisson
 from ._logistic import Logistic
 from ._per_task import PerTask
@@ -33,6 +33,7 @@ __all__ = [
     "Loss",
     "PerTask",
     "Poisson",
+    "Quantile",
     "SquareRoot",
     "Squared",
     "UnitScore",

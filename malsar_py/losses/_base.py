@@ -156,6 +156,12 @@ class Loss(ABC):
         least = _LEAST_CURVATURE * np.abs(theta)
         return np.maximum(self.second_derivative(y, theta, c), least)
 
+    def weights(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        """Weights of a quadratic bound on the loss; of its model at theta if it has none."""
+        if self.curvature is None:
+            return self.second_derivative(y, theta, c)
+        return c if self.curvature == 1.0 else self.curvature * c
+
     def separates(
         self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, fit_intercept: bool
     ) -> AnyArray:
@@ -179,6 +185,19 @@ class Loss(ABC):
             best intercept while intercepts are free of a penalty.
         """
         return y
+
+    def smoothed(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, width: float
+    ) -> tuple[Loss, FloatArray]:
+        """For a loss that is not smooth: one that is, and targets for it.
+
+        With s = theta' / c the loss is ``max_s s y - conj(s)``, less the term ``width/2 sum c (s -
+        theta / c)^2`` (up to a constant): that keeps the slopes s near those of theta.
+        """
+        raise ValueError(
+            f"{self!r} is not smooth, and does not say by `smoothed` what near it is: no solver "
+            "takes it."
+        )
 
     def in_units(self, exponent: int) -> Self:
         """The loss for targets and predictions divided by ``2^exponent``."""

@@ -196,6 +196,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
             self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
         )
         fitted = self._as_fitted()
+        fitted._check_plain()
         if fitted.lambda3 > 0.0:
             raise ValueError("adapt is for quadratic penalties: fit with lambda3=0.")
         complete = isinstance(fitted.graph, str) and fitted.graph == "complete"
@@ -231,6 +232,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
 
 
 @document("classifier", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphClassifier(_Graph, MultiTaskClassifier):
     """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
 

@@ -121,7 +121,7 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     lambda1: float | str = 0.1  # type: ignore[assignment]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **AdaptingRegressor._parameter_constraints,
+        **_MeanRegularized._parameter_constraints,
         "lambda1": [*NONNEGATIVE, StrOptions({"reml"})],
     }
 
@@ -147,6 +147,10 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
             raise ValueError(
                 'lambda1="reml" is derived for task_weight="size", where every row counts the '
                 f"same, got {self.task_weight!r}."
+            )
+        if self.feature_weight is not None or self.positive:
+            raise ValueError(
+                'lambda1="reml" is derived without feature_weight and positive: leave them out.'
             )
         if self.lambda2 != 0.0 or self.intercept_shrinkage not in (0.0, "reml"):
             raise ValueError(
