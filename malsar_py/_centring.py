@@ -10,7 +10,7 @@ from ._sparse import is_sparse
 from ._tasks import TaskRows
 from ._threads import spread
 from ._typing import FloatArray, IntArray
-from .design import Design, one_x, own_rows
+from .design import Design, Repeated, one_x, own_rows
 
 # A first row this near to the mean, as a share of it: the column may be constant, or the mean's
 # rounding may matter beside its spread.
@@ -76,12 +76,18 @@ def _settle(X: FloatArray, means: FloatArray, c: FloatArray, offsets: IntArray) 
 
 
 def make_design(
-    rows: TaskRows, c: FloatArray, fit_intercept: bool, grand: bool = False
+    rows: TaskRows,
+    c: FloatArray,
+    fit_intercept: bool,
+    n_columns: int = 1,
+    *,
+    grand: bool = False,
 ) -> tuple[Design, FloatArray | None]:
     """The design, centred when there are intercepts, and the means (n_tasks, n_features) taken out.
 
     Centring changes nothing but the intercepts; it keeps digits when a column's offset is large.
     Sparse X stays as it is.
+    Each task has so many columns of W.
     ``grand``: at the means of all rows, where intercepts that are shrunk are compared.
     """
     X, n_tasks = rows.X, rows.n_tasks
@@ -98,7 +104,10 @@ def make_design(
             offsets = rows.offsets[[0, -1]] if grand else rows.offsets
             means = np.broadcast_to(_centre(X, c, offsets, target), (n_tasks, X.shape[1]))
             X = target
-    if not rows.shared or n_tasks == 1:  # a column of targets is as good as a vector
-        return own_rows(X, rows.offsets), means
+    if n_tasks * n_columns == 1 or not (rows.shared or n_tasks == 1):
+        # (A column of targets is as good as a vector.)
+        design: Design = own_rows(X, rows.offsets)
+        return design if n_columns == 1 else Repeated(design, n_columns), means
     shares = c.reshape(n_tasks, -1)
-    return one_x(X, n_tasks, bool((shares == shares[0]).all())), means
+    same = bool((shares == shares[0]).all())
+    return one_x(X, n_tasks * n_columns, same), means

@@ -56,6 +56,10 @@ def _multipliers(
     return solve_multipliers(objective, W0, again, tol=tol, max_iter=max_iter, verbose=verbose)
 
 
+def _one_column(objective: Objective) -> bool:
+    return objective.loss.n_columns == 1
+
+
 def _never(objective: Objective) -> bool:
     return False
 
@@ -84,6 +88,8 @@ register(
         _working_sets,
         fits=lambda objective: _smooth(objective) and _sets_fit(objective),
         purpose=_for_sets,
+        # For coupled predictions they gain nothing on gradients, which they are solved by.
+        pays=_one_column,
     )
 )
 register(
@@ -100,6 +106,8 @@ register(
         solve_newton,
         fits=lambda objective: _smooth(objective) and newton_fits(objective),
         purpose="smooth losses that are not squared, on systems that are cheap to factorise",
+        # Models of coupled predictions are bounds, which converge slowly.
+        pays=_one_column,
     )
 )
 # For what others leave over; these hand over to it.
