@@ -21,6 +21,7 @@ from ._certificates import DualPoint as DualPoint
 from ._certificates import Pass as Pass
 from ._certificates import duality_gap as duality_gap
 from ._free_part import left_over, released
+from ._linalg import conjugate_gradients
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
 from ._protocols import Quadratic as Quadratic
@@ -28,7 +29,7 @@ from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
 from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
-from .hessian import Hessian
+from .hessian import Hessian, Solve
 from .intercepts import Tie, make_intercepts
 from .losses import Evaluation, Loss, Squared
 
@@ -438,17 +439,32 @@ class GeneralObjective(Objective):
         kept: AnyArray | None,
     ) -> DualPoint | None:
         assert point.theta is not None
-        theta = point.theta.copy()
-        weight = self.loss.second_derivative(self.y, theta, self.c)
+        theta, loss = point.theta.copy(), self.loss
+        weight = loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         hessian = Hessian(design, weight, self.intercepts, self.fit_intercept)
+        free_step = hessian.free_stepper(slice(None), basis, kept)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            z = design.predict(hessian.free_step(point.G[rows], slice(None), basis, kept))
-            self.intercepts.remove(z, weight, design.offsets)
-            theta -= weight * z
+            if loss.n_columns > 1:  # the Hessian is that of a bound
+                theta -= self._coupled_step(design, theta, free_step, point.G[rows])
+            else:
+                z = design.predict(free_step(point.G[rows]))
+                self.intercepts.remove(z, weight, design.offsets)
+                theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
         return self._point(W, point.loss, theta)
+
+    def _coupled_step(
+        self, design: Design, theta: FloatArray, free_step: Solve, G: FloatArray
+    ) -> FloatArray:
+        """What theta loses in a step after which it has no part of G in free directions."""
+
+        def curve(D: FloatArray) -> FloatArray:
+            z = design.predict(D)
+            return self.loss.curve(self.y, theta, self.c, design.offsets, z, self.fit_intercept)
+
+        return curve(conjugate_gradients(lambda D: design.adjoint(curve(D)), free_step, G))
 
     def model(self, W: FloatArray, z: FloatArray) -> QuadraticObjective:
         """The loss to second order at W with predictions z: least squares on working responses.

@@ -481,7 +481,7 @@ def _finish(fit: _Fit, result: Result, scale: float) -> None:
         result.gap / scale if scale > 0.0 else result.gap,
         np.array(result.history.objective),
         far=np.empty(0, object),
-        mean=known.mean_model.of(coefficients, result.intercepts),
+        mean=known.mean_of(coefficients, result.intercepts),
     )
     solution.check()
     model._set_solution(rows, result, solution, problem)

@@ -11,6 +11,7 @@ from ._base import IDENTITY, LOG, LOGIT, Evaluation, Link, Loss
 from ._clipped import Huber, Quantile
 from ._log_link import Gamma, Poisson
 from ._logistic import Logistic
+from ._multinomial import Multinomial
 from ._per_task import PerTask
 from ._read import NAMES, read_loss, task_losses
 from ._scores import ACCURACY, D2_GAMMA, D2_POISSON, R2, UnitScore, d2_pinball
@@ -31,6 +32,7 @@ __all__ = [
     "Link",
     "Logistic",
     "Loss",
+    "Multinomial",
     "PerTask",
     "Poisson",
     "Quantile",

@@ -54,7 +54,9 @@ class Loss(ABC):
     """A convex loss, bounded from below.
 
     Subclasses are frozen dataclasses: their fields are the parameters of the loss. They say
-    `value`, `derivative`, `second_derivative` and `dual`, and where it differs from what is here:
+    `value`, `derivative`, `second_derivative` and `dual`, and where it differs from what is here
+    (one of several predictions a sample, which has no value by itself, says `evaluate`, `by_task`
+    and `feasible` instead of the first two):
 
     Attributes
     ----------
@@ -89,17 +91,49 @@ class Loss(ABC):
     positive_only: ClassVar[bool] = False
     link: ClassVar[Link] = IDENTITY
 
-    @abstractmethod
     def value(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """The loss of each sample, at least 0 where that can be arranged."""
+        raise TypeError(f"{type(self).__name__} has no value by sample")
 
-    @abstractmethod
     def derivative(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """Its derivative in z."""
+        raise TypeError(f"{type(self).__name__} has no derivative by sample")
+
+    @property
+    def n_columns(self) -> int:
+        """Predictions that a sample has, and columns of W a task: one."""
+        return 1
+
+    def by_column(self, values: FloatArray, offsets: IntArray) -> FloatArray:
+        """What samples have (N,), once for each column of their task, one after the other."""
+        return values
+
+    def targets_by_column(self, y: FloatArray, c: FloatArray, offsets: IntArray) -> FloatArray:
+        """The same of targets, as the other methods take them."""
+        return y
+
+    def absent(self, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
+        """Mask of the segments (S,) whose best intercept is -inf, whatever W."""
+        return np.zeros(offsets.shape[0] - 1, dtype=np.bool_)
 
     @abstractmethod
     def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
-        """``c loss''`` at the point where ``theta`` is minus c times the derivative."""
+        """``c loss''`` at the point where ``theta`` is minus c times the derivative.
+
+        A bound on it where a sample has several predictions.
+        """
+
+    def curve(
+        self,
+        y: FloatArray,
+        theta: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        v: FloatArray,
+        fit_intercept: bool,
+    ) -> FloatArray:
+        """``c loss'' (v + s)`` of several predictions; s, with intercepts, is what these do."""
+        raise TypeError(f"{type(self).__name__} has one prediction a sample: see second_derivative")
 
     @abstractmethod
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:

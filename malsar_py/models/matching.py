@@ -51,6 +51,7 @@ class _DistributionMatching(MultiTaskEstimator):
 
     _couples = True
     _one_class_tasks: ClassVar[bool] = True  # every task has the rows of all
+    _multi_class: ClassVar[bool] = False
     _strengths: ClassVar[Mapping[str, float]] = {"lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda2": "ridge"}
     _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda2",)

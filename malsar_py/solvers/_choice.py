@@ -60,7 +60,8 @@ def solve(
                 return result
             W0 = result.W
     minimise: Callable[..., Result] = solve_accelerated
-    if sparse and solver != "apg":
+    # (For coupled predictions working sets gain nothing on gradients, which they are solved by.)
+    if solver == "active-set" or (sparse and solver == "auto" and objective.loss.n_columns == 1):
         minimise = solve_tied if tied else solve_by_rows
     elif solver == "auto":
         minimise = iterative_solver(objective)
@@ -100,6 +101,8 @@ def solve_by_rows(
 
 def iterative_solver(objective: Objective) -> Callable[..., Result]:
     """The fastest solver for an objective without working sets or closed form."""
+    if objective.loss.n_columns > 1:
+        return solve_accelerated  # models of coupled predictions are bounds, which converge slowly
     if splitting_fits(objective):
         return solve_splitting
     return solve_newton if newton_fits(objective) else solve_accelerated
