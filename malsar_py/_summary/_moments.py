@@ -146,9 +146,7 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
         # On columns of unit length: none is lost beside a larger one.
         unit = np.sqrt(np.maximum(np.diagonal(scatter), 0.0))
         divisor = np.where(unit > 0.0, unit, 1.0)
-        values, vectors = np.linalg.eigh(scatter / divisor / divisor[:, None])
-        roots = np.sqrt(np.maximum(values[1 - m :], 0.0))
-        R = roots[:, None] * vectors[:, 1 - m :].T * unit
+        R = _root(scatter / divisor / divisor[:, None], m - 1) * unit
         # Householder: e_1 to (1, ..., 1) / sqrt(m).
         v = np.full(m, -1.0 / np.sqrt(m))
         v[0] += 1.0
@@ -157,3 +155,16 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
         deviations -= 2.0 * np.outer(v, v @ deviations)
         deviations *= np.sqrt(m / total)
     return deviations, moments.mean[k], total / m
+
+
+def _root(C: FloatArray, rank: int) -> FloatArray:
+    """R (rank, p) with R'R = C, which is semidefinite and of no higher rank."""
+    if rank == len(C):
+        try:
+            # Columns of zeros are taken for independent ones: nothing is multiplied by them.
+            return np.asarray(np.linalg.cholesky(C + np.diag(np.diagonal(C) == 0.0)).T)
+        except np.linalg.LinAlgError:
+            pass
+    values, vectors = np.linalg.eigh(C)
+    roots = np.sqrt(np.maximum(values[len(C) - rank :], 0.0))
+    return np.asarray(roots[:, None] * vectors[:, len(C) - rank :].T)
