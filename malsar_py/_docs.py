@@ -43,7 +43,7 @@ task_column : int or str, default=None
 task_weight : "equal", "size" or mapping, default="equal"
     Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample weight,
     so that every sample counts the same; or ``{{label: weight}}``, weights in (0, inf).
-unseen : "error" or "mean", default="error"
+{class_weight}unseen : "error" or "mean", default="error"
     What predict does with a task label that was not fitted: refuse it, or use the mean of the
     tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
     weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
@@ -57,6 +57,13 @@ warm_start : bool, default=False
     Start from the last coefficients, if tasks and features are the same.
 verbose : int, default=0
     Print the objective and the gap while fitting, if positive."""
+
+_CLASS_WEIGHT = """\
+class_weight : "balanced", mapping or None, default=None
+    Factor on the weights of the samples of a class, as if `sample_weight` were given by hand. With
+    "balanced" every class that a task has counts the same in it; or ``{class: weight}``, weights
+    in (0, inf), 1 for classes that are not named.
+"""
 
 _LOSS = """\
 loss : str or instance of :mod:`malsar_py.losses`, default="squared"
@@ -139,6 +146,13 @@ classes_ : ndarray of shape (2,)
     Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
 """
 
+_TASK_PRIOR = """\
+task_prior_ : tuple of ndarray
+    Mean (n_features + 1,) and covariance of a new task's intercept (first, if there are
+    intercepts, at x = 0; with infinite variance where they are free) and coefficients, from the
+    quadratic that touches the penalty at `coef_`, for the squared loss times the
+    variance of the noise (strengths taken as variances); see `adapt`."""
+
 _NOTATION = """\
 Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample weights
 s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task t and row
@@ -154,6 +168,7 @@ _LOSSES = {
 def document(
     kind: str,
     *,
+    strengths: str = "",
     own_parameters: str = "",
     own_attributes: str = "",
     lambda2: str = "0.0",
@@ -166,6 +181,7 @@ def document(
 ) -> Callable[[Class], Class]:
     """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``.
 
+    ``strengths``: the entries of lambda1 and lambda2 where they are none of the usual.
     ``two_parts``: the lambdas belong to the parts of W, and ``lambda2_range`` is a sentence.
     ``stages``: the values of `solver`, for a model that is fitted in stages.
     ``without``: shared parameters and attributes that this model has not.
@@ -179,9 +195,12 @@ def document(
             "<notation>": _NOTATION.format(loss=_LOSSES[kind]),
             "<parameters>": _PARAMETERS.format(
                 own_parameters=inspect.cleandoc(own_parameters) + "\n" if own_parameters else "",
-                strengths=(_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
+                strengths=inspect.cleandoc(strengths) + "\n"
+                if strengths
+                else (_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
                     lambda2=lambda2, lambda2_range=lambda2_range, lambda2_term=lambda2_term
                 ),
+                class_weight=_CLASS_WEIGHT if kind == "classifier" else "",
                 loss=_LOSS if kind == "regressor" else "",
                 solving=_STAGED.format(solvers=stages) if stages else _CONVEX,
                 per_stage=" in each stage" if stages else "",
@@ -193,6 +212,8 @@ def document(
             ),
         }
         text = inspect.cleandoc(cls.__doc__)
+        if hasattr(cls, "task_prior_") and "task_prior_" not in text:
+            parts["<attributes>"] += "\n" + _TASK_PRIOR
         for mark, part in parts.items():
             text = text.replace(mark, _leave_out(part, without))
         cls.__doc__ = text

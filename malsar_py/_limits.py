@@ -123,6 +123,8 @@ def finish(model: Any, prepared: Prepared, result: Result, given: Given) -> Resu
         if used < value:
             if used == 0.0:
                 added += value * _alone(model, name, problem, given).value(W)
+            elif kind == "coupling" and problem.feature_weight is not None:
+                continue  # not all features are coupled alike
             elif kind == "coupling":
                 W = _common(W, penalty_in_units(model, problem, given).quadratic.matrix)
             else:

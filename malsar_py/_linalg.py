@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.linalg
 
-from ._typing import FloatArray
+from ._typing import AnyArray, FloatArray
 
 # Smallest against largest pivot.
 _FAR = 1e-5
@@ -74,6 +74,14 @@ def solve_psd_each(H: FloatArray, B: FloatArray) -> FloatArray:
     kept = values > values[:, -1:] * (H.shape[1] * np.finfo(float).eps)
     inverse = np.divide(1.0, values, out=np.zeros_like(values), where=kept)
     return D * np.einsum("rij,rj->ri", Q, inverse * np.einsum("rij,ri->rj", Q, D * B))
+
+
+def held(gram: FloatArray, G: FloatArray, kept: AnyArray | None) -> tuple[FloatArray, FloatArray]:
+    """Gram matrices and G of :func:`solve_free` for which all but ``kept`` (d, T or r) stays 0."""
+    if kept is None:
+        return gram, G
+    K = kept.T.astype(np.float64)
+    return gram * K[:, :, None] * K[:, None, :], G * kept
 
 
 def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray | None) -> FloatArray:

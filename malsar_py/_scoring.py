@@ -47,14 +47,27 @@ def _takes(method: Callable[..., Any], name: str) -> bool:
     return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def score_rows(rows: ScoreRows, prediction: AnyArray, metric: UnitScore) -> float:
-    """Score the prediction for `rows.rows`, one column per task where these are for all tasks."""
+def positions(rows: ScoreRows) -> IntArray:
+    """Positions of the tasks of the targets (m,), -1 for one that was not fitted."""
+    index = rows.rows.index
+    return np.nonzero(rows.observed)[1] if index is None else index[rows.observed]
+
+
+def score_rows(
+    rows: ScoreRows, prediction: AnyArray, metrics: list[tuple[UnitScore, AnyArray]]
+) -> float:
+    """Score the prediction for `rows.rows`, one column per task where these are for all tasks.
+
+    ``metrics`` are the unit scores with the masks of their rows.
+    """
     y, found = rows.y, prediction[rows.observed]
     if y.dtype.kind == "O" and isinstance(y[0], Integral):
         # Classes beyond 64 bits, which sklearn does not read: as positions, -1 where wrong.
         codes = factorize(y, "y")[1]
         y, found = codes, np.where(y == found, codes, -1)
-    return task_mean_score(metric, y, found, rows.group, rows.sample_weight)
+    if len(metrics) == 1:
+        return task_mean_score(metrics[0][0], y, found, rows.group, rows.sample_weight)
+    return float(mixed_mean_scores(metrics, y, found[:, None], rows.group, rows.sample_weight)[0])
 
 
 def task_mean_score(
@@ -79,7 +92,7 @@ def task_mean_score(
     groups = _groups(metric, y_true, group)
     if metric.whole is not None and len(groups) == 1 and len(groups[0]) == len(y_true):
         return whole
-    return float(_scores_of(groups, metric, y_true, y_pred[:, None], weight)[0])
+    return float(_scores_of(groups, metric, y_true, y_pred[:, None], weight).mean(axis=0)[0])
 
 
 def task_mean_scores(
@@ -98,7 +111,23 @@ def task_mean_scores(
     alone = metric.constant is not None and len(groups) == 1 and _constant(y_true[groups[0]])
     if alone and metric.whole is not None:
         return np.array([metric.whole(y_true, p, sample_weight=weight) for p in y_pred.T])
-    return _scores_of(groups, metric, y_true, y_pred, weight)
+    return _scores_of(groups, metric, y_true, y_pred, weight).mean(axis=0)
+
+
+def mixed_mean_scores(
+    metrics: list[tuple[UnitScore, AnyArray]],
+    y_true: AnyArray,
+    y_pred: AnyArray,
+    group: IntArray,
+    sample_weight: FloatArray | None = None,
+) -> FloatArray:
+    """The same where tasks have unit scores of their own, each with the mask of its rows."""
+    weight = None if sample_weight is None else relative(sample_weight)
+    found = []
+    for metric, own in metrics:
+        y, p, kept = y_true[own], y_pred[own], None if weight is None else weight[own]
+        found.append(_scores_of(_groups(metric, y, group[own]), metric, y, p, kept))
+    return np.concatenate(found).mean(axis=0)
 
 
 def _scores_of(
@@ -108,6 +137,7 @@ def _scores_of(
     y_pred: AnyArray,
     sample_weight: FloatArray | None,
 ) -> FloatArray:
+    """The same, of targets and predictions that are checked."""
     if metric.whole is None:
         assert_all_finite(y_pred, input_name="the prediction")
         metric.check(y_true)
@@ -117,18 +147,18 @@ def _scores_of(
                 UndefinedMetricWarning,
                 stacklevel=2,
             )
-            return np.full(y_pred.shape[1], np.nan)
-    return _mean_over(groups, metric, y_true, y_pred, sample_weight)
+            return np.full((1, y_pred.shape[1]), np.nan)
+    return _each(groups, metric, y_true, y_pred, sample_weight)
 
 
-def _mean_over(
+def _each(
     groups: list[IntArray],
     metric: UnitScore,
     y_true: AnyArray,
     y_pred: AnyArray,
     sample_weight: FloatArray | None,
 ) -> FloatArray:
-    """The mean of the groups' scores, for every column of y_pred."""
+    """The groups' scores, one a row, for every column of y_pred."""
     sizes = [len(members) for members in groups]
     rows, starts = np.concatenate(groups), np.cumsum([0, *sizes[:-1]])
     y, p = y_true[rows], y_pred[rows]
@@ -136,13 +166,13 @@ def _mean_over(
     total = np.add.reduceat(w, starts)
     if metric.constant is None:
         right = np.add.reduceat(w[:, None] * ~metric.loss(y[:, None], p), starts)
-        return np.mean(right / total[:, None], axis=0)
+        return right / total[:, None]
     best = np.repeat(metric.constant(y, w, starts), sizes)
     spread = np.add.reduceat(w * metric.loss(y, best), starts)[:, None]
     error = np.add.reduceat(w[:, None] * metric.loss(y[:, None], p), starts)
     # As in sklearn: where the spread is lost in underflow, 1 for what is right and 0 for the rest.
     lost = np.where(error > 0.0, 1.0, 0.0)
-    return np.mean(1.0 - np.divide(error, spread, out=lost, where=spread > 0.0), axis=0)
+    return 1.0 - np.divide(error, spread, out=lost, where=spread > 0.0)
 
 
 def _groups(metric: UnitScore, y_true: AnyArray, group: IntArray) -> list[IntArray]:

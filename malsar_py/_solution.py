@@ -29,6 +29,8 @@ class Problem:
     tasks: AnyArray
     n_features: int
     units: Units = PLAIN
+    # Strength of the first term by feature; None: 1.
+    feature_weight: FloatArray | None = None
     # Mean curvature of the loss and its largest slope at W = 0, once they can be told.
     curvature: Callable[[], float] | None = None
     slope: Callable[[], float] | None = None
@@ -50,6 +52,7 @@ class Prepared:
     means: FloatArray | None  # (n_tasks, n_features) taken out of the features
     common: bool = False  # whether the tasks are drawn to a common model
     kappa: float = 0.0  # strength of the shrinkage of intercepts, for the data as given
+    scale: FloatArray | None = None  # (n_features,) that the features are divided by
 
     @cached_property
     def squares(self) -> FloatArray | None:
@@ -86,14 +89,19 @@ class Prepared:
         intercept, lost = self._intercepts(result, coefficients)
         mean, mean_intercept = self.mean_model.of(coefficients, intercept)
         gap, scale = result.gap + lost, self.objective.scale
+        far = self._far(coefficients) if lost > 0.5 * gap else _NONE
+        W = result.W
+        if self.scale is not None:
+            W, coefficients = W / self.scale[:, None], coefficients / self.scale[:, None]
+            mean = mean / self.scale
         found = Solution(
-            shifted(result.W, units.coefficients),
+            shifted(W, units.coefficients),
             shifted(coefficients, units.coefficients),
             shifted(intercept, units.y),
             scaled(gap, units.objective),
             gap / scale if scale > 0.0 else gap,
             shifted(np.array(result.history.objective), units.objective),
-            far=self._far(coefficients) if lost > 0.5 * gap else _NONE,
+            far=far,
             mean=(shifted(mean, units.coefficients), scaled(mean_intercept, units.y)),
         )
         found.check()
@@ -135,6 +143,8 @@ class Prepared:
         """Where to start from, given coefficients for the data as given."""
         if not (self.objective.scale > 0.0 and np.isfinite(W).all()):
             return np.zeros(self.objective.shape)
+        if self.scale is not None:
+            W = W * self.scale[:, None]
         return shifted(W, -self.problem.units.coefficients)
 
 

@@ -15,12 +15,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
-from sklearn.utils import (
-    assert_all_finite,
-    check_array,
-    check_consistent_length,
-    column_or_1d,
-)
+from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -172,7 +167,8 @@ def resolve_fit(
             estimator, values, weights, keep, labels, source, ordered
         )
     shrunk = getattr(estimator, "intercept_shrinkage", 0.0) != 0.0
-    if classes is not None and getattr(estimator, "fit_intercept", True) and not shrunk:
+    free = not (shrunk or getattr(estimator, "_one_class_tasks", False))
+    if classes is not None and getattr(estimator, "fit_intercept", True) and free:
         _refuse_one_class_tasks(y, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
@@ -431,8 +427,8 @@ def _refuse_one_class_tasks(
         raise ValueError(
             f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
             "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            "with another, shrink the intercepts (intercept_shrinkage > 0) where the estimator has "
-            f"that, or set fit_intercept=False. {_ONE_CLASS_HINT}"
+            "with another, or set fit_intercept=False or intercept_shrinkage > 0. "
+            f"{_ONE_CLASS_HINT}"
         )
 
 

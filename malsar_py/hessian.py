@@ -11,11 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
-from ._linalg import solve_free
+from ._linalg import held, psd_solver, solve_free
 from ._protocols import Basis, Rows
-from ._typing import FloatArray, IntArray
+from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
-from .intercepts import Intercepts, Link, ShrunkIntercepts
+from .intercepts import Intercepts, ShrunkIntercepts, Tie
+
+Solve = Callable[[FloatArray], FloatArray]
 
 # What is left of s, as a share of it, where features can stand in for the common intercept.
 _NOTHING = 1e-13
@@ -32,13 +34,15 @@ class Hessian:
         self.intercepts = intercepts
         self.fit_intercept = fit_intercept
         self._gram: FloatArray | None = None
-        self._some: tuple[IntArray, bool, FloatArray] | None = None
+        # What was asked for last: H_t of some features, a system along one direction.
+        self._some: tuple[IntArray, FloatArray] | None = None
+        self._direction: tuple[IntArray, FloatArray, float, Solve] | None = None
 
     def gram(self) -> FloatArray:
         """The H_t, (T, d, d) or (1, d, d) when all tasks have the same."""
         if self._gram is None:
             self._gram = self.design.gram(self.weight, self.fit_intercept)
-            if self.link is not None:
+            if self.tie is not None:
                 rows = self._kept_means
                 self._gram = self._gram + rows[:, :, None] * rows[:, None, :]
         return self._gram
@@ -68,14 +72,14 @@ class Hessian:
         return np.sqrt(self._totals * kept)[:, None] * self._means
 
     @cached_property
-    def link(self) -> Link | None:
+    def tie(self) -> Tie | None:
         """V (n_features, n_tasks) and s; None where tasks do not meet.
 
         One X with weights that are the same for all tasks is centred at its means: v is zero.
         """
         if not isinstance(self.intercepts, ShrunkIntercepts) or self.design.same_weights:
             return None
-        return self.intercepts.link(self._means, self._totals)
+        return self.intercepts.tie(self._means, self._totals)
 
     def scaled_rows(self) -> FloatArray:
         """Z (N, d) with ``Z_t'Z_t = H_t``."""
@@ -92,11 +96,11 @@ class Hessian:
         self.intercepts.remove(z, self.weight, self.design.offsets, 0.0)
         return self.design.adjoint(self.weight * z)
 
-    def tied(self, solve: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
+    def tied(self, solve: Solve) -> Solve:
         """Solutions with this Hessian, from those with ``blkdiag(H_t)`` in its place."""
-        if self.link is None:
+        if self.tie is None:
             return solve
-        v, s = self.link
+        v, s = self.tie
         along = solve(v)
         rest = s - float(np.vdot(v, along))
         if not rest > _NOTHING * s:
@@ -108,35 +112,83 @@ class Hessian:
 
         return tied_solve
 
-    def free_step(self, G: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
-        """The step (d, T) in some rows, along the basis, after which G has no part there."""
-        gram = self._gram_of(rows, basis)
+    def free_step(
+        self,
+        G: FloatArray,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None = None,
+        ridge: float = 0.0,
+    ) -> FloatArray:
+        """The step (d, T) in some rows, along the basis, after which G has no part there.
+
+        With a mask of these coordinates: in those that are kept. ``ridge``: with so much on the
+        diagonal, along a single direction.
+        """
+        single = basis is not None and basis.shape[1] == 1
+        if single and kept is None:
+            assert basis is not None
+            solver = self._along(rows, basis, ridge)
+
+            def inner(R: FloatArray) -> FloatArray:
+                return solver(R @ basis) @ basis.T
+
+        else:
+            if single:
+                assert basis is not None
+                gram = self._sum_along(rows, self._index(rows), basis[:, 0])[None]
+            else:
+                gram = self._gram_of(rows)
+
+            def inner(R: FloatArray) -> FloatArray:
+                return solve_free(*held(gram, R, kept), basis)
 
         def solve(R: FloatArray) -> FloatArray:
             step = np.zeros_like(R)
-            step[rows] = solve_free(gram, R[rows], basis)
+            step[rows] = inner(R[rows])
             return step
 
         return self.tied(solve)(G)
 
-    def _gram_of(self, rows: Rows, basis: Basis) -> FloatArray:
-        """The H_t of some features, or their sum along the only direction; kept."""
-        each, every = basis is None or basis.shape[1] > 1, isinstance(rows, slice)
-        if self.has_gram or (every and each):
-            return self.gram() if every else self.gram()[:, rows][:, :, rows]
-        index = np.arange(self.design.n_features) if isinstance(rows, slice) else rows
-        last = self._some
-        if last is None or last[1] != each or not np.array_equal(last[0], index):
-            design = self.design if every else self.design.restrict(index)
-            gram = design.free_gram(self.weight, self.fit_intercept, basis)
-            if self.link is not None:
-                own = self._kept_means[:, index]
-                if each:
-                    gram = gram + own[:, :, None] * own[:, None, :]
-                else:
-                    assert basis is not None
-                    own = basis * own
-                    gram = gram + own.T @ own
-            last = index, each, gram
-            self._some = last
-        return last[2]
+    def _gram_of(self, rows: Rows) -> FloatArray:
+        """The H_t of some features; kept."""
+        if isinstance(rows, slice):
+            return self.gram()
+        if self._gram is not None:
+            return self._gram[:, rows][:, :, rows]
+        if self._some is None or not np.array_equal(self._some[0], rows):
+            gram = self.design.restrict(rows).gram(self.weight, self.fit_intercept)
+            if self.tie is not None:
+                own = self._kept_means[:, rows]
+                gram = gram + own[:, :, None] * own[:, None, :]
+            self._some = rows, gram
+        return self._some[1]
+
+    def _index(self, rows: Rows) -> IntArray:
+        return np.arange(self.design.n_features) if isinstance(rows, slice) else rows
+
+    def _along(self, rows: Rows, basis: FloatArray, ridge: float) -> Solve:
+        """Solutions with ``sum_t basis_t^2 H_t`` of some features and the ridge; kept."""
+        index = self._index(rows)
+        last = self._direction
+        if (
+            last is None
+            or last[2] != ridge
+            or not (np.array_equal(last[0], index) and np.array_equal(last[1], basis))
+        ):
+            H = self._sum_along(rows, index, basis[:, 0])
+            last = index, basis, ridge, psd_solver(H + ridge * np.eye(len(H)))
+            self._direction = last
+        return last[3]
+
+    def _sum_along(self, rows: Rows, index: IntArray, direction: FloatArray) -> FloatArray:
+        if self._gram is not None:
+            gram = np.broadcast_to(self._gram, (len(direction), *self._gram.shape[1:]))
+            H = np.einsum("t,tij->ij", np.square(direction), gram)
+            return H if isinstance(rows, slice) else H[np.ix_(index, index)]
+        design = self.design if isinstance(rows, slice) else self.design.restrict(index)
+        H = design.gram_along(self.weight, self.fit_intercept, direction)[0]
+        if self.tie is not None:
+            own = direction[:, None] * self._kept_means[:, index]
+            H = H + own.T @ own
+        return H

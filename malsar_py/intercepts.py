@@ -2,7 +2,7 @@
 
 There are none, one per task and free, one per task and drawn to their mean b0 by ``kappa/2 sum_t
 (b_t - b0)^2``, or (kappa = inf) one for all tasks. The last two tie the tasks: with the squared
-loss the Hessian in W is ``blkdiag(H_t) - v v' / s``, see :meth:`ShrunkIntercepts.link`.
+loss the Hessian in W is ``blkdiag(H_t) - v v' / s``, see :meth:`ShrunkIntercepts.tie`.
 
 W. A. Fuller, G. E. Battese (1974), "Estimation of linear models with crossed-error structure".
 """
@@ -19,7 +19,7 @@ from ._typing import FloatArray, IntArray
 from .losses import Evaluation, Loss
 
 # v (n_features, n_tasks) and s of a Hessian less v v' / s.
-Link = tuple[FloatArray, float]
+Tie = tuple[FloatArray, float]
 
 _NEWTON_STEPS = 60
 _TOL = 1e-13
@@ -44,7 +44,7 @@ class Intercepts(ABC):
         offsets: IntArray,
         start: FloatArray,
     ) -> Evaluation:
-        """Loss and cost of the best intercepts (T,), theta there, and these."""
+        """Loss and cost of the best intercepts (T,), searched from ``start``, and theta there."""
 
     @abstractmethod
     def feasible(
@@ -136,21 +136,22 @@ class ShrunkIntercepts(Intercepts):
             return self._evaluate_squared(loss, y, z, c, offsets)
         if self.kappa == np.inf:
             found = loss.evaluate(y, z, c, _one_segment(offsets), True, start[:1])
-            return found._replace(intercepts=np.repeat(found.intercepts, len(offsets) - 1))
+            return found._replace(intercepts=np.repeat(found.intercepts, len(start)))
         return self._evaluate_smooth(loss, y, z, c, offsets, start)
 
     def _evaluate_squared(
         self, loss: Loss, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray
     ) -> Evaluation:
         # At the tasks' own means first; each then gives way to the common one.
-        value, theta, b = loss.evaluate(y, z, c, offsets, True)
+        value, theta, means = loss.evaluate(y, z, c, offsets, True)
         totals = np.add.reduceat(c, offsets[:-1])
         share = self.kept(totals)
         weight = totals * share
-        apart = b - weight @ b / weight.sum()
+        apart = means - weight @ means / weight.sum()
         shift = share * apart
         theta += c * np.repeat(shift, np.diff(offsets))
-        return Evaluation(value + 0.5 * float(weight @ np.square(apart)), theta, b - shift)
+        cost = 0.5 * float(weight @ np.square(apart))
+        return Evaluation(value + cost, theta, means - shift)
 
     def _evaluate_smooth(
         self,
@@ -165,15 +166,12 @@ class ShrunkIntercepts(Intercepts):
         starts, counts, kappa = offsets[:-1], np.diff(offsets), self.kappa
 
         def at(b: FloatArray) -> Evaluation:
-            moved = z + np.repeat(b, counts)
-            value, theta, _ = loss.evaluate(y, moved, c, offsets, False)
+            found = loss.evaluate(y, z + np.repeat(b, counts), c, offsets, False)
             own = b - b.mean()
-            return Evaluation(value + 0.5 * kappa * float(own @ own), theta, b)
+            return Evaluation(found.value + 0.5 * kappa * float(own @ own), found.theta, b)
 
         enough = _TOL * np.add.reduceat(c, starts)
         found = at(start)
-        if not np.isfinite(found.value):
-            found = at(np.zeros_like(start))
         for _ in range(_NEWTON_STEPS):
             value, theta, b = found
             pull = np.add.reduceat(theta, starts) - kappa * (b - b.mean())
@@ -185,16 +183,14 @@ class ShrunkIntercepts(Intercepts):
             step = (pull + kappa * mean) / D
             promised, length = float(pull @ step), 1.0
             slack = _ROUNDING * abs(value)
-            new = at(b + step)
+            found = at(b + step)
             # (In this form a NaN is no success.)
-            while not new.value <= value - _SUFFICIENT * length * promised + slack:
+            while not found.value <= value - _SUFFICIENT * length * promised + slack:
                 length *= 0.5
                 if length < _SHORTEST:
-                    return found
-                new = at(b + length * step)
-            rests = np.array_equal(new.intercepts, b)
-            found = new
-            if rests:
+                    return Evaluation(value, theta, b)
+                found = at(b + length * step)
+            if np.array_equal(found.intercepts, b):
                 break
         return found
 
@@ -225,7 +221,7 @@ class ShrunkIntercepts(Intercepts):
     def kept(self, totals: FloatArray) -> FloatArray:
         return 1.0 / (1.0 + totals / self.kappa)
 
-    def link(self, means: FloatArray, totals: FloatArray) -> Link:
+    def tie(self, means: FloatArray, totals: FloatArray) -> Tie:
         """What the common intercept takes from the Hessian, for features' means (T, d)."""
         weight = totals * self.kept(totals)
         return np.ascontiguousarray((weight[:, None] * means).T), float(weight.sum())

@@ -10,7 +10,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self
 
 import numpy as np
@@ -20,15 +20,16 @@ from ._certificates import Certificate as Certificate
 from ._certificates import DualPoint as DualPoint
 from ._certificates import Pass as Pass
 from ._certificates import duality_gap as duality_gap
+from ._free_part import left_over, released
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
 from ._protocols import Quadratic as Quadratic
 from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
-from ._typing import FloatArray, IntArray
+from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
 from .hessian import Hessian
-from .intercepts import Link, make_intercepts
+from .intercepts import Tie, make_intercepts
 from .losses import Evaluation, Loss, Squared, centre
 
 _POWER_STEPS = 20
@@ -66,6 +67,7 @@ class Objective(ABC):
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
         self.scale, self.theta0, self.b0 = self._evaluate(np.zeros_like(y))
+        # Of a quadratic bound on the loss.
         self.hessian = Hessian(design, self.weights, self.intercepts, fit_intercept)
 
     @property
@@ -105,9 +107,18 @@ class Objective(ABC):
 
     @abstractmethod
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
+        self,
+        W: FloatArray,
+        lifted: FloatArray,
+        point: DualPoint,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None,
     ) -> DualPoint | None:
-        """A dual point with ``G[rows] @ basis = 0``: what is free of penalty must not be pulled."""
+        """A dual point with ``G[rows] @ basis = 0``: what is free of penalty must not be pulled.
+
+        With a mask, where that is.
+        """
 
     def certificate(self, W: FloatArray, lifted: FloatArray) -> Certificate:
         """Objective at W and a duality gap that holds for this very W."""
@@ -198,41 +209,29 @@ class Objective(ABC):
         free = self.penalty.free_part(self.shape[1])
         if free is not None:
             lifted = self.lift(W) if lifted is None else lifted
-            shifted = self._shifted(W, lifted, point, *free)
+            shift = partial(self._shifted, W, lifted, point, *free)
+            shifted = released(self.penalty, W, point, free, shift)
             if shifted is None:
                 return Certificate(primal, np.inf)
             point = shifted
         bounds = self.penalty.dual_bounds(W, point.G)
         bound = max(point.dual(alpha) - conj for alpha, conj in bounds)
-        left = 0.0 if free is None else self._pull(point.G, *free)
+        left = 0.0 if free is None else left_over(self.penalty, point.G, free, self._kept_squares)
         return Certificate(primal, duality_gap(primal, bound) + left)
 
-    def _pull(self, G: FloatArray, rows: Rows, basis: Basis) -> float:
-        """What a step along a free coordinate could still gain: G should vanish there.
-
-        As much as rounding leaves, as a rule; more where scales differ so much that a system could
-        not be solved.
-        """
-        pull = np.square(G[rows] if basis is None else G[rows] @ basis)
-        if not pull.any():
-            return 0.0
+    def _kept_squares(self) -> FloatArray:
         if self._energies is None:
             self._energies = self._squares()
-        curvature = self._energies[rows]
-        if basis is not None:
-            curvature = curvature @ np.square(basis)
-        with np.errstate(divide="ignore", over="ignore"):
-            gain = np.divide(0.5 * pull, curvature, out=np.zeros_like(pull), where=pull > 0.0)
-        return float(gain.max())
+        return self._energies
 
     def _squares(self) -> FloatArray:
         """Weighted sums of squares (n_features, n_tasks)."""
         return self.design.energies(self.weights)
 
     def _evaluate(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
-        near = self._near if start is None else start
+        start = self._near if start is None else start
         offsets = self.design.offsets
-        found = self.intercepts.evaluate(self.loss, self.y, z, self.c, offsets, near)
+        found = self.intercepts.evaluate(self.loss, self.y, z, self.c, offsets, start)
         self._near = found.intercepts
         return found
 
@@ -319,8 +318,8 @@ class QuadraticObjective(Objective):
 
     def lift(self, W: FloatArray) -> FloatArray:
         lifted = self.lift_each(W)
-        if self.link is not None:
-            v, s = self.link
+        if self.tie is not None:
+            v, s = self.tie
             lifted -= v * (float(np.vdot(v, W)) / s)
         return lifted
 
@@ -336,9 +335,9 @@ class QuadraticObjective(Objective):
         return out
 
     @property
-    def link(self) -> Link | None:
+    def tie(self) -> Tie | None:
         """V and s of the Hessian ``blkdiag(H_t) - v v' / s``."""
-        return self.hessian.link
+        return self.hessian.tie
 
     def gram(self) -> FloatArray:
         """Per-task Gram matrices, (T, d, d) or (1, d, d) when all tasks have the same."""
@@ -373,8 +372,10 @@ class QuadraticObjective(Objective):
     def _point_of(W: FloatArray, value: float, G: FloatArray) -> DualPoint:
         return DualPoint(value, G, _quadratic_dual(value, float(np.vdot(W, G))))
 
-    def _free_step(self, G: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
-        return self.hessian.free_step(G, rows, basis)
+    def _free_step(
+        self, G: FloatArray, rows: Rows, basis: Basis, kept: AnyArray | None
+    ) -> FloatArray:
+        return self.hessian.free_step(G, rows, basis, kept)
 
     def loss_lipschitz(self) -> float:
         gram = self.gram() if self._by_gram else None
@@ -383,10 +384,16 @@ class QuadraticObjective(Objective):
         return super().loss_lipschitz()
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
+        self,
+        W: FloatArray,
+        lifted: FloatArray,
+        point: DualPoint,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None,
     ) -> DualPoint | None:
         # Minimise the loss over what is free: there the shifted W does not pull any more.
-        shift = self._free_step(point.G, rows, basis)
+        shift = self._free_step(point.G, rows, basis, kept)
         moved = self.dual_point(W + shift, lifted + self.lift(shift))
         return DualPoint(moved.loss, moved.G, moved.dual)
 
@@ -426,7 +433,13 @@ class GeneralObjective(Objective):
         return self._point(W, *self._evaluate(lifted)[:2])
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
+        self,
+        W: FloatArray,
+        lifted: FloatArray,
+        point: DualPoint,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None,
     ) -> DualPoint | None:
         value, theta, _ = self._evaluate(lifted)
         self._make_feasible(theta)
@@ -434,7 +447,7 @@ class GeneralObjective(Objective):
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         hessian = Hessian(design, weight, self.intercepts, self.fit_intercept)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            z = design.predict(hessian.free_step(point.G[rows], slice(None), basis))
+            z = design.predict(hessian.free_step(point.G[rows], slice(None), basis, kept))
             self.intercepts.remove(z, weight, design.offsets)
             theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from ._typing import FloatArray
+from ._typing import AnyArray, FloatArray
 from .objective import Basis, Certificate, DualPoint, GeneralObjective, Objective, Penalty, Rows
 
 
@@ -67,9 +67,15 @@ class PartsObjective(Objective):
         return self.whole._point(self.coefficients(W), value, theta)
 
     def _shifted(
-        self, W: FloatArray, lifted: FloatArray, point: DualPoint, rows: Rows, basis: Basis
+        self,
+        W: FloatArray,
+        lifted: FloatArray,
+        point: DualPoint,
+        rows: Rows,
+        basis: Basis,
+        kept: AnyArray | None,
     ) -> DualPoint | None:
-        return self.whole._shifted(self.coefficients(W), lifted, point, rows, basis)
+        return self.whole._shifted(self.coefficients(W), lifted, point, rows, basis, kept)
 
 
 def by_parts(objective: Objective) -> Objective:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
-from ._typing import FloatArray
-from .intercepts import Link
+from ._typing import AnyArray, FloatArray
+from .intercepts import Tie
 from .objective import Basis, Certificate, QuadraticObjective, Rows
 
 
@@ -39,6 +39,7 @@ class RotatedObjective(QuadraticObjective):
         self.h = np.maximum(values, 0.0)[:, None]
         self.rhs = self.into(original.rhs)
         self.shape = self.rhs.shape
+        self._energies = None
 
     def beside(self, original: QuadraticObjective) -> RotatedObjective:
         """The rotation of the same data with the penalty of ``original``."""
@@ -56,13 +57,16 @@ class RotatedObjective(QuadraticObjective):
         return np.ascontiguousarray(W if self._rows is None else self._rows.T @ W)
 
     @property
-    def link(self) -> Link | None:
+    def tie(self) -> Tie | None:
         return None  # tasks that share X and weights do not meet
 
     def lift(self, W: FloatArray) -> FloatArray:
         return self.h * W
 
-    def _free_step(self, G: FloatArray, rows: Rows, basis: Basis) -> FloatArray:
+    def _free_step(
+        self, G: FloatArray, rows: Rows, basis: Basis, kept: AnyArray | None
+    ) -> FloatArray:
+        assert kept is None  # a bound on coefficients is none in another basis
         step = np.divide(G, self.h, out=np.zeros_like(G), where=self.h > 0.0)
         return step if basis is None else (step @ basis) @ basis.T
 

@@ -20,6 +20,7 @@ from .test_everywhere import (
     CLUSTERS,
     EVERY,
     KERNEL,
+    MATCHED,
     PATTERNS,
     VARIANCES,
     every,
@@ -61,7 +62,7 @@ def test_folds(model):
 
 
 @slow_stages
-@every(CLUSTERS, VARIANCES)
+@every(CLUSTERS, VARIANCES, MATCHED)
 def test_search_is_a_grid_search(model):
     model, X, y = rows_of(model)
     model.set_params(tol=1e-10)
@@ -110,7 +111,7 @@ def test_what_has_no_lambda1_says_so(model):
         MultiTaskSearchCV(model).fit(X, y, tasks=tasks)
 
 
-@pytest.mark.parametrize("model", [m for m in EVERY if VARIANCES in exempt(m)])
+@pytest.mark.parametrize("model", [m for m in EVERY if exempt(m) & {VARIANCES, MATCHED}])
 def test_what_has_no_strengths_says_so(model):
     X, y, tasks, _ = stacked(*targets(model))
     message = f"{type(model).__name__} fits in a way of its own.*GridSearchCV"
@@ -122,7 +123,7 @@ def test_what_has_no_strengths_says_so(model):
     # The remedy works.
     model, table, y = rows_of(model)
     cv = TaskKFold(2, task_column="school")
-    grid = {"covariance": ["diag", "iso"]}
+    grid = {"lambda1": GRID} if MATCHED in exempt(model) else {"covariance": ["diag", "iso"]}
     search = GridSearchCV(model, grid, cv=cv, error_score="raise").fit(table, y)
     assert search.best_score_ > 0.5
 
@@ -142,7 +143,7 @@ def test_what_has_no_coefficients_says_so(model):
 
 
 @slow_stages
-@every(CLUSTERS, KERNEL, VARIANCES)
+@every(CLUSTERS, KERNEL, VARIANCES, MATCHED)
 def test_a_path_is_its_separate_fits(model):
     """Also where the end depends on the start: stages that are not convex."""
     model, X, y = rows_of(model, n=48)
@@ -156,7 +157,7 @@ def test_a_path_is_its_separate_fits(model):
         assert (path.relative_gap[i] <= 1e-9) == (reached <= 1e-9)
 
 
-@every(CLUSTERS, KERNEL, VARIANCES)
+@every(CLUSTERS, KERNEL, VARIANCES, MATCHED)
 def test_picture_of_a_path(model):
     plotting = pytest.importorskip("malsar_py.plotting")
     pytest.importorskip("matplotlib")
@@ -168,7 +169,7 @@ def test_picture_of_a_path(model):
     assert len(again.ax_.get_lines()) == len(display.ax_.get_lines())
 
 
-@every(CLUSTERS, KERNEL, VARIANCES)
+@every(CLUSTERS, KERNEL, VARIANCES, MATCHED)
 def test_the_largest_lambda1(model):
     """All coefficients are zero at it and not just below it, or there is no such value."""
     model, X, y = rows_of(model)

@@ -184,3 +184,22 @@ def test_what_it_refuses():
         MultiTaskGLM(penalty="l1").fit(X, y, tasks=tasks)
     with pytest.raises(ValueError, match="graph"):
         MultiTaskGLM(penalty=penalties.Graph(np.eye(7))).fit(X, y, tasks=tasks)
+
+
+def test_any_loss_with_any_penalty():
+    X, y, tasks = ragged()
+    counts = np.random.default_rng(0).poisson(np.exp(0.3 * np.clip(y, -4.0, 4.0)))
+    targets = {"huber": y, "poisson": counts, "logistic": (y > 0).astype(float)}
+    for loss, target in targets.items():
+        for penalty, named in (
+            (penalties.RowL2(), JointFeatureRegressor(lambda1=0.02, lambda2=0.01)),
+            (penalties.TraceNorm(), TraceNormRegressor(lambda1=0.02, lambda2=0.01)),
+        ):
+            model = MultiTaskGLM(loss=loss, penalty=penalty, lambda1=0.02, lambda2=0.01, tol=1e-9)
+            model.fit(X, target, tasks=tasks)
+            assert model.relative_gap_ <= 1e-9
+            other = clone(named).set_params(loss=loss, tol=1e-9).fit(X, target, tasks=tasks)
+            assert_allclose(model.coef_, other.coef_, rtol=0, atol=1e-4)
+            assert_allclose(
+                model.predict(X, tasks=tasks), other.predict(X, tasks=tasks), rtol=0, atol=1e-2
+            )

@@ -24,7 +24,7 @@ _SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "objective", "rotated"
 _SMOOTH |= {"solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
-_CORE |= {"_standins", "_weights"}
+_CORE |= {"_standins", "_weights", "_new_tasks", "_task_prior"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
@@ -38,10 +38,12 @@ MAY_IMPORT = {
     "_standins": set(),
     "_tasks": {"_family", "_features", "_given", "_labels", "_standins"},
     "_counted": {"_given", "_tasks"},
+    "_new_tasks": {"_labels", "_tasks"},
+    "_task_prior": {"losses"},
     "_summary": {"_kernels", "_features", "_labels", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
     "_centring": {"_tasks", "_threads", "design"},
-    "_weights": {"_labels", "_tasks"},
+    "_weights": {"_centring", "_labels", "_tasks"},
     "_units": {"_kernels", "_tasks"},
     "_keep_tasks": {"_labels"},
     "_pipelines": set(),
@@ -57,9 +59,10 @@ MAY_IMPORT = {
     "graphs": set(),
     "_protocols": set(),
     "_certificates": set(),
+    "_free_part": {"_certificates", "_protocols"},
     "intercepts": {"losses"},
     "hessian": {"_linalg", "_protocols", "design", "intercepts"},
-    "objective": _DATA | {"_protocols", "_certificates", "hessian", "intercepts"},
+    "objective": _DATA | {"_protocols", "_certificates", "_free_part", "hessian", "intercepts"},
     "rotated": _DATA | {"intercepts", "objective"},
     "parts": {"objective"},
     "solvers": _SMOOTH - {"solvers"},
@@ -69,10 +72,11 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE | {"_summary"},
     "models": _CORE | {"base"},
-    "mixed": {"_kernels", "_labels", "_tasks", "_docs", "_threads", "penalties", "base"},
+    "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_docs", "_threads"}
+    | {"penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
-    "metrics": {"_counted", "_given", "_labels", "_pipelines", "_tasks"},
+    "metrics": {"losses", "_counted", "_given", "_labels", "_pipelines", "_tasks"},
     "datasets": _CORE,
     "plotting": {"model_selection", "metrics"},
     "inspection": {"_labels", "_tasks", "_threads", "base", "model_selection", "plotting"},
@@ -392,3 +396,27 @@ def test_one_version():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert malsar_py.__version__ == project["version"]
+
+
+LOSS_NAMES = {
+    "Squared",
+    "SquareRoot",
+    "Huber",
+    "Poisson",
+    "Gamma",
+    "Logistic",
+    "Quantile",
+    "PerTask",
+}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_no_one_asks_which_loss_it_is(path):
+    """What a loss is like, it says itself: no type tests outside of ``losses``."""
+    if part_of(module_name(path)) == "losses":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "type"):
+            named = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+            named |= {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+            assert not named & (LOSS_NAMES | {"loss"}), f"{path}:{node.lineno}"

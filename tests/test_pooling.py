@@ -38,7 +38,7 @@ def test_intercepts_are_optimal(model, kappa):
     X, y, tasks = data_for(model, seed=6)
     objective = prepared(model, X, y, tasks)
     zero = np.zeros_like(objective.y)
-    theta, b, offsets = objective.theta0, objective.b, objective.design.offsets
+    theta, b, offsets = objective.theta0, objective.b0, objective.design.offsets
     s = np.add.reduceat(theta, offsets[:-1])
     assert abs(s.sum()) < 1e-11
     if kappa < np.inf:
@@ -46,7 +46,7 @@ def test_intercepts_are_optimal(model, kappa):
     else:
         assert np.ptp(b) == 0.0
     theta = theta.copy()
-    objective.intercepts.feasible(objective.loss, objective.y, theta, offsets)
+    objective.intercepts.feasible(objective.loss, objective.y, theta, objective.c, offsets)
     assert_allclose(objective._dual_at(theta)(1.0), objective.loss_at(zero)[0], rtol=1e-11)
 
 
@@ -379,3 +379,23 @@ def test_working_sets_that_are_not_to_be_had():
     model = JointFeatureClassifier(intercept_shrinkage=0.1, solver="active-set")
     with pytest.raises(ValueError, match="with shrunk intercepts is for the squared loss"):
         model.fit(X, y, tasks=tasks)
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "poisson"])
+@pytest.mark.parametrize("kappa", [0.0, 0.3, np.inf])
+def test_the_best_common_model(loss, kappa):
+    """Newton's system against a fit whose tasks may not differ."""
+    from malsar_py.solvers import best_common
+
+    X, y, tasks = data_for(JointFeatureRegressor(), seed=19)
+    y = np.round(np.exp(0.2 * y)) if loss == "poisson" else y
+    model = JointFeatureRegressor(
+        loss=loss, lambda1=1e4, lambda2=0.05, intercept_shrinkage=kappa, common=True
+    )
+    objective = prepared(model, X, y, tasks)
+    W = best_common(objective, 0.05)
+    assert np.ptp(W, axis=1).max() < 1e-12
+    assert objective.final_certificate(W).gap <= 1e-10 * objective.scale
+    model.fit(X, y, tasks=tasks)
+    assert model.n_iter_ == 1
+    assert_allclose(model.coef_common_, W[:, 0], atol=1e-10)

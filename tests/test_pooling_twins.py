@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import xlogy
 
 from malsar_py import (
     ClusteredClassifier,
@@ -163,16 +164,25 @@ def twin(model, penalty, X, y, tasks, weight, kappa):
     total, limits = penalty(cp, W, model.lambda1)
     for t, (rows, targets, c) in enumerate(blocks):
         z = rows @ W[:, t] + (b0 if kappa == np.inf else b[t])
-        if model._classifier:
-            signs = np.where(targets == "yes", 1.0, -1.0)
-            total += cp.sum(cp.multiply(c, cp.logistic(-cp.multiply(signs, z))))
-        else:
-            total += 0.5 * cp.sum(cp.multiply(c, cp.square(targets - z)))
+        total += cp.sum(cp.multiply(c, _losses(cp, model, targets, z)))
     if 0.0 < kappa < np.inf:
         total += 0.5 * kappa * cp.sum_squares(b - b0)
     problem = cp.Problem(cp.Minimize(total), limits)
     problem.solve(solver="CLARABEL", tol_gap_abs=1e-10, tol_gap_rel=1e-10, tol_feas=1e-10)
     return problem.value
+
+
+def _losses(cp, model, y, z):
+    """The loss of each sample."""
+    if model._classifier:
+        return cp.logistic(-cp.multiply(np.where(y == "yes", 1.0, -1.0), z))
+    if model.loss == "huber":
+        return 0.5 * cp.huber(y - z, 1.35)
+    if model.loss == "poisson":
+        return cp.exp(z) - cp.multiply(y, z) + xlogy(y, y) - y
+    if model.loss == "gamma":
+        return cp.multiply(y, cp.exp(-z)) + z - np.log(y) - 1.0
+    return 0.5 * cp.square(y - z)
 
 
 def settings():
@@ -200,6 +210,31 @@ def test_twins(entry, kind, kappa, task_weight):
     model.fit(X, y, tasks=tasks, sample_weight=weight)
     best = twin(model, penalty, X, y, tasks, weight, kappa)
     assert model.relative_gap_ <= 1e-9
+    assert abs(model.objective_[-1] - best) <= 1e-7 * unit
+
+
+@pytest.mark.parametrize("kappa", [0.3, np.inf])
+@pytest.mark.parametrize("part", ["plain", "around"])
+@pytest.mark.parametrize("loss", ["poisson", "gamma", "huber"])
+def test_twins_of_other_losses(loss, part, kappa):
+    """A task without events, too: shrunk intercepts keep its own finite."""
+    models, penalty = (PLAIN if part == "plain" else AROUND)["joint"]
+    rng = np.random.default_rng(18)
+    X, z, tasks = data_for(models[0], seed=18, d=3)
+    z = 0.2 * z
+    y = {
+        "poisson": np.where(tasks == "c", 0.0, rng.poisson(np.exp(0.3 * z))),
+        "gamma": rng.gamma(2.0, 0.5 * np.exp(0.3 * z)) + 1e-3,
+        "huber": z + rng.standard_t(2, len(z)),
+    }[loss].astype(float)
+    weight = rng.uniform(0.5, 2.0, len(y))
+    model = tight(
+        models[0], loss=loss, intercept_shrinkage=kappa, task_weight="size", lambda1=0.03, tol=1e-8
+    )
+    unit = objective_at_zero(model, X, y, tasks=tasks, sample_weight=weight)
+    model.fit(X, y, tasks=tasks, sample_weight=weight)
+    best = twin(model, penalty, X, y, tasks, weight, kappa)
+    assert model.relative_gap_ <= 1e-8
     assert abs(model.objective_[-1] - best) <= 1e-7 * unit
 
 

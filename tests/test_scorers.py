@@ -17,6 +17,9 @@ from malsar_py.metrics import SCORERS, get_task_scorer, make_task_scorer
 from malsar_py.model_selection import TaskKFold
 
 ERRORS = ["mean_task_rmse", "mean_task_mse", "mean_task_mae", "normalized_mse", "averaged_mse"]
+ERRORS += ["mean_task_pinball_loss"]
+# For counts and amounts: see `test_losses`.
+DEVIANCES = ["mean_task_poisson_deviance", "mean_task_gamma_deviance"]
 REGRESSION = [
     *ERRORS,
     *(f"neg_{name}" for name in ERRORS),
@@ -48,7 +51,8 @@ def with_column(X, tasks):
 
 
 def test_the_names():
-    assert sorted(SCORERS) == sorted([*REGRESSION, *CLASSIFICATION])
+    deviances = [*DEVIANCES, *(f"neg_{name}" for name in DEVIANCES)]
+    assert sorted(SCORERS) == sorted([*REGRESSION, *CLASSIFICATION, *deviances])
     for name, scorer in SCORERS.items():
         assert get_task_scorer(name) is scorer
         assert SCORERS[scorer.name] is scorer

@@ -134,7 +134,7 @@ class Means(BaseEstimator):
             z = x + np.append(self.means_, self.means_.mean())[index]
         if self.classifier:
             z = self.classes_[(z > 0).astype(int)]
-        return score_rows(rows, z, ACCURACY if self.classifier else R2)
+        return score_rows(rows, z, [(ACCURACY if self.classifier else R2, np.ones(len(z), bool))])
 
 
 # The mixins bring a score of their own, and stand to the left.

@@ -13,6 +13,8 @@ from sklearn.model_selection import GridSearchCV
 
 from malsar_py import (
     ClusteredRegressor,
+    DistributionMatchingClassifier,
+    DistributionMatchingRegressor,
     GraphRegressor,
     MeanRegularizedRegressor,
     MixedEffectsRegressor,
@@ -80,8 +82,12 @@ WITHOUT_EFFECT = {
     "sources": "which columns are missing together is the data's",
 }
 EXEMPT = {"lambda1": "has an argument of its own: every other test is about it"}
-# Variances are estimated: there is no lambda1 to search over, and the search says so.
-NOT_SEARCHED = (MixedEffectsRegressor,)
+# There is no lambda1 of a norm to search over, and the search says so.
+NOT_SEARCHED = (
+    DistributionMatchingClassifier,
+    DistributionMatchingRegressor,
+    MixedEffectsRegressor,
+)
 SEARCHED = [
     model
     for model in EVERY

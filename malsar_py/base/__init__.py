@@ -3,11 +3,16 @@
 from .._solution import Prepared as Prepared
 from .._solution import Problem as Problem
 from .._solution import Solution as Solution
+from ._adapt import AdaptingRegressor as AdaptingRegressor
 from ._estimator import TaskEstimator as TaskEstimator
+from ._feature_weight import CouplingWeighted as CouplingWeighted
+from ._feature_weight import RowWeighted as RowWeighted
+from ._feature_weight import ScaledColumns as ScaledColumns
 from ._penalized import NONNEGATIVE as NONNEGATIVE
 from ._penalized import BeyondData as BeyondData
 from ._penalized import MultiTaskEstimator as MultiTaskEstimator
 from ._shrinkage import intercept_variance as intercept_variance
+from ._shrinkage import pooling_strengths as pooling_strengths
 from ._shrinkage import reml_shrinkage as reml_shrinkage
 from ._targets import MultiTaskClassifier as MultiTaskClassifier
 from ._targets import MultiTaskRegressor as MultiTaskRegressor

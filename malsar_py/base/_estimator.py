@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from .._family import Family
 from .._given import label_like
-from .._scoring import is_own, own_prediction, score_rows
+from .._scoring import is_own, own_prediction, positions, score_rows
 from .._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
@@ -181,16 +181,15 @@ class TaskEstimator(BaseEstimator, ABC):
             prediction = self._respond(self._predict_rows(given.X, given.index), given.index)
         else:
             prediction = own_prediction(self, scored, X, tasks)
-        return score_rows(scored, prediction, self._unit_score)
+        return score_rows(scored, prediction, self._unit_scores(positions(scored)))
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
         """What predict returns for linear predictions of tasks (None: in columns)."""
         return z
 
-    @property
-    def _unit_score(self) -> UnitScore:
-        """What `score` means for one task."""
-        return R2
+    def _unit_scores(self, index: IntArray) -> list[tuple[UnitScore, AnyArray]]:
+        """What `score` means for the rows of tasks ``index``, with the masks of their rows."""
+        return [(R2, np.ones(index.shape, dtype=np.bool_))]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -69,6 +69,8 @@ class MultiTaskEstimator(TaskEstimator):
     _usual_remedy: ClassVar[str] = (
         "Increase max_iter or tol, standardise the features, or strengthen the penalty."
     )
+    # Whether features are divided by their strengths, so that W is multiplied by them.
+    _columns_scaled: ClassVar[bool] = False
     _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
     # What only the penalty reads: it may change on data that are prepared. For all other parameters
     # a search prepares anew.
@@ -85,6 +87,11 @@ class MultiTaskEstimator(TaskEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
     }
+
+    @property
+    @abstractmethod
+    def _attained(self) -> bool:
+        """Whether the loss is smallest at a finite prediction."""
 
     @abstractmethod
     def _loss(self, rows: TaskRows) -> Loss:
@@ -111,6 +118,14 @@ class MultiTaskEstimator(TaskEstimator):
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         """Set fitted attributes of the model's own; W is (n_features, n_tasks), or its parts."""
+
+    def _weighed(self, rows: TaskRows) -> TaskRows:
+        """The rows with the weights that parameters of the model give them."""
+        return rows
+
+    def _weigh_features(self, rows: TaskRows) -> tuple[TaskRows, FloatArray | None]:
+        """The rows as strengths by feature change them, and these strengths (n_features,)."""
+        return rows, None
 
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare(rows)
@@ -195,14 +210,6 @@ class MultiTaskEstimator(TaskEstimator):
         self._mean_coef, self._mean_intercept = solution.mean
         self._describe(solution.W, problem)
 
-    def _with_targets(self, rows: TaskRows, loss: Loss, kappa: float) -> TaskRows:
-        """The rows with the targets as the loss takes them."""
-        if rows.classes is not None:
-            return rows
-        free = self.fit_intercept and kappa == 0.0
-        y = loss.check_targets(rows.y, rows.sample_weight, rows.offsets, rows.tasks, free)
-        return replace(rows, y=y)
-
     def _set_shrinkage(self, prepared: Prepared) -> None:
         own = {
             "intercept_mean_": self._mean_intercept if prepared.kappa > 0.0 else None,
@@ -218,26 +225,40 @@ class MultiTaskEstimator(TaskEstimator):
             elif name in vars(self):
                 delattr(self, name)
 
+    def _shrinkage(self, rows: TaskRows) -> float:
+        """Kappa for these rows."""
+        return shrinkage_of(self, rows)
+
+    def _targets(self, rows: TaskRows, free_intercepts: bool) -> tuple[TaskRows, Loss]:
+        """The rows with the targets as the loss takes them, and the loss."""
+        loss = self._loss(rows)
+        if rows.classes is not None:
+            return rows, loss
+        y = loss.check_targets(
+            rows.y, rows.sample_weight, rows.offsets, rows.tasks, free_intercepts
+        )
+        return replace(rows, y=y), loss
+
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
         """Weigh and centre the data and put the objective together."""
+        rows, feature_weight = self._weigh_features(self._weighed(rows))
         omega = task_weights(rows, self.task_weight)
-        loss = self._loss(rows)
-        kappa = shrinkage_of(self, rows, loss)
-        if kappa > 0.0 or not self.fit_intercept:
+        kappa = self._shrinkage(rows)
+        free = self.fit_intercept and kappa == 0.0
+        if not free:
             rows = rows.with_means(common=self.fit_intercept)
-        rows = self._with_targets(rows, loss, kappa)
+        rows, loss = self._targets(rows, free)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)
-        problem = Problem(rows.tasks, rows.X.shape[1], units)
+        problem = Problem(rows.tasks, rows.X.shape[1], units, feature_weight)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
-        shrunk = kappa > 0.0
-        design, means = make_design(rows, c, self.fit_intercept, shrunk)
+        design, means = make_design(rows, c, self.fit_intercept, not free)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
-            offsets = rows.offsets[[0, -1]] if shrunk else rows.offsets
+            offsets = rows.offsets if free else rows.offsets[[0, -1]]
             y, offset = loss.centered(y, c, offsets)
             offset = np.broadcast_to(offset, rows.n_tasks)
         if means is not None and rows.stands_for is not None:
@@ -253,7 +274,8 @@ class MultiTaskEstimator(TaskEstimator):
         if problem.units != PLAIN or not moderate(self, given):
             objective = objective.with_penalty(penalty_in_units(self, problem, given))
         common = bool(getattr(self, "common", False))
-        return Prepared(rows, problem, objective, offset, means, common, kappa)
+        scale = feature_weight if self._columns_scaled else None
+        return Prepared(rows, problem, objective, offset, means, common, kappa, scale)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one."""
@@ -314,7 +336,7 @@ class MultiTaskEstimator(TaskEstimator):
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "
                 f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
             )
-        elif self._classifier and not np.isfinite(solution.relative_gap):
+        elif not self._attained and not np.isfinite(solution.relative_gap):
             remedy = "There may be no finite minimiser: set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {self._effort(result)}: "

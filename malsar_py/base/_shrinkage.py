@@ -6,14 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from .._tasks import TaskRows
-from ..losses import Loss
 
 # How much intercepts vary, over the variance of the noise. Mixed models, which are above this
 # layer, put their estimate here.
 intercept_variance: list[Callable[[TaskRows], float]] = []
 
 
-def shrinkage_of(model: Any, rows: TaskRows, loss: Loss) -> float:
+# The strengths lambda1, lambda2 and kappa of mean regularisation that are the variances of a mixed
+# model of these rows, with intercepts or without.
+pooling_strengths: list[Callable[[TaskRows, bool], tuple[float, float, float]]] = []
+
+
+def shrinkage_of(model: Any, rows: TaskRows) -> float:
     """Kappa >= 0 for these rows, in the units of the data."""
     kappa = model.intercept_shrinkage
     if kappa == 0.0:
@@ -25,7 +29,7 @@ def shrinkage_of(model: Any, rows: TaskRows, loss: Loss) -> float:
         )
     if not isinstance(kappa, str):
         return float(kappa)
-    if not loss.affine:
+    if not model._loss(rows).affine:
         raise ValueError(
             'intercept_shrinkage="reml" is for the squared loss, which that of '
             f"{type(model).__name__} is not: give a number, or choose one by "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,17 +13,19 @@ from sklearn.utils._param_validation import StrOptions
 
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
-from ..losses import ACCURACY, NAMES, R2, Logistic, Loss, UnitScore, read_loss
+from .._weights import class_weights
+from ..losses import ACCURACY, NAMES, Logistic, Loss, Squared, UnitScore, read_loss, task_losses
 from ._penalized import MultiTaskEstimator
 
-_LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss]
+_LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss, Mapping]
+_CLASS_WEIGHTS: list[Any] = [StrOptions({"balanced"}), Mapping, None]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
     """Any loss: the targets are numbers."""
 
-    loss: str | Loss = "squared"
+    loss: str | Loss | Mapping[Any, str | Loss] = "squared"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -57,27 +60,48 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
         return self._respond(*self._linear_prediction(X, tasks))
 
     def _loss(self, rows: TaskRows) -> Loss:
-        return read_loss(self.loss)
+        return task_losses(self.loss, rows.tasks, rows.offsets)
 
     def _needs_rows(self) -> str:
-        return "" if read_loss(self.loss).of_moments else "its loss is not quadratic"
+        known = all(loss.of_moments for loss in read_loss(self.loss))
+        return "" if known else "its loss is not quadratic"
 
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)
         self._fitted_loss = self._loss(rows)
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
-        # (A model pickled by a version that had one loss has none of its own.)
-        return self._fitted_loss.respond(z, index) if hasattr(self, "_fitted_loss") else z
+        return self._known_loss.respond(z, index)
+
+    def _unit_scores(self, index: IntArray) -> list[tuple[UnitScore, AnyArray]]:
+        return self._known_loss.unit_scores(index)
 
     @property
-    def _unit_score(self) -> UnitScore:
-        return self._fitted_loss.unit_score if hasattr(self, "_fitted_loss") else R2
+    def _known_loss(self) -> Loss:
+        # (A model pickled by a version that had one loss has none of its own.)
+        return getattr(self, "_fitted_loss", Squared())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = any(loss.positive_only for loss in read_loss(self.loss))
+        return tags
+
+    @property
+    def _attained(self) -> bool:
+        return all(loss.attained for loss in read_loss(self.loss))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
     """Binary logistic loss."""
+
+    class_weight: str | Mapping[Any, float] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # (A model's own constraints are those of a base that has no classes.)
+        own = {"class_weight": _CLASS_WEIGHTS}
+        cls._parameter_constraints = own | cls._parameter_constraints
 
     _classifier: ClassVar[bool] = True
 
@@ -137,12 +161,18 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         p = expit(self._linear_prediction(X, tasks)[0])
         return p if p.ndim == 2 else np.column_stack([1.0 - p, p])
 
+    def _weighed(self, rows: TaskRows) -> TaskRows:
+        return class_weights(super()._weighed(rows), self.class_weight)
+
     def _loss(self, rows: TaskRows) -> Loss:
         return Logistic()
 
+    def _unit_scores(self, index: IntArray) -> list[tuple[UnitScore, AnyArray]]:
+        return [(ACCURACY, np.ones(index.shape, dtype=np.bool_))]
+
     @property
-    def _unit_score(self) -> UnitScore:
-        return ACCURACY
+    def _attained(self) -> bool:
+        return Logistic.attained
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
         return self.classes_[(z > 0.0).astype(np.intp)]

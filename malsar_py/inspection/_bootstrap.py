@@ -18,7 +18,7 @@ from .._tasks import TaskRows
 from .._threads import one_blas_thread
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator
-from ..model_selection._data import Data, read_data
+from ..model_selection._data import Data, SummaryData, read_data
 from ..model_selection._solve import read_rows
 from ..model_selection._template import Steps, Template, transform
 from ._draws import Draw, draws
@@ -109,6 +109,8 @@ def bootstrap(
     _check_parameters(model, n_resamples, unit, half_samples)
     template = Template(model)
     data = read_data(X, y, tasks, sample_weight)
+    if isinstance(data, SummaryData):
+        raise TypeError("bootstrap draws rows, which a summary does not keep: pass the rows.")
     steps, last = template.parts({})
     rows = _read(steps, last, data)
     with one_blas_thread():

@@ -11,12 +11,15 @@ from ._base import IDENTITY, LOG, LOGIT, Evaluation, Link, Loss
 from ._huber import Huber
 from ._log_link import Gamma, Poisson
 from ._logistic import Logistic
-from ._read import NAMES, read_loss
-from ._scores import ACCURACY, R2, UnitScore
+from ._per_task import PerTask
+from ._read import NAMES, read_loss, task_losses
+from ._scores import ACCURACY, D2_GAMMA, D2_POISSON, R2, UnitScore, d2_pinball
 from ._squared import Squared, SquareRoot, centre
 
 __all__ = [
     "ACCURACY",
+    "D2_GAMMA",
+    "D2_POISSON",
     "IDENTITY",
     "LOG",
     "LOGIT",
@@ -28,10 +31,13 @@ __all__ = [
     "Link",
     "Logistic",
     "Loss",
+    "PerTask",
     "Poisson",
     "SquareRoot",
     "Squared",
     "UnitScore",
     "centre",
+    "d2_pinball",
     "read_loss",
+    "task_losses",
 ]

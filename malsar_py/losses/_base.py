@@ -70,6 +70,10 @@ class Loss(ABC):
         It depends on the rows of a task through their second moments alone.
     smooth : bool
         Whether there is a derivative everywhere.
+    attained : bool
+        Whether the smallest loss of a sample is that of a finite prediction.
+    positive_only : bool
+        Whether targets must not be negative (scikit-learn's tag).
     link : Link
         What `predict` returns is ``link.inverse`` of the linear prediction.
     unit_score : UnitScore
@@ -81,6 +85,8 @@ class Loss(ABC):
     affine: ClassVar[bool] = False
     of_moments: ClassVar[bool] = False
     smooth: ClassVar[bool] = True
+    attained: ClassVar[bool] = True
+    positive_only: ClassVar[bool] = False
     link: ClassVar[Link] = IDENTITY
 
     @abstractmethod
@@ -191,6 +197,10 @@ class Loss(ABC):
     def unit_score(self) -> UnitScore:
         """What `score` means."""
         return R2
+
+    def unit_scores(self, index: IntArray) -> list[tuple[UnitScore, AnyArray]]:
+        """The unit scores of the rows of tasks ``index``, with the masks of their rows."""
+        return [(self.unit_score, np.ones(index.shape, dtype=np.bool_))]
 
     def _theta(self, y: FloatArray, z: FloatArray, c: FloatArray) -> FloatArray:
         return -_weighted(c, self.derivative(y, z))

@@ -16,6 +16,7 @@ from ._scores import D2_GAMMA, D2_POISSON, UnitScore
 
 
 class _LogLink(Loss):
+    positive_only: ClassVar[bool] = True
     link: ClassVar[Link] = LOG
 
     def moved(self, y: FloatArray, c: FloatArray, offsets: IntArray, by: FloatArray) -> float:
@@ -33,6 +34,8 @@ class Poisson(_LogLink):
 
     Targets are counts or rates, y >= 0, not all 0 in a task that has a free intercept.
     """
+
+    attained: ClassVar[bool] = False
 
     def value(self, y: FloatArray, z: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):

@@ -23,6 +23,7 @@ class Logistic(Loss):
     """
 
     curvature: ClassVar[float | None] = 0.25
+    attained: ClassVar[bool] = False
     link: ClassVar[Link] = LOGIT
 
     def value(self, y: FloatArray, z: FloatArray) -> FloatArray:

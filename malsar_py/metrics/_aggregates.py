@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
 from .._typing import FloatArray
-from ._per_task import METRICS, amse, nmse, scatter
+from ._per_task import METRICS, amse, nmse, pinball_loss, scatter
 from ._rows import Rows, read_rows
 
 Function = TypeVar("Function", bound=Callable[..., float])
@@ -53,10 +54,18 @@ def _document(kind: str, within: str = " within the tasks") -> Callable[[Functio
     return fill
 
 
-def _mean(name: str, y_true: Any, y_pred: Any, tasks: Any, **options: Any) -> float:
+def _mean(
+    name: str,
+    y_true: Any,
+    y_pred: Any,
+    tasks: Any,
+    compute: Callable[[Rows], FloatArray] | None = None,
+    **options: Any,
+) -> float:
     """Mean over the tasks on which the metric is defined."""
     metric = METRICS[name]
-    values = metric.compute(read_rows(y_true, y_pred, tasks, metric.kind, **options))
+    rows = read_rows(y_true, y_pred, tasks, metric.kind, **options)
+    values = (compute or metric.compute)(rows)
     defined = values[~np.isnan(values)]
     if not len(defined):
         return _undefined(f"{name} is not defined on any of the {len(values)} tasks")
@@ -130,6 +139,86 @@ def mean_task_mae(
         In the units of y.
     """
     return _mean("mae", y_true, y_pred, tasks, sample_weight=sample_weight)
+
+
+@_document("values")
+def mean_task_poisson_deviance(
+    y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
+) -> float:
+    """Mean over tasks of the mean Poisson deviance, ``2 (y log(y / p) - y + p)``.
+
+    Twice the data term F of regressors with ``loss="poisson"``, divided by the number of tasks.
+
+    Parameters
+    ----------
+    <parameters>
+
+    Returns
+    -------
+    deviance : float
+        At least 0.
+
+    Raises
+    ------
+    ValueError
+        If a target is negative or a prediction is not positive.
+    """
+    return _mean("poisson_deviance", y_true, y_pred, tasks, sample_weight=sample_weight)
+
+
+@_document("values")
+def mean_task_gamma_deviance(
+    y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
+) -> float:
+    """Mean over tasks of the mean gamma deviance, ``2 (log(p / y) + y / p - 1)``.
+
+    Twice the data term F of regressors with ``loss="gamma"``, divided by the number of tasks.
+
+    Parameters
+    ----------
+    <parameters>
+
+    Returns
+    -------
+    deviance : float
+        At least 0.
+
+    Raises
+    ------
+    ValueError
+        If a target or a prediction is not positive.
+    """
+    return _mean("gamma_deviance", y_true, y_pred, tasks, sample_weight=sample_weight)
+
+
+@_document("values")
+def mean_task_pinball_loss(
+    y_true: Any,
+    y_pred: Any,
+    tasks: Any = None,
+    *,
+    sample_weight: Any = None,
+    alpha: float = 0.5,
+) -> float:
+    """Mean over tasks of the mean pinball loss, ``max(alpha r, (alpha - 1) r)`` with r = y - p.
+
+    Parameters
+    ----------
+    <parameters>
+    alpha : float, default=0.5
+        The quantile that is predicted, in (0, 1). The scorer of this name is for the median.
+
+    Returns
+    -------
+    loss : float
+        In the units of y, at least 0.
+    """
+    if not 0.0 < alpha < 1.0:
+        raise ValueError(f"alpha == {alpha!r}, must be in (0, 1).")
+    compute = partial(pinball_loss, alpha=alpha)
+    return _mean(
+        "pinball_loss", y_true, y_pred, tasks, compute=compute, sample_weight=sample_weight
+    )
 
 
 @_document("values")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._typing import FloatArray
+from ..losses import D2_GAMMA, D2_POISSON, UnitScore, d2_pinball
 from ._rows import Kind, Rows, ratio, read_rows, sums
 
 
@@ -48,6 +49,31 @@ def r2(rows: Rows) -> FloatArray:
 def amse(rows: Rows) -> FloatArray:
     """Squared error over the squares of the targets."""
     return ratio(rows.sums(np.square(rows.y - rows.p)), rows.sums(np.square(rows.y)))
+
+
+def poisson_deviance(rows: Rows) -> FloatArray:
+    """Mean Poisson deviance."""
+    return _deviance(rows, D2_POISSON, "Poisson")
+
+
+def gamma_deviance(rows: Rows) -> FloatArray:
+    """Mean gamma deviance."""
+    return _deviance(rows, D2_GAMMA, "gamma")
+
+
+def _deviance(rows: Rows, score: UnitScore, name: str) -> FloatArray:
+    score.check(rows.y)
+    if not (rows.p > 0.0).all():
+        raise ValueError(
+            f"The {name} deviance is for predictions > 0, got {rows.p.min():g}: fit with "
+            f"loss={name.lower()!r}, whose predictions are."
+        )
+    return rows.means(2.0 * score.loss(rows.y, rows.p))
+
+
+def pinball_loss(rows: Rows, alpha: float = 0.5) -> FloatArray:
+    """Mean pinball loss."""
+    return rows.means(d2_pinball(alpha).loss(rows.y, rows.p))
 
 
 def accuracy(rows: Rows) -> FloatArray:
@@ -99,6 +125,9 @@ METRICS = {
     "r2": Metric("values", r2),
     "nmse": Metric("values", nmse),
     "amse": Metric("values", amse),
+    "poisson_deviance": Metric("values", poisson_deviance),
+    "gamma_deviance": Metric("values", gamma_deviance),
+    "pinball_loss": Metric("values", pinball_loss),
     "accuracy": Metric("labels", accuracy),
     "f1": Metric("classes", f1),
     "auc": Metric("scores", auc),
@@ -138,6 +167,9 @@ def task_scores(
         - "r2": ``1 - SSE / sum (y - mean y)^2``, and "nmse": 1 - r2, that is, the MSE divided by
           the variance of the task's targets;
         - "amse": ``SSE / sum y^2``;
+        - "poisson_deviance" (y >= 0) and "gamma_deviance" (y > 0), of predictions > 0: the mean of
+          ``2 (y log(y / p) - y + p)`` and of ``2 (log(p / y) + y / p - 1)``; "pinball_loss" of the
+          median, half the "mae";
         - "accuracy"; "f1" of the positive class; "auc", the area under the ROC curve; "log_loss".
     sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
         Nonnegative weights of the rows; rows of weight 0 are skipped.

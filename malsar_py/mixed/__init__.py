@@ -5,5 +5,6 @@ from __future__ import annotations
 from ._intercepts import variance_ratio as variance_ratio
 from ._regressor import MixedEffectsRegressor
 from ._report import FitReport
+from ._strengths import reml_strengths as reml_strengths
 
 __all__ = ["FitReport", "MixedEffectsRegressor"]

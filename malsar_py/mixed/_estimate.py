@@ -33,6 +33,7 @@ class Settings:
     reml: bool
     tol: float  # of the log-likelihood
     max_iter: int
+    alike: bool = True  # whether slopes are compared on columns of one spread within the tasks
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +71,11 @@ def random_slopes(statistics: TaskStatistics, chosen: IntArray | None) -> IntArr
 def estimate(statistics: TaskStatistics, settings: Settings) -> Estimate:
     """Maximise the (restricted, penalised) likelihood over the variances."""
     slopes = random_slopes(statistics, settings.random)
-    # Slopes are compared on columns of one spread within the tasks.
-    share, unit = statistics.within_shares(), np.ones(len(statistics.frame.unit))
-    varying = slopes[share[slopes] >= _VARYING]
-    unit[varying] = np.sqrt(share[varying])
-    statistics = statistics.in_units(unit)
+    if settings.alike:
+        share, unit = statistics.within_shares(), np.ones(len(statistics.frame.unit))
+        varying = slopes[share[slopes] >= _VARYING]
+        unit[varying] = np.sqrt(share[varying])
+        statistics = statistics.in_units(unit)
     first = int(statistics.frame.intercept)
     intercepts = np.zeros(first if statistics.grouped() else 0, np.intp)
     random = np.concatenate([intercepts, slopes + first])

@@ -16,7 +16,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._docs import SHRINKAGE, document
-from .._tasks import TaskRows, check_features, resolve_fit, resolve_predict
+from .._new_tasks import resolve_new_tasks
+from .._tasks import TaskRows, resolve_predict
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskRegressor, Problem
@@ -24,7 +25,7 @@ from ..penalties import Penalty
 from ._effects import Effects
 from ._estimate import Estimate, Settings, estimate
 from ._likelihood import NUGGET, Likelihood
-from ._names import appended_labels, chosen_features
+from ._names import chosen_features
 from ._report import FitReport, make_report
 from ._statistics import TaskStatistics, make_frame, task_statistics
 
@@ -190,8 +191,8 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     lambda1: float = field(default=0.0, init=False)
     lambda2: float = field(default=0.0, init=False)
     task_weight: str | Mapping[Any, float] = field(default="size", init=False)
-    loss: str = field(default="squared", init=False)
     intercept_shrinkage: float = field(default=0.0, init=False)
+    loss: str = field(default="squared", init=False)
     solver: str = field(default="auto", init=False)
     warm_start: bool = field(default=False, init=False)
     verbose: int = field(default=0, init=False)
@@ -388,20 +389,9 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         ValueError, TypeError
             If a label is one of a fitted task, or the data cannot be used.
         """
-        check_is_fitted(self, "tasks_")
-        check_features(self, X_new)
-        with warnings.catch_warnings():
-            # Of a new task there may be one row: that is no sign of a mistake here.
-            warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")
-            rows = resolve_fit(
-                copy.copy(self),
-                X_new,
-                y_new,
-                tasks=tasks,
-                sample_weight=sample_weight,
-                classifier=False,
-            )
-        labels = appended_labels(self, rows)
+        rows, labels = resolve_new_tasks(
+            self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
+        )
         found, old = self._estimate, self._effects
         with one_blas_thread():
             likelihood = found.likelihood

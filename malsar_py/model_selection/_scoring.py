@@ -19,7 +19,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer
 
 from .._pipelines import last_step
-from .._scoring import is_own, task_mean_scores
+from .._scoring import is_own, mixed_mean_scores, positions, task_mean_scores
 from .._summary import Summary
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
@@ -138,9 +138,7 @@ class PredictionJudge(Judge):
     def __init__(self, model: MultiTaskEstimator, scored: ScoreRows, score: TaskScore | None):
         self._test = TestRows(scored.rows, model.n_tasks_, scored.observed)
         self._scored, self._score, self._model = scored, score, model
-        index = scored.rows.index
-        # The position of the task of each target.
-        self._tasks = np.nonzero(scored.observed)[1] if index is None else index[scored.observed]
+        self._tasks = positions(scored)
         self._classes: AnyArray | None = model.classes_ if model._classifier else None
         self._method = "" if score is None else score.response_method(model)
         self._z: list[FloatArray] = []
@@ -167,9 +165,10 @@ class PredictionJudge(Judge):
         else:
             truth = np.where(rows.y == classes[0], 0, np.where(rows.y == classes[1], 1, -1))
             found = Z > 0.0
-        return task_mean_scores(
-            self._model._unit_score, truth, found, rows.group, rows.sample_weight
-        )
+        metrics = self._model._unit_scores(self._tasks)
+        if len(metrics) == 1:
+            return task_mean_scores(metrics[0][0], truth, found, rows.group, rows.sample_weight)
+        return mixed_mean_scores(metrics, truth, found, rows.group, rows.sample_weight)
 
     def _one(self, score: TaskScore, z: FloatArray) -> float:
         prediction: AnyArray = z

@@ -73,16 +73,10 @@ def _around(kappa: float, rows: Any) -> list[float]:
 
 
 def _one_class(model: MultiTaskEstimator, prepared: Prepared) -> int:
-    """1 if a task of one class, or without events, does not allow for free intercepts."""
-    rows = prepared.rows
+    """1 if a task of one class does not allow for free intercepts."""
     if not model._classifier:
-        targets = rows.y, rows.sample_weight, rows.offsets, rows.tasks
-        try:
-            prepared.objective.loss.check_targets(*targets, True)
-        except ValueError:
-            return 1
         return 0
-    y, starts = rows.y, rows.offsets[:-1]
+    y, starts = prepared.rows.y, prepared.rows.offsets[:-1]
     both = [np.logical_or.reduceat(y == sign, starts) for sign in (-1.0, 1.0)]
     return int(not (both[0] & both[1]).all())
 

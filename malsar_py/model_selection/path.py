@@ -35,6 +35,9 @@ def lambda1_max(
     For norms it is exact, whatever the other parameters of the estimator: with ``G0`` (n_features,
     n_tasks) the negative gradient of the loss at W = 0 and the best intercepts, it is the dual norm
     of G0: the largest ``|G0_jt|`` (Lasso), row norm (JointFeature) or singular value (TraceNorm).
+    With ``positive=True`` it is that of the positive part of G0; features without a penalty
+    (``feature_weight`` 0) are not zero, and G0 is taken at their best coefficients. In
+    MultiTaskGLM, whose `lambda1` multiplies all of `penalty`, it is the dual norm of its structure.
 
     Where W = P + Q has two parts it is the dual norm of G0 that belongs to P, for any `lambda2`. If
     `lambda2` is at least the dual norm that belongs to Q, then W = 0 from this value on, and not

@@ -14,6 +14,10 @@ from .cluster import (
 from .glm import (
     MultiTaskGLM,
 )
+from .graph import (
+    GraphClassifier,
+    GraphRegressor,
+)
 from .groups import (
     GroupFeatureClassifier,
     GroupFeatureRegressor,
@@ -29,6 +33,10 @@ from .low_rank import (
     TraceNormClassifier,
     TraceNormRegressor,
 )
+from .matching import (
+    DistributionMatchingClassifier,
+    DistributionMatchingRegressor,
+)
 from .multisource import (
     IncompleteMultiSourceClassifier,
     IncompleteMultiSourceRegressor,
@@ -42,8 +50,6 @@ from .nonconvex import (
     NonconvexFusedRegressor,
 )
 from .relation import (
-    GraphClassifier,
-    GraphRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
     TaskRelationshipClassifier,
@@ -77,6 +83,8 @@ __all__ = [
     "ClusteredRegressor",
     "DirtyClassifier",
     "DirtyRegressor",
+    "DistributionMatchingClassifier",
+    "DistributionMatchingRegressor",
     "FusedSparseGroupClassifier",
     "FusedSparseGroupRegressor",
     "GraphClassifier",

@@ -10,7 +10,9 @@ import numpy as np
 from .._limits import penalty_in_units
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Prepared, Problem
+from ..objective import Objective
 from ..penalties import AroundMean, Structure
+from ..solvers import Result, Workspace, best_common
 
 COMMON_PARAMETER = """\
     common : bool, default=False
@@ -25,9 +27,8 @@ COMMON_ATTRIBUTES = """\
     coef_specific_ : ndarray of shape (n_tasks, n_features)
         With ``common=True``: what each task adds, ``coef_ - coef_common_``."""
 
-# Strength at which no task adds anything, as a multiple of the slope at W = 0.
-_STRONG = 1e6
-_TOL = 1e-12
+# Fits start at the common model where that is a system of so many equations at most.
+_SYSTEM = 1000
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -59,14 +60,24 @@ class CommonPart(MultiTaskEstimator):
         parts = {"coef_common_": common, "coef_specific_": specific}
         self._set_or_forget(parts if self.common else dict.fromkeys(parts))
 
+    def _solve(
+        self,
+        objective: Objective,
+        W0: FloatArray,
+        tol: float | None = None,
+        workspace: Workspace | None = None,
+    ) -> Result:
+        small = objective.shape[0] <= _SYSTEM
+        if self.common and self._moves_zero and small and not W0.any():
+            # The common model is a small system, and what iterations would find last.
+            W0 = best_common(objective, objective.penalty.quadratic.ridge)
+        return super()._solve(objective, W0, tol, workspace)
+
     def _slope(self, prepared: Prepared) -> FloatArray:
         G0 = super()._slope(prepared)
         if not self.common or not self._moves_zero:
             return G0
-        # At the best common model: no task adds to it where the norm is that strong.
-        objective, problem = prepared.objective, prepared.problem
-        strong = _STRONG * float(np.abs(G0).max()) * np.sqrt(G0.size)
-        given = self._given(lambda1=problem.units.given(strong, self._strengths["lambda1"]))
-        penalty = penalty_in_units(self, problem, given)
-        found = self._solve(objective.with_penalty(penalty), np.zeros(objective.shape), tol=_TOL)
-        return objective.full_pass(found.W)[1]
+        # At the best common model, where the tasks add nothing.
+        objective, given = prepared.objective, self._given(lambda1=1.0)
+        ridge = penalty_in_units(self, prepared.problem, given).quadratic.ridge
+        return objective.full_pass(best_common(objective, ridge))[1]

@@ -14,19 +14,28 @@ from sklearn.utils._param_validation import Interval
 from threadpoolctl import threadpool_limits
 
 from .._docs import document
+from .._task_prior import TaskPrior
 from .._typing import FloatArray, IntArray
 from ..base import (
+    AdaptingRegressor,
     BeyondData,
     MultiTaskClassifier,
     MultiTaskRegressor,
     Problem,
+    ScaledColumns,
 )
 from ..penalties import MeanCoupling, Penalty, Ridge, SpectralBox
 from ..prox import box_theta
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
+from ._feature_weight import COLUMN_WEIGHTS
+from ._metrics import around, left_singular
+
+# Singular values below this share of the largest are rounding.
+_NO_DIRECTION = 1e-10
 
 _OWN_PARAMETERS = f"""\
 {COMMON_PARAMETER}
+{COLUMN_WEIGHTS}
     n_clusters : int, default=2
         Number k of clusters of tasks, in [1, n_tasks]; with one task it is capped at 1.
     random_state : int, RandomState instance or None, default=None
@@ -43,6 +52,7 @@ _OWN_ATTRIBUTES = f"""\
 
 _SUBSPACE_PARAMETERS = f"""\
 {COMMON_PARAMETER}
+{COLUMN_WEIGHTS}
     n_components : int, default=2
         Dimension k of the shared subspace, in [1, n_tasks]; with one task it is capped at 1."""
 
@@ -54,7 +64,7 @@ _SUBSPACE_ATTRIBUTES = f"""\
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _SpectralBox(CommonPart):
+class _SpectralBox(ScaledColumns, CommonPart):
     """Ridge lambda2 along the best k directions, lambda1 + lambda2 along the others, relaxed."""
 
     lambda2: float = 0.1
@@ -62,6 +72,7 @@ class _SpectralBox(CommonPart):
     _couples = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CommonPart._parameter_constraints,
+        **ScaledColumns._parameter_constraints,
         "lambda2": [Interval(Real, 0, None, closed="neither")],
     }
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
@@ -89,11 +100,29 @@ class _SpectralBox(CommonPart):
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
-        self._read_off(self.coef_specific_.T if self.common else W, problem)
+        own = self.coef_specific_.T if self.common else W
+        self._read_off(self._as_penalised(own, problem), problem)
 
     @abstractmethod
     def _read_off(self, W: FloatArray, problem: Problem) -> None:
         """Set what the model reads off W, or off what the tasks add to the common model."""
+
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        center, V, more = around(W, self.common)
+        d, n_tasks = V.shape
+        k = self._k(n_tasks)
+        if self.lambda1 == 0.0 or k >= min(d, n_tasks):
+            return TaskPrior(center, None, np.full(d, more / self.lambda2))
+        axes, s = left_singular(V)
+        eta = self.lambda2 / self.lambda1
+        rank = int((s > _NO_DIRECTION * s.max(initial=0.0)).sum())
+        # Directions that are not used yet cost the ridge alone while there are fewer than k.
+        theta = np.full(d, 1.0 + eta if rank < k else eta)
+        theta[:rank] = 1.0 + eta
+        if rank > k:
+            m = min(d, n_tasks)
+            theta[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0]
+        return TaskPrior(center, axes, more * theta / (self.lambda2 * (1.0 + eta)))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -147,7 +176,7 @@ def _membership(
     n_tasks = W.shape[1]
     _, s, directions = scipy.linalg.svd(W, full_matrices=True, check_finite=False)
     s = np.concatenate([s, np.zeros(n_tasks - s.shape[0])])[:n_tasks]
-    rank = int((s > 1e-10 * s.max(initial=0.0)).sum())
+    rank = int((s > _NO_DIRECTION * s.max(initial=0.0)).sum())
     share = np.zeros(n_tasks)
     if rank <= k or lambda1 == 0.0:
         # Every direction W uses is wholly in M; what is left of the trace changes nothing: spread
@@ -181,7 +210,7 @@ def _kmeans(points: FloatArray, k: int, random_state: Any) -> IntArray:
     lambda2_range="(0, inf)",
 )
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClusteredRegressor(_Clustered, MultiTaskRegressor):
+class ClusteredRegressor(_Clustered, AdaptingRegressor):
     """Clustered multi-task regression (CMTL): the tasks form k groups of similar models.
 
     Minimises over W, b and M::
@@ -237,6 +266,7 @@ class ClusteredRegressor(_Clustered, MultiTaskRegressor):
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class ClusteredClassifier(_Clustered, MultiTaskClassifier):
     """Clustered multi-task logistic regression (CMTL): the tasks form k groups of similar models.
 
@@ -341,6 +371,7 @@ class SharedSubspaceRegressor(_SharedSubspace, MultiTaskRegressor):
     lambda2="0.1",
     lambda2_range="(0, inf)",
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SharedSubspaceClassifier(_SharedSubspace, MultiTaskClassifier):
     """Shared subspace logistic regression (cASO).
 

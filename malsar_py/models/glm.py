@@ -115,8 +115,8 @@ class MultiTaskGLM(MultiTaskRegressor):
         if self.penalty is None:
             return None
         problem = replace(prepared.problem, slope=None)  # no strength is too weak
-        _, G0 = prepared.objective.full_pass(np.zeros(prepared.objective.shape))
-        return penalty_in_units(self, problem, self._given(lambda1=1.0)).zero_factor(G0)
+        penalty = penalty_in_units(self, problem, self._given(lambda1=1.0))
+        return penalty.zero_factor(self._slope(prepared))
 
     def _start(self, rows: TaskRows) -> FloatArray:
         W = super()._start(rows)

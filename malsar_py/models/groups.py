@@ -106,6 +106,7 @@ class _GroupFeature(MultiTaskEstimator):
 
 
 @document("regressor", own_parameters=_PARAMETERS, own_attributes=_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GroupFeatureRegressor(_GroupFeature, MultiTaskRegressor):
     """Multi-task group lasso: groups of features count for all tasks or for none.
 
@@ -153,6 +154,7 @@ class GroupFeatureRegressor(_GroupFeature, MultiTaskRegressor):
 
 
 @document("classifier", own_parameters=_PARAMETERS, own_attributes=_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GroupFeatureClassifier(_GroupFeature, MultiTaskClassifier):
     """Multi-task group lasso for classes: groups of features count for all tasks or for none.
 

@@ -8,16 +8,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._docs import document
+from .._task_prior import TaskPrior
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    AdaptingRegressor,
     MultiTaskClassifier,
     MultiTaskRegressor,
     Problem,
+    ScaledColumns,
 )
 from ..penalties import L1, ColumnL2, Penalty, Ridge, Split, TraceBall, TraceNorm
 from ..prox import singular_values
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
+from ._feature_weight import COLUMN_WEIGHTS
+from ._metrics import around, left_singular, over
 from ._two_part import TwoPart
 
 # The prox sets singular values to zero; what rounding leaves of them lies far below this share of
@@ -30,12 +35,21 @@ _OWN_ATTRIBUTES = f"""\
 {COMMON_ATTRIBUTES}"""
 
 
+_PARAMETERS = f"{COMMON_PARAMETER}\n{COLUMN_WEIGHTS}"
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TraceNorm(CommonPart):
+class _TraceNorm(ScaledColumns, CommonPart):
     _couples = True
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         return self._around(TraceNorm(lambda1)) + Ridge(lambda2)
+
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        # tr (VV' + ww')^(1/2), to second order in w.
+        center, V, more = around(W, self.common)
+        axes, s = left_singular(V)
+        return TaskPrior(center, axes, over(more * s, self.lambda1)).beside_ridge(self.lambda2)
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
@@ -43,9 +57,9 @@ class _TraceNorm(CommonPart):
         self.rank_ = int((s > _RANK_CUTOFF * s.max(initial=0.0)).sum())
 
 
-@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_OWN_ATTRIBUTES)
+@document("regressor", own_parameters=_PARAMETERS, own_attributes=_OWN_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
-class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
+class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
 
     Minimises over W and b::
@@ -84,7 +98,8 @@ class TraceNormRegressor(_TraceNorm, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=_OWN_ATTRIBUTES)
+@document("classifier", own_parameters=_PARAMETERS, own_attributes=_OWN_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     """Low-rank logistic regression (trace norm): the tasks' models lie in a common subspace.
 
@@ -222,6 +237,7 @@ class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     lambda2_range=_LOW_RANK_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
     """Robust low rank (RMTL), logistic: the tasks share a subspace, outlier tasks do not.
 
@@ -349,6 +365,7 @@ class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     lambda2_range=_SPARSE_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
     """Sparse plus low rank, logistic: a common subspace, and own features of single tasks.
 

@@ -245,6 +245,7 @@ class IncompleteMultiSourceRegressor(_IncompleteMultiSource, MultiTaskRegressor)
 
 
 @_document("classifier")
+@dataclass(kw_only=True, eq=False, repr=False)
 class IncompleteMultiSourceClassifier(_IncompleteMultiSource, MultiTaskClassifier):
     """Classification on several sources of which rows lack whole ones (iMSF).
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,114 +11,24 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._docs import document
-from .._typing import FloatArray, IntArray
-from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem, Solution
-from ..objective import Objective
-from ..penalties import CappedRows, Concave, FirstStage, FusedRoots, Penalty, RootRows
-from ..solvers import (
-    Result,
-    StagedResult,
-    Workspace,
-    active_set_fits,
-    free_rows_fit,
-    iterative_solver,
-    solve_accelerated,
-    solve_active_set,
-    solve_around_free_rows,
-    solve_reweighted,
-)
+from .._typing import FloatArray
+from ..base import MultiTaskClassifier, MultiTaskRegressor, Problem
+from ..penalties import CappedRows, Concave, FusedRoots, RootRows
+from ._staged import Staged
 from .temporal import ORDER_PARAMETER, OrderedTasks
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Staged(MultiTaskEstimator):
-    """Template: a model says what its concave penalty is (``_concave``)."""
-
-    max_stages: int = 100
-
-    _measure: ClassVar[str] = "stationarity"
-    _terms: ClassVar[Mapping[str, str]] = {}
-    _usual_remedy: ClassVar[str] = "Increase max_stages, max_iter or tol."
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **MultiTaskEstimator._parameter_constraints,
-        "solver": [StrOptions({"auto", "apg", "active-set"})],
-        "max_stages": [Interval(Integral, 1, None, closed="left")],
-    }
-
-    @abstractmethod
-    def _concave(self, problem: Problem, *args: Any, **strengths: Any) -> Concave:
-        """The penalty Omega of this model, at these strengths."""
-
-    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
-        return self._concave(problem, **strengths).first_stage(problem.n_features)
-
-    def _solve(
-        self,
-        objective: Objective,
-        W0: FloatArray,
-        tol: float | None = None,
-        workspace: Workspace | None = None,
-    ) -> Result:
-        assert isinstance(objective.penalty, FirstStage)
-        return solve_reweighted(
-            objective,
-            objective.penalty.concave,
-            W0,
-            partial(self._solve_stage, Workspace() if workspace is None else workspace),
-            tol=self.tol if tol is None else tol,
-            max_stages=self.max_stages,
-            verbose=int(self.verbose),
-        )
-
-    def _follow(self, objective: Objective, last: Result, workspace: Workspace) -> Result:
-        # As a fit by itself: stages end where their start leads, and what was left out would stay.
-        return self._solve(objective, np.zeros(objective.shape))
-
-    def _solve_stage(
-        self, workspace: Workspace, objective: Objective, W0: FloatArray, tol: float
-    ) -> Result:
-        structure = objective.penalty.structure
-        if self.solver != "apg" and structure is not None and active_set_fits(objective):
-            free = structure.row_thresholds(W0.shape[0]) == 0.0
-            if not free.any() or not objective.affine:
-                return self._by_working_sets(objective, W0, tol)
-            # Working sets rank rows by gradient over threshold: none may be zero.
-            if free_rows_fit(objective):
-                found = solve_around_free_rows(objective, W0, free, self._by_working_sets, tol=tol)
-                if found.converged:
-                    return found
-                W0 = found.W
-        solve = solve_accelerated if self.solver == "apg" else iterative_solver(objective)
-        return solve(objective, W0, tol=tol, max_iter=self.max_iter, workspace=workspace)
-
-    def _by_working_sets(self, objective: Objective, W0: FloatArray, tol: float) -> Result:
-        return solve_active_set(objective, W0, tol=tol, max_iter=self.max_iter)
-
-    def _set_certificate(self, result: Result, solution: Solution) -> None:
-        assert isinstance(result, StagedResult)
-        self.n_stages_ = result.n_stages
-        self.optimality_ = float(solution.relative_gap)
-
-    def _separated(self, result: Result, objective: Objective) -> IntArray:
-        assert isinstance(result, StagedResult)
-        return result.separated
-
-    def _effort(self, result: Result) -> str:
-        assert isinstance(result, StagedResult)
-        return f"{result.n_stages} stages"
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class _MultiStage(_Staged):
+class _MultiStage(Staged):
     threshold: float = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_Staged._parameter_constraints,
+        **Staged._parameter_constraints,
         "threshold": _POSITIVE,
     }
-    _penalty_parameters: ClassVar[tuple[str, ...]] = (*_Staged._penalty_parameters, "threshold")
+    _penalty_parameters: ClassVar[tuple[str, ...]] = (*Staged._penalty_parameters, "threshold")
     _sizes: ClassVar[tuple[str, ...]] = ("threshold",)
     _free_features: ClassVar[str] = "features past the threshold, which cost nothing,"
     _against_separation: ClassVar[str] = "Set lambda2 > 0 or raise threshold."
@@ -186,6 +94,7 @@ class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
 
 
 @document("classifier", own_parameters=_MULTI_STAGE_PARAMETERS, stages=_SOLVERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiStageClassifier(_MultiStage, MultiTaskClassifier):
     """Multi-stage feature learning (capped L1) for classes: clear features are not shrunk.
 
@@ -228,11 +137,11 @@ class MultiStageClassifier(_MultiStage, MultiTaskClassifier):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _MultiLevelLasso(_Staged):
+class _MultiLevelLasso(Staged):
     lambda2: float = 0.1
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_Staged._parameter_constraints,
+        **Staged._parameter_constraints,
         "lambda1": _POSITIVE,
         "lambda2": _POSITIVE,
     }
@@ -316,6 +225,7 @@ class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
 
 
 @document("classifier", **_LEVEL)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MultiLevelLassoClassifier(_MultiLevelLasso, MultiTaskClassifier):
     """Multi-level Lasso for classes: a feature's weight for all tasks times one for each task.
 
@@ -355,12 +265,12 @@ class MultiLevelLassoClassifier(_MultiLevelLasso, MultiTaskClassifier):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _NonconvexFused(_Staged, OrderedTasks):
+class _NonconvexFused(Staged, OrderedTasks):
     formulation: int = 1
     beta: float = 1.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **_Staged._parameter_constraints,
+        **Staged._parameter_constraints,
         **OrderedTasks._parameter_constraints,
         "solver": [StrOptions({"auto", "apg"})],
         "formulation": [Interval(Integral, 1, 2, closed="both")],
@@ -459,6 +369,7 @@ class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
 
 
 @document("classifier", **_FUSED)
+@dataclass(kw_only=True, eq=False, repr=False)
 class NonconvexFusedClassifier(_NonconvexFused, MultiTaskClassifier):
     """Non-convex fused sparse group lasso (nFSGL1, nFSGL2) for classes and ordered tasks.
 

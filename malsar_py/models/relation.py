@@ -1,47 +1,82 @@
-"""Tasks tied to each other: to their mean, along a graph, or by a covariance that is learnt."""
+"""Tasks tied to each other: to their mean, or by a covariance that is learnt."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.linalg
+from sklearn.utils._param_validation import StrOptions
 
 from .._docs import document
-from .._edges import warn_of_unknown
+from .._task_prior import TaskPrior
 from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    AdaptingRegressor,
+    CouplingWeighted,
     MultiTaskClassifier,
-    MultiTaskEstimator,
-    MultiTaskRegressor,
     Prepared,
     Problem,
+    ScaledColumns,
+    pooling_strengths,
 )
-from ..graphs import to_laplacian
-from ..penalties import L1, Coupling, MeanCoupling, Penalty, Ridge, SquaredTraceNorm
+from ..penalties import MeanCoupling, Penalty, Ridge, SquaredTraceNorm
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
+from ._feature_weight import COLUMN_WEIGHTS, COUPLING_WEIGHTS
+from ._metrics import around, left_singular, over
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _MeanRegularized(MultiTaskEstimator):
+class _MeanRegularized(CouplingWeighted):
     _couples = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return MeanCoupling(lambda1, problem.n_tasks) + Ridge(lambda2)
+        coupling = partial(MeanCoupling, n_tasks=problem.n_tasks)
+        return self._signed(self._coupled(coupling, problem, lambda1, lambda2))
+
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        center, _, more = around(W, True)
+        given = self._given()
+        spread = over(np.full_like(center, more), given["lambda1"])
+        return TaskPrior(center, None, spread).beside_ridge(given["lambda2"])
 
     def _quadratic(self) -> bool:
         return True
 
 
-@document("regressor")
+_REML_STRENGTHS = """\
+    lambda1 : float or "reml", default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above. "reml"
+        sets all strengths, also lambda2 and intercept_shrinkage (which are left at 0), to those
+        that are the variances of a mixed model of the training data (restricted maximum
+        likelihood, one variance for all slopes): nothing is left to cross-validation. For the
+        squared loss and ``task_weight="size"``, fewer features than rows, and tasks with rows of
+        their own (errors of several targets of the same row are correlated, which it denies).
+    lambda2 : float, default=0.0
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf)."""
+
+_REML_ATTRIBUTES = """\
+    lambda1_ : float
+        With ``lambda1="reml"``: lambda1, infinite where all tasks have the same slopes.
+    lambda2_ : float
+        With ``lambda1="reml"``: lambda2; and `intercept_shrinkage_` is kappa."""
+
+
+@document(
+    "regressor",
+    strengths=_REML_STRENGTHS,
+    own_parameters=COUPLING_WEIGHTS,
+    own_attributes=_REML_ATTRIBUTES,
+)
 @dataclass(kw_only=True, eq=False, repr=False)
-class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
+class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
 
     Minimises over W and b::
@@ -83,8 +118,54 @@ class MeanRegularizedRegressor(_MeanRegularized, MultiTaskRegressor):
     (65, True)
     """
 
+    lambda1: float | str = 0.1  # type: ignore[assignment]
 
-@document("classifier")
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **AdaptingRegressor._parameter_constraints,
+        "lambda1": [*NONNEGATIVE, StrOptions({"reml"})],
+    }
+
+    def _given(self, **others: Any) -> dict[str, Any]:
+        if self.lambda1 != "reml":
+            return super()._given(**others)
+        return {"lambda1": self.lambda1_, "lambda2": self.lambda2_} | others
+
+    def _prepare(self, rows: TaskRows) -> Prepared:
+        found: tuple[float | None, ...] = (None, None, None)
+        if self.lambda1 == "reml":
+            self._check_reml(rows)
+            found = pooling_strengths[0](rows, self.fit_intercept)
+        self._set_or_forget(dict(zip(("lambda1_", "lambda2_", "_kappa"), found, strict=True)))
+        return super()._prepare(rows)
+
+    def _check_reml(self, rows: TaskRows) -> None:
+        if not self._loss(rows).affine:
+            raise ValueError(
+                'lambda1="reml" is for the squared loss: choose strengths by MultiTaskSearchCV.'
+            )
+        if not (isinstance(self.task_weight, str) and self.task_weight == "size"):
+            raise ValueError(
+                'lambda1="reml" is derived for task_weight="size", where every row counts the '
+                f"same, got {self.task_weight!r}."
+            )
+        if self.lambda2 != 0.0 or self.intercept_shrinkage not in (0.0, "reml"):
+            raise ValueError(
+                'lambda1="reml" sets lambda2 and intercept_shrinkage too: leave them at 0.'
+            )
+
+    def _shrinkage(self, rows: TaskRows) -> float:
+        if self.lambda1 != "reml":
+            return super()._shrinkage(rows)
+        return self._kappa if self.fit_intercept else 0.0
+
+    def _set_shrinkage(self, prepared: Prepared) -> None:
+        super()._set_shrinkage(prepared)
+        if self.lambda1 == "reml":
+            self.intercept_shrinkage_ = prepared.kappa
+
+
+@document("classifier", own_parameters=COUPLING_WEIGHTS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
     """Mean-regularised logistic regression: every task's model is drawn to the mean of all.
 
@@ -126,157 +207,6 @@ class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
     """
 
 
-_GRAPH_PARAMETERS = """\
-    graph : str, array-like, sparse matrix, DataFrame, list of edges or networkx graph,
-    default="complete"
-        How the tasks are related. "complete": all of them, with weights 1/n_tasks (mean
-        regularisation); "chain": each to the next in the order of `tasks_`. A bare array is an
-        adjacency matrix (n_tasks, n_tasks), symmetric with weights in [0, inf), in the order of
-        `tasks_`; :func:`malsar_py.graphs.incidence` and :func:`malsar_py.graphs.laplacian` wrap the
-        other matrices. Edges ``(label, label[, weight])``, a labelled DataFrame and a networkx
-        graph go by task labels and are restricted to the fitted tasks; an edge that names another
-        label is told by a warning (not in clones, which may be fitted to folds without a task).
-    lambda3 : float, default=0.0
-        Strength of ``sum_jt |w_jt|``, in [0, inf)."""
-
-
-@dataclass(kw_only=True, eq=False, repr=False)
-class _Graph(MultiTaskEstimator):
-    _couples = True
-
-    graph: Any = "complete"
-    lambda3: float = 0.0
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **MultiTaskEstimator._parameter_constraints,
-        "graph": "no_validation",  # type: ignore[dict-item]  # checked against the tasks
-        "lambda3": NONNEGATIVE,
-    }
-    _strengths: ClassVar[Mapping[str, float]] = {
-        "lambda1": 2.0,
-        "lambda2": 2.0,
-        "lambda3": 1.0,
-    }
-    _terms: ClassVar[Mapping[str, str]] = {
-        "lambda1": "coupling",
-        "lambda2": "ridge",
-        "lambda3": "norm",
-    }
-    _penalty_parameters: ClassVar[tuple[str, ...]] = (
-        *MultiTaskEstimator._penalty_parameters,
-        "graph",
-        "lambda3",
-    )
-
-    def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
-        if isinstance(self.graph, str) and self.graph == "complete":
-            coupling = MeanCoupling(lambda1, problem.n_tasks)
-        else:
-            coupling = Coupling(lambda1, to_laplacian(self.graph, problem.tasks))
-        return L1(lambda3) + coupling + Ridge(lambda2)
-
-    def _advise(self, rows: TaskRows) -> None:
-        warn_of_unknown(self.graph, rows.tasks, "graph")
-
-    def _quadratic(self) -> bool:
-        return self.lambda3 == 0.0
-
-    def _lambda1_max(self, prepared: Prepared) -> float | None:
-        return None  # the norm is lambda3's
-
-
-@document("regressor", own_parameters=_GRAPH_PARAMETERS)
-@dataclass(kw_only=True, eq=False, repr=False)
-class GraphRegressor(_Graph, MultiTaskRegressor):
-    """Graph-regularised multi-task regression: neighbours in a graph have similar models.
-
-    Minimises over W and b::
-
-        F(W, b) + lambda1/2 tr(W L W') + lambda2/2 ||W||_F^2 + lambda3 sum_jt |w_jt|
-
-    with L the graph's Laplacian: ``tr(W L W') = sum over edges (t, u) of weight_tu ||w_t -
-    w_u||^2``. <notation>
-
-    Parameters
-    ----------
-    <parameters>
-
-    Attributes
-    ----------
-    <attributes>
-
-    See Also
-    --------
-    MeanRegularizedRegressor : The complete graph.
-    malsar_py.graphs : Ways to give a graph.
-
-    Notes
-    -----
-    With ``lambda3 = 0`` the problem is linear and solved directly. MALSAR's SRMTL:
-    ``graph=incidence(R)``.
-
-    References
-    ----------
-    .. [1] T. Evgeniou, C. A. Micchelli, M. Pontil, "Learning multiple tasks with kernel methods",
-       JMLR 6, 2005.
-    .. [2] J. Zhou, J. Chen, J. Ye, "MALSAR: Multi-tAsk Learning via StructurAl Regularization",
-       2012.
-
-    Examples
-    --------
-    >>> from malsar_py import GraphRegressor
-    >>> from malsar_py.datasets import make_joint_feature
-    >>> X, y, tasks = make_joint_feature(n_tasks=4, random_state=0)
-    >>> model = GraphRegressor(graph="chain", lambda1=1.0).fit(X, y, tasks=tasks)
-    >>> edges = [(0, 1), (1, 2), (2, 3)]
-    >>> same = GraphRegressor(graph=edges, lambda1=1.0).fit(X, y, tasks=tasks)
-    >>> bool(abs(model.coef_ - same.coef_).max() < 1e-8)
-    True
-    """
-
-
-@document("classifier", own_parameters=_GRAPH_PARAMETERS)
-class GraphClassifier(_Graph, MultiTaskClassifier):
-    """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
-
-    Minimises over W and b::
-
-        F(W, b) + lambda1/2 tr(W L W') + lambda2/2 ||W||_F^2 + lambda3 sum_jt |w_jt|
-
-    with L the graph's Laplacian: ``tr(W L W') = sum over edges (t, u) of weight_tu ||w_t -
-    w_u||^2``. <notation>
-
-    Parameters
-    ----------
-    <parameters>
-
-    Attributes
-    ----------
-    <attributes>
-
-    See Also
-    --------
-    GraphRegressor : The same penalty with the squared loss.
-    malsar_py.graphs : Ways to give a graph.
-
-    References
-    ----------
-    .. [1] T. Evgeniou, C. A. Micchelli, M. Pontil, "Learning multiple tasks with kernel methods",
-       JMLR 6, 2005.
-    .. [2] J. Zhou, J. Chen, J. Ye, "MALSAR: Multi-tAsk Learning via StructurAl Regularization",
-       2012.
-
-    Examples
-    --------
-    >>> from malsar_py import GraphClassifier
-    >>> from malsar_py.datasets import make_joint_feature
-    >>> X, y, tasks = make_joint_feature(n_tasks=4, classification=True, random_state=0)
-    >>> model = GraphClassifier(graph="chain", lambda1=0.1, lambda2=0.01).fit(X, y, tasks=tasks)
-    >>> model.classes_
-    array([0, 1])
-    """
-
-
 _RELATION_ATTRIBUTES = f"""\
     task_covariance_ : ndarray of shape (n_tasks, n_tasks)
         The minimising Omega, ``(W'W)^(1/2)`` divided by its trace; I/n_tasks if W = 0.
@@ -286,8 +216,11 @@ _RELATION_ATTRIBUTES = f"""\
 {COMMON_ATTRIBUTES}"""
 
 
+_PARAMETERS = f"{COMMON_PARAMETER}\n{COLUMN_WEIGHTS}"
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
-class _TaskRelationship(CommonPart):
+class _TaskRelationship(ScaledColumns, CommonPart):
     _couples = True
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 2.0, "lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "size", "lambda2": "ridge"}
@@ -296,10 +229,19 @@ class _TaskRelationship(CommonPart):
         ridge = Ridge(lambda2)
         return self._around(SquaredTraceNorm(lambda1)) + ridge if lambda1 > 0.0 else ridge
 
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        # (tr (VV' + ww')^(1/2))^2 / 2, to second order in w.
+        center, V, more = around(W, self.common)
+        axes, s = left_singular(V)
+        total = s.sum()
+        spread = over(more * (s / total if total > 0.0 else np.ones_like(s)), self.lambda1)
+        return TaskPrior(center, axes, spread).beside_ridge(self.lambda2)
+
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
         if self.common:
             W = self.coef_specific_.T
+        W = self._as_penalised(W, problem)
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
         total = s.sum()
@@ -311,9 +253,9 @@ class _TaskRelationship(CommonPart):
         np.fill_diagonal(self.task_correlation_, 1.0)
 
 
-@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
+@document("regressor", own_parameters=_PARAMETERS, own_attributes=_RELATION_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
-class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
+class TaskRelationshipRegressor(_TaskRelationship, AdaptingRegressor):
     """Task relationship learning (MTRL): the tasks' covariance is learnt with the models.
 
     Minimises over W, b and Omega::
@@ -360,7 +302,8 @@ class TaskRelationshipRegressor(_TaskRelationship, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=_RELATION_ATTRIBUTES)
+@document("classifier", own_parameters=_PARAMETERS, own_attributes=_RELATION_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
     """Task relationship learning (MTRL), logistic: the tasks' covariance is learnt.
 

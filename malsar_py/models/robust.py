@@ -107,6 +107,7 @@ class DirtyRegressor(_Dirty, MultiTaskRegressor):
     lambda2_range=_DIRTY_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class DirtyClassifier(_Dirty, MultiTaskClassifier):
     """Dirty logistic model: features shared by the tasks plus features of single tasks.
 
@@ -221,6 +222,7 @@ class RobustFeatureRegressor(_RobustFeature, MultiTaskRegressor):
     lambda2_range=_ROBUST_RANGE,
     two_parts=True,
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class RobustFeatureClassifier(_RobustFeature, MultiTaskClassifier):
     """Robust joint features (rMTFL), logistic: tasks share features, and outlier tasks do not.
 

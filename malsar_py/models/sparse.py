@@ -10,13 +10,27 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from .._docs import document
+from .._task_prior import TaskPrior
 from .._tasks import TaskRows
 from .._typing import FloatArray
-from ..base import MultiTaskClassifier, MultiTaskRegressor, Problem
-from ..penalties import L1, CommonL1, DataShared, Penalty, Ridge, RowL2
+from ..base import AdaptingRegressor, MultiTaskClassifier, MultiTaskRegressor, Problem, RowWeighted
+from ..penalties import (
+    L1,
+    CommonL1,
+    DataShared,
+    Penalty,
+    Ridge,
+    RowL2,
+    WeightedL1,
+    WeightedRowL2,
+)
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
+from ._feature_weight import ROW_WEIGHTS
+from ._metrics import around, over
 
-_LASSO_PARAMETERS = """\
+_PARAMETERS = f"{COMMON_PARAMETER}\n{ROW_WEIGHTS}"
+_LASSO_PARAMETERS = f"""\
+{ROW_WEIGHTS}
     common : bool, default=False
         Whether ``W = m 1' + V`` with a common model m that has an L1 norm of its own, the
         data-shared lasso [2]_: the norm is then ``lambda1 (common_weight sum_j |m_j| + sum_jt
@@ -33,11 +47,12 @@ _LASSO_ATTRIBUTES = """\
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _Lasso(CommonPart):
+class _Lasso(RowWeighted, CommonPart):
     common_weight: float | None = None
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **CommonPart._parameter_constraints,
+        **RowWeighted._parameter_constraints,
         "common_weight": [Interval(Real, 0, None, closed="neither"), None],
     }
     _penalty_parameters: ClassVar[tuple[str, ...]] = (
@@ -49,8 +64,15 @@ class _Lasso(CommonPart):
     _ridge_on_all: ClassVar[bool] = False
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
+        weights = problem.feature_weight
         if not self.common:
-            return L1(lambda1) + Ridge(lambda2)
+            norm = L1(lambda1) if weights is None else WeightedL1(lambda1, weights=weights)
+            return self._signed(norm + Ridge(lambda2))
+        if weights is not None or self.positive:
+            raise ValueError(
+                f"common=True of {type(self).__name__} goes with neither feature_weight nor "
+                "positive=True: leave them out, or set common=False."
+            )
         if lambda1 == 0.0 or lambda2 > 0.0:
             raise ValueError(
                 f"common=True splits the coefficients of {type(self).__name__} into two parts with "
@@ -128,6 +150,7 @@ class LassoRegressor(_Lasso, MultiTaskRegressor):
 
 
 @document("classifier", own_parameters=_LASSO_PARAMETERS, own_attributes=_LASSO_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class LassoClassifier(_Lasso, MultiTaskClassifier):
     """Sparse logistic regression, every task on its own (L1), with one lambda for all.
 
@@ -168,14 +191,34 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class _JointFeature(CommonPart):
+class _JointFeature(RowWeighted, CommonPart):
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CommonPart._parameter_constraints,
+        **RowWeighted._parameter_constraints,
+    }
+
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return self._around(RowL2(lambda1)) + Ridge(lambda2)
+        weights = problem.feature_weight
+        norm = RowL2(lambda1) if weights is None else WeightedRowL2(lambda1, weights=weights)
+        if not self.common:
+            return self._signed(norm + Ridge(lambda2))
+        if self.positive:
+            raise ValueError(
+                f"common=True of {type(self).__name__} does not go with positive=True: set one of "
+                "them to False."
+            )
+        return self._around(norm) + Ridge(lambda2)
+
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        # sum_j (||v^j||^2 + w_j^2)^(1/2), to second order in w.
+        center, V, more = around(W, self.common)
+        spread = over(more * np.sqrt(np.square(V).sum(axis=1)), self.lambda1)
+        return TaskPrior(center, None, spread).beside_ridge(self.lambda2)
 
 
-@document("regressor", own_parameters=COMMON_PARAMETER, own_attributes=COMMON_ATTRIBUTES)
+@document("regressor", own_parameters=_PARAMETERS, own_attributes=COMMON_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
-class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
+class JointFeatureRegressor(_JointFeature, AdaptingRegressor):
     """Joint feature selection (L2,1): a feature counts for all tasks or for none.
 
     Minimises over W and b::
@@ -222,7 +265,8 @@ class JointFeatureRegressor(_JointFeature, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_parameters=COMMON_PARAMETER, own_attributes=COMMON_ATTRIBUTES)
+@document("classifier", own_parameters=_PARAMETERS, own_attributes=COMMON_ATTRIBUTES)
+@dataclass(kw_only=True, eq=False, repr=False)
 class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
     """Joint feature selection (L2,1) for classification: a feature counts for all tasks or none.
 

@@ -141,6 +141,7 @@ class TemporalGroupRegressor(_TemporalGroup, MultiTaskRegressor):
 
 
 @document("classifier", own_parameters=_TEMPORAL_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class TemporalGroupClassifier(_TemporalGroup, MultiTaskClassifier):
     """Temporal group lasso (TGL) for classes: ordered tasks share features, neighbours are similar.
 
@@ -258,6 +259,7 @@ class FusedSparseGroupRegressor(_FusedSparseGroup, MultiTaskRegressor):
 
 
 @document("classifier", own_parameters=_FUSED_PARAMETERS, lambda2_term=_FUSED_TERM)
+@dataclass(kw_only=True, eq=False, repr=False)
 class FusedSparseGroupClassifier(_FusedSparseGroup, MultiTaskClassifier):
     """Convex fused sparse group lasso (cFSGL) for classes: weights change at few places in time.
 

@@ -31,8 +31,13 @@ from ._fused import fused_rows as fused_rows
 from ._groups import FeatureGroups
 from ._groups import feature_groups as feature_groups
 from ._named import Clustered, FusedSparseGroup, Graph, MeanRegularized
+from ._positive import NonnegativeNorm as NonnegativeNorm
+from ._positive import Orthant as Orthant
+from ._positive import nonnegative as nonnegative
+from ._row_coupling import RowCoupling as RowCoupling
 from ._rows import L1, ColumnL2, RowL2, RowLinf
 from ._rows import WeightedL1 as WeightedL1
+from ._rows import WeightedRowL2 as WeightedRowL2
 from ._spectral import SpectralBox as SpectralBox
 from ._spectral import SquaredTraceNorm, TraceBall, TraceNorm
 from ._split import Split

@@ -74,12 +74,20 @@ class Penalty(ABC):
     def free_part(self, n_tasks: int) -> FreePart | None:
         """The part of W that costs nothing, None without one."""
         structure, quadratic = self.structure, self.quadratic
-        if structure is not None:
+        if structure is not None and not structure.only_constrains:
             return structure.leaves_free(n_tasks) if quadratic.ridge == 0.0 else None
         if quadratic.ridge == 0.0 and not quadratic.coupled:
             return slice(None), None
         basis = quadratic.null_basis(n_tasks)
         return None if basis is None else (slice(None), basis)
+
+    def pulled(self, W: FloatArray, G: FloatArray) -> AnyArray | None:
+        """Where G may not pull at W, of what is free: None everywhere, else a mask of that shape.
+
+        W and G in coordinates of the free part. Elsewhere W is at a bound, and G pushes against it.
+        """
+        structure = self.structure
+        return None if structure is None or structure is self else structure.pulled(W, G)
 
     def restrict(self, features: IntArray) -> Self:
         """The penalty of some rows of W alone."""
@@ -131,13 +139,14 @@ class Structure(Penalty):
     """A penalty with a prox: what is not quadratic. There is one at most on one W.
 
     Subclasses say ``value``, ``prox`` and ``bounds_beside``; for a norm see :class:`Norm`. Those
-    that separate over rows may name their norm, "L1" or "L2", as ``row_norm``: working sets ask
-    for it.
+    that separate over rows may name their norm, "L1" or "L2", as ``row_norm``: working sets ask.
     """
 
     row_norm: ClassVar[str | None] = None
     # A function of the singular values alone.
     rotation_invariant: ClassVar[bool] = False
+    # A constraint: what is free of the quadratic is free up to it.
+    only_constrains: ClassVar[bool] = False
     # W is a sum of so many parts, stacked in the solver's variable.
     n_parts: ClassVar[int] = 1
 
@@ -341,8 +350,8 @@ class TaskQuadratic(Penalty):
         if self.matrix is None or not self.matrix.any():
             return np.eye(n_tasks)
         values, vectors = self._eigh
-        free = values <= 0.0
-        return vectors[:, free] if free.any() else None
+        basis = vectors[:, values <= 0.0]
+        return np.where(basis.sum(axis=0) < 0.0, -basis, basis) if basis.shape[1] else None
 
     def conjugate(self, G: FloatArray) -> float:
         """``1/2 tr(G Q^+ G')``; directions that Q leaves free are taken as absent from G."""
@@ -399,7 +408,7 @@ def MeanCoupling(lambda1: float, n_tasks: int) -> TaskQuadratic:
 
 def _strength(value: float, factor: float, size: float, power: int = 1) -> float:
     """``value factor size^power``, kept away from the ends of what floats hold."""
-    if value == 0.0:
+    if value == 0.0 or factor == 0.0:
         return 0.0
     exponent = np.log2(value) + np.log2(factor) + power * np.log2(size)
     return (

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import prox
 from .._typing import FloatArray
-from ._base import FreePart, Norm, Structure, TaskQuadratic, deviations
+from ._base import FreePart, Norm, Penalty, Structure, TaskQuadratic, deviations
 from ._split import Split
 
 
@@ -35,10 +35,15 @@ class AroundMean(Structure):
 
     def prox(self, V: FloatArray, step: float) -> FloatArray:
         own = deviations(V)
-        return (V - own) + self.inner.prox(own, step)
+        return (V[:, :1] - own[:, :1]) + self.inner.prox(own, step)
 
     def lambda1_max(self, G0: FloatArray) -> float | None:
         return self.inner.lambda1_max(deviations(G0))
+
+    def rescaled(self, factor: float, size: float = 1.0) -> Penalty:
+        inner = self.inner.rescaled(factor, size)
+        assert isinstance(inner, Structure)
+        return AroundMean(inner)
 
     def leaves_free(self, n_tasks: int) -> FreePart | None:
         return slice(None), np.full((n_tasks, 1), n_tasks**-0.5)

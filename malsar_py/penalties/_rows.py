@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -91,22 +92,27 @@ class RowL2(Norm):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class WeightedL1(Norm):
-    """``lambda1 sum_j weights_j ||w^j||_1``; rows of weight 0 are free."""
+class WeightedRows(Norm):
+    """``lambda1 sum_j weights_j n(w^j)`` for a norm n of rows; rows of weight 0 are free."""
 
     weights: FloatArray
 
-    row_norm: ClassVar[str | None] = "L1"
+    @abstractmethod
+    def row_norms(self, W: FloatArray) -> FloatArray:
+        """``n(w^j)`` of every row."""
+
+    @abstractmethod
+    def dual_row_norms(self, G: FloatArray) -> FloatArray:
+        """The dual norm of every row."""
 
     def value(self, W: FloatArray) -> float:
-        return self.lambda1 * float(self.weights @ np.abs(W).sum(axis=1))
-
-    def prox(self, V: FloatArray, step: float) -> FloatArray:
-        return prox.prox_l1(V, step * self.lambda1 * self.weights)
+        sizes = self.row_norms(W)
+        used = sizes > 0.0  # (weights may be infinite where it is zero)
+        return self.lambda1 * float(self.weights[used] @ sizes[used])
 
     def dual_norm(self, G: FloatArray) -> float:
         used = self.weights > 0.0
-        return float((np.abs(G[used]).max(axis=1) / self.weights[used]).max(initial=0.0))
+        return float((self.dual_row_norms(G[used]) / self.weights[used]).max(initial=0.0))
 
     def row_thresholds(self, n_features: int) -> FloatArray:
         return self.lambda1 * self.weights
@@ -117,6 +123,36 @@ class WeightedL1(Norm):
     def leaves_free(self, n_tasks: int) -> FreePart | None:
         rows = np.flatnonzero(self.weights == 0.0)
         return (rows, None) if rows.size else None
+
+
+class WeightedL1(WeightedRows):
+    """``lambda1 sum_j weights_j ||w^j||_1``."""
+
+    row_norm: ClassVar[str | None] = L1.row_norm
+
+    def row_norms(self, W: FloatArray) -> FloatArray:
+        return np.abs(W).sum(axis=1)
+
+    def dual_row_norms(self, G: FloatArray) -> FloatArray:
+        return np.abs(G).max(axis=1)
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_l1(V, step * self.lambda1 * self.weights)
+
+
+class WeightedRowL2(WeightedRows):
+    """``lambda1 sum_j weights_j ||w^j||_2``."""
+
+    row_norm: ClassVar[str | None] = RowL2.row_norm
+
+    def row_norms(self, W: FloatArray) -> FloatArray:
+        return np.sqrt(np.einsum("jt,jt->j", W, W))
+
+    def dual_row_norms(self, G: FloatArray) -> FloatArray:
+        return self.row_norms(G)
+
+    def prox(self, V: FloatArray, step: float) -> FloatArray:
+        return prox.prox_row_l2(V, step * self.lambda1 * self.weights)
 
 
 class RowLinf(Norm):

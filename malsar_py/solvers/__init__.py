@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ._choice import iterative_solver, solve
+from ._choice import iterative_solver, solve, solve_by_rows
 from ._residuals import noise_levels
 from ._result import History, Result
 from ._workspace import Workspace
@@ -12,6 +12,7 @@ from .closed_form import closed_form_fits, solve_closed_form
 from .dual_system import DualSystem, KernelMatrix, LinearKernel, RowKernel, learn_task_kernel
 from .free_rows import free_rows_fit, solve_around_free_rows
 from .newton import newton_fits, solve_newton
+from .pooled import best_common
 from .reweighted import StagedResult, solve_reweighted
 from .separation import separates
 from .splitting import solve_splitting, splitting_fits
@@ -27,6 +28,7 @@ __all__ = [
     "StagedResult",
     "Workspace",
     "active_set_fits",
+    "best_common",
     "closed_form_fits",
     "free_rows_fit",
     "iterative_solver",
@@ -38,6 +40,7 @@ __all__ = [
     "solve_accelerated",
     "solve_active_set",
     "solve_around_free_rows",
+    "solve_by_rows",
     "solve_closed_form",
     "solve_newton",
     "solve_reweighted",

@@ -11,6 +11,7 @@ from ._workspace import Workspace
 from .accelerated import solve_accelerated
 from .active_set import active_set_fits, separates_over_rows, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
+from .free_rows import free_rows_fit, solve_around_free_rows
 from .newton import newton_fits, solve_newton
 from .splitting import solve_splitting, splitting_fits
 from .tied import solve_tied, tied_fits
@@ -60,10 +61,41 @@ def solve(
             W0 = result.W
     minimise: Callable[..., Result] = solve_accelerated
     if sparse and solver != "apg":
-        minimise = solve_tied if tied else solve_active_set
+        minimise = solve_tied if tied else solve_by_rows
     elif solver == "auto":
         minimise = iterative_solver(objective)
     return minimise(objective, W0, tol=tol, max_iter=max_iter, verbose=verbose, workspace=workspace)
+
+
+def solve_by_rows(
+    objective: Objective,
+    W0: FloatArray,
+    *,
+    tol: float,
+    max_iter: int,
+    verbose: int = 0,
+    workspace: Workspace | None = None,
+) -> Result:
+    """Minimise with a row-separable penalty: by working sets, around rows that are free of it."""
+    structure = objective.penalty.structure
+    assert structure is not None
+    free = structure.row_thresholds(W0.shape[0]) == 0.0
+
+    def by_sets(objective: Objective, W0: FloatArray, tol: float) -> Result:
+        return solve_active_set(objective, W0, tol=tol, max_iter=max_iter, verbose=verbose)
+
+    if not free.any() or not objective.affine:
+        return solve_active_set(
+            objective, W0, tol=tol, max_iter=max_iter, verbose=verbose, workspace=workspace
+        )
+    # Working sets rank rows by gradient over threshold: none may be zero.
+    if free_rows_fit(objective):
+        found = solve_around_free_rows(objective, W0, free, by_sets, tol=tol)
+        if found.converged:
+            return found
+        W0 = found.W
+    solve = iterative_solver(objective)
+    return solve(objective, W0, tol=tol, max_iter=max_iter, verbose=verbose, workspace=workspace)
 
 
 def iterative_solver(objective: Objective) -> Callable[..., Result]:

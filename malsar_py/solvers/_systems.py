@@ -68,13 +68,13 @@ def factorize(
 
     None if that would take iterations and ``iterate`` is False.
     """
-    solve = _without_link(objective, quadratic, workspace, iterate)
-    if solve is None or objective.link is None:
+    solve = _without_tie(objective, quadratic, workspace, iterate)
+    if solve is None or objective.tie is None:
         return solve
     return objective.hessian.tied(solve)
 
 
-def _without_link(
+def _without_tie(
     objective: QuadraticObjective, quadratic: Quadratic, workspace: Workspace, iterate: bool
 ) -> Solve | None:
     """The same without what tasks share in their intercepts."""

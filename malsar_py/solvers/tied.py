@@ -97,7 +97,7 @@ class _PartlyCentred:
         self.weight = totals * self.kept
         self.weight /= self.weight.sum()
         self.totals = totals
-        if objective.link is None:
+        if objective.tie is None:
             return  # b0 does not matter: W is that of free intercepts
         taken = 1.0 - np.sqrt(self.kept)
         X = np.concatenate([self.design.task_rows(t) for t in range(self.design.n_tasks)])
@@ -115,7 +115,7 @@ class _PartlyCentred:
 
     def problem(self, objective: QuadraticObjective, b0: float) -> QuadraticObjective:
         """That at b0, in which tasks do not meet."""
-        free = objective.link is None
+        free = objective.tie is None
         design = self.design if free else self.rows
         y = objective.y
         if not free:

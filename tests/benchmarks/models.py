@@ -121,6 +121,7 @@ ENTRIES: Sequence[Entry] = (
 LEFT_OUT = {
     "IncompleteMultiSource": "its tasks are patterns of missing sources; School lacks none",
     "MultiTaskGLM": "the other rows are its penalties",
+    "DistributionMatching": "most of its time is the task classifier's",
     "MixedEffects": "its objective is a likelihood, without a duality gap",
     "SharedSubspaceClustering": "it has no y and no certificate",
 }

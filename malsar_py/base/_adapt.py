@@ -1,0 +1,246 @@
+"""Regressors that can take up new tasks without a fit of everything."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._labels import show_label
+from .._limits import penalty_in_units, within_floats
+from .._new_tasks import resolve_new_tasks
+from .._solution import Prepared, Problem, Solution
+from .._task_prior import Intercept, TaskPrior
+from .._tasks import TaskRows
+from .._threads import one_blas_thread
+from .._typing import AnyArray, FloatArray
+from .._units import shifted
+from .._weights import task_weights
+from ..solvers import Result
+from ._targets import MultiTaskRegressor
+
+# What rounding may make of a prediction by the prior, as a share of the targets.
+_EPS, _SEEN = np.finfo(float).eps, 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """What there was to a fit, whatever the parameters are set to later."""
+
+    parameters: dict[str, Any]
+    n_tasks: int
+    per_task: float  # mean of the tasks' total sample weights
+    omega: float  # sum of the tasks' weights
+    y_size: float  # largest target
+    kappa: float = 0.0  # strength of the shrinkage of intercepts at the features' center
+    center: FloatArray | None = None  # (n_features,), with kappa
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdaptingRegressor(MultiTaskRegressor):
+    """A regressor whose penalty says what to expect of a new task (``_metric``)."""
+
+    @abstractmethod
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        """The prior of another task beside fitted coefficients (n_features, n_tasks)."""
+
+    def _set_solution(
+        self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
+    ) -> None:
+        super()._set_solution(rows, result, solution, problem)
+        with np.errstate(over="ignore"):
+            per_task = float(rows.sample_weight.sum()) / rows.n_tasks
+        omega = float(task_weights(rows, self.task_weight).sum())
+        y_size = float(np.abs(rows.targets_about(0.0)).max())
+        self._fit_of = _Fit(self.get_params(deep=False), rows.n_tasks, per_task, omega, y_size)
+
+    def _set_shrinkage(self, prepared: Prepared) -> None:
+        super()._set_shrinkage(prepared)
+        if prepared.kappa > 0.0:
+            assert prepared.means is not None
+            center = shifted(prepared.means[0], prepared.problem.units.x)
+            self._fit_of = replace(self._fit_of, kappa=prepared.kappa, center=center)
+
+    def _as_fitted(self) -> Self:
+        """The model with the tasks and parameters of its fit."""
+        fit = self._fit_of
+        other = copy.copy(self)
+        other.__dict__.update(fit.parameters)
+        other.coef_ = self.coef_.reshape(self.n_tasks_, -1)[: fit.n_tasks]
+        other.intercept_ = np.atleast_1d(self.intercept_)[: fit.n_tasks]
+        other.tasks_, other.n_tasks_ = self.tasks_[: fit.n_tasks], fit.n_tasks
+        return other
+
+    def adapt(
+        self, X_new: Any, y_new: Any = None, *, tasks: Any = None, sample_weight: Any = None
+    ) -> Self:
+        """A copy of the fitted model that knows new tasks too; the fitted tasks stay as they are.
+
+        The penalty tells what one more task would cost beside those that were fitted: to second
+        order that is a Gaussian prior (`task_prior_`). The coefficients of a new task minimise
+        ``1/nbar sum_i s_i loss(y_i, x_i . w + b)`` plus that, with nbar the mean of the fitted
+        tasks' total weights: each row counts as those of the fit do with ``task_weight="size"``.
+        What the prior excludes, such as features that no task uses, stays as it is.
+
+        Parameters
+        ----------
+        X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Rows of the new tasks, with their labels in `task_column` if that is set; or their
+            :class:`malsar_py.Summary`, given alone.
+        y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
+            Their targets. After a fit on a 2-D y: one column per new task; columns without names
+            are numbered on.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, when the model was fitted with `tasks`.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_new_tasks), default=None
+            Weights, as in `fit`.
+
+        Returns
+        -------
+        model : object
+            The copy, with the new tasks appended to `tasks_`. Its certificate, and the model for
+            tasks that are still unknown, are those of the fit.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a label is one of a fitted task, the data cannot be used, or there is no prior
+            because nothing couples or shrinks the tasks.
+        """
+        rows, labels = resolve_new_tasks(
+            self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
+        )
+        prior = self._checked(self._as_fitted()._prior())
+        return self._adapted(rows, labels, [prior] * rows.n_tasks)
+
+    @within_floats
+    def _prior(self) -> TaskPrior:
+        for name, usual in (("feature_weight", None), ("positive", False)):
+            if getattr(self, name, usual) is not usual:
+                raise ValueError(
+                    f"{type(self).__name__} with {name} has no prior for new tasks: fit it without "
+                    f"{name} to adapt it, or fit all tasks anew."
+                )
+        return self._metric(np.ascontiguousarray(self.coef_.T))
+
+    def _checked(self, prior: TaskPrior) -> TaskPrior:
+        if not np.isfinite(prior.spread).all():
+            raise ValueError(
+                f"{type(self).__name__} with these strengths says nothing of new tasks: none of "
+                "the penalties is positive. Fit the new tasks by themselves, or all with penalties."
+            )
+        return prior
+
+    def _adapted(self, rows: TaskRows, labels: AnyArray, priors: Sequence[TaskPrior]) -> Self:
+        """The copy, its new tasks fitted with their priors."""
+        place = self._intercept_prior()
+        free = place is not None and place.kappa == 0.0
+        rows, loss = self._as_fitted()._targets(rows.with_means(), free)
+        if not loss.smooth:
+            raise ValueError(f"adapt is for smooth losses, which {loss!r} is not.")
+        n_tasks = rows.n_tasks
+        weight = rows.sample_weight / self._fit_of.per_task
+        coef = np.empty((n_tasks, rows.X.shape[1]))
+        intercept, gaps = np.zeros(n_tasks), np.zeros(n_tasks)
+        with one_blas_thread(), np.errstate(all="ignore"):
+            for t, prior in enumerate(priors):
+                a, b = int(rows.offsets[t]), int(rows.offsets[t + 1])
+                used = np.flatnonzero(weight[a:b] > 0.0)
+                X = rows.X[used] if rows.shared else rows.X[a:b][used]
+                rounding = _EPS * np.abs(X) @ np.abs(prior.mean)
+                y_size = max(self._fit_of.y_size, float(np.abs(rows.y[a:b]).max()))
+                y_size = y_size if loss.affine else max(y_size, 1.0)
+                if not rounding.max() <= _SEEN * y_size:
+                    coef[t] = np.nan
+                    continue
+                found = prior.fit(X, rows.y[a:b][used], weight[a:b][used], place, loss)
+                coef[t], intercept[t], gaps[t] = found.coef, found.intercept, found.gap
+        wrong = ~(np.isfinite(coef).all(axis=1) & np.isfinite(intercept))
+        if wrong.any():
+            t = int(np.argmax(wrong))
+            raise ValueError(
+                f"Floats do not hold the equations of task {show_label(rows.tasks, t)}: its "
+                "features, targets or weights are too far from those of the fit. Rescale them all."
+            )
+        if gaps.max() > self.tol:
+            t = int(gaps.argmax())
+            warnings.warn(
+                f"adapt did not reach tol={self.tol:g} for task {show_label(rows.tasks, t)}: the "
+                f"relative duality gap is {gaps[t]:.3g}. Standardise the features.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        adapted = copy.copy(self)
+        adapted.tasks_, adapted.n_tasks_ = labels, len(labels)
+        adapted.coef_ = np.vstack([self.coef_, coef])
+        adapted.intercept_ = np.concatenate([np.atleast_1d(self.intercept_), intercept])
+        adapted._describe_new()
+        return adapted
+
+    def _intercept_prior(self) -> Intercept | None:
+        """The prior of an intercept; None without one."""
+        if not self._fit_of.parameters["fit_intercept"]:
+            return None
+        fit, center = self._fit_of, self._fit_of.center
+        if center is None:
+            return Intercept(0.0, np.zeros(self.coef_.shape[1]), self._mean_intercept)
+        # The mean moves with the new task.
+        kappa = fit.kappa * fit.n_tasks / (fit.n_tasks + 1)
+        return Intercept(kappa, center, self._mean_intercept + float(center @ self._mean_coef))
+
+    def _describe_new(self) -> None:
+        """Bring what the model reads off its coefficients up to date."""
+        parameters = self.get_params(deep=False)
+        common = getattr(self, "coef_common_", None)
+        self.__dict__.update(self._fit_of.parameters)
+        W = np.ascontiguousarray(self.coef_.T)
+        self._describe(W, Problem(self.tasks_, W.shape[0]))
+        self.__dict__.update(parameters)
+        if common is not None:  # it stays that of the fit
+            self.coef_common_, self.coef_specific_ = common, self.coef_ - common
+
+    @property
+    def task_prior_(self) -> tuple[FloatArray, FloatArray]:
+        """Mean and covariance of a new task's intercept and coefficients."""
+        if not hasattr(self, "_fit_of"):
+            raise AttributeError(f"This {type(self).__name__} is not fitted: no task_prior_.")
+        fitted = self._as_fitted()
+        prior = self._checked(fitted._prior())
+        covariance = fitted._noise() / self._fit_of.per_task * prior.covariance
+        place = self._intercept_prior()
+        if place is None:
+            return prior.mean, covariance
+        d = len(prior.mean)
+        joint = np.zeros((d + 1, d + 1))
+        joint[1:, 1:] = covariance
+        if place.kappa == 0.0:
+            joint[0, 0] = np.inf
+            return np.append(self._mean_intercept, prior.mean), joint
+        joint[0, 0] = fitted._noise() / self._fit_of.per_task / place.kappa
+        to_zero = np.eye(d + 1)  # from the columns' center to x = 0
+        to_zero[0, 1:] = -place.center
+        return to_zero @ np.append(place.b0, prior.mean), to_zero @ joint @ to_zero.T
+
+    def _noise(self) -> float:
+        """Variance of the noise where the strengths are variances; 1 for losses without one."""
+        if not self._fitted_loss.affine:
+            return 1.0
+        fit, given = self._fit_of, self._given()
+        W = np.ascontiguousarray(self.coef_.T)
+        penalty = penalty_in_units(self, Problem(self.tasks_, W.shape[0]), given).value(W)
+        free = fit.n_tasks if fit.parameters["fit_intercept"] else 0
+        if fit.center is not None:
+            free = 1
+        if given["lambda2"] == 0.0 and (self._quadratic() or getattr(self, "common", False)):
+            free += W.shape[0]  # the mean of the tasks is
+        # A norm is twice the quadratic that touches it.
+        saved = (1.0 - 0.5 * self._strengths["lambda1"]) * penalty
+        n = fit.per_task * fit.n_tasks
+        squares = 2.0 * (float(self.objective_[-1]) - saved) / fit.omega * n
+        return max(squares, 0.0) / max(n - free, 1.0)
