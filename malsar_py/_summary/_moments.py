@@ -137,7 +137,7 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
     each of the rows has, S / m; m is the number of rows, p + 1 at most. From R'R = scatter the rows
     [0, R] below [sqrt(S), 0] are reflected so that the first column is the same in all.
     """
-    scatter = moments.full_scatter(k)
+    scatter = moments.scatter[k]  # its upper triangle
     p = len(scatter)
     m = int(min(moments.n[k], p + 1))
     total = moments.weight[k]
@@ -154,17 +154,17 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
         deviations[1:] = R
         deviations -= 2.0 * np.outer(v, v @ deviations)
         deviations *= np.sqrt(m / total)
-    return deviations, moments.mean[k], total / m
+    return deviations, moments.shift[k] + moments.offset[k], total / m
 
 
 def _root(C: FloatArray, rank: int) -> FloatArray:
-    """R (rank, p) with R'R = C, which is semidefinite and of no higher rank."""
+    """R (rank, p) with R'R = C, semidefinite and of no higher rank, from its upper triangle."""
     if rank == len(C):
         try:
             # Columns of zeros are taken for independent ones: nothing is multiplied by them.
-            return np.asarray(np.linalg.cholesky(C + np.diag(np.diagonal(C) == 0.0)).T)
+            return np.asarray(np.linalg.cholesky((C + np.diag(np.diagonal(C) == 0.0)).T).T)
         except np.linalg.LinAlgError:
             pass
-    values, vectors = np.linalg.eigh(C)
+    values, vectors = np.linalg.eigh(C, UPLO="U")
     roots = np.sqrt(np.maximum(values[len(C) - rank :], 0.0))
     return np.asarray(roots[:, None] * vectors[:, len(C) - rank :].T)
