@@ -9,7 +9,7 @@ import numpy as np
 from ._tasks import TaskRows
 from ._threads import spread
 from ._typing import FloatArray, IntArray
-from .design import Design, Masked, Ragged, Shared
+from .design import Design, Masked, Ragged, Repeated, Shared
 
 # A first row this near to the mean, as a share of it: the column may be constant, or the mean's
 # rounding may matter beside its spread.
@@ -75,11 +75,17 @@ def _settle(X: FloatArray, means: FloatArray, c: FloatArray, offsets: IntArray) 
 
 
 def make_design(
-    rows: TaskRows, c: FloatArray, fit_intercept: bool, grand: bool = False
+    rows: TaskRows,
+    c: FloatArray,
+    fit_intercept: bool,
+    n_columns: int = 1,
+    *,
+    grand: bool = False,
 ) -> tuple[Design, FloatArray | None]:
     """The design, centred when there are intercepts, and the means (n_tasks, n_features) taken out.
 
     Centring changes nothing but the intercepts; it keeps digits when a column's offset is large.
+    Each task has so many columns of W.
     ``grand``: at the means of all rows, where intercepts that are shrunk are compared.
     """
     X, n_tasks = rows.X, rows.n_tasks
@@ -96,8 +102,10 @@ def make_design(
             offsets = rows.offsets[[0, -1]] if grand else rows.offsets
             means = np.broadcast_to(_centre(X, c, offsets, target), (n_tasks, X.shape[1]))
             X = target
-    if not rows.shared or n_tasks == 1:  # a column of targets is as good as a vector
-        return Ragged(X, rows.offsets), means
+    if n_tasks * n_columns == 1 or not (rows.shared or n_tasks == 1):
+        # (A column of targets is as good as a vector.)
+        design: Design = Ragged(X, rows.offsets)
+        return design if n_columns == 1 else Repeated(design, n_columns), means
     shares = c.reshape(n_tasks, -1)
     same = bool((shares == shares[0]).all())
-    return (Shared if same else Masked)(X, n_tasks), means
+    return (Shared if same else Masked)(X, n_tasks * n_columns), means

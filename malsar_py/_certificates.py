@@ -20,6 +20,7 @@ class DualPoint:
     loss: float
     G: FloatArray
     dual: Callable[[float], float]
+    theta: FloatArray | None = None
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,12 @@ class_weight : "balanced", mapping or None, default=None
 """
 
 _LOSS = """\
-loss : str or instance of :mod:`malsar_py.losses`, default="squared"
-    "squared"; "huber" (y with outliers), "poisson" (counts or rates y >= 0), "gamma" (amounts
-    y > 0), "logistic" (y is 0 or 1); or an instance, as ``losses.Huber(delta=0.5)``. `predict`
-    returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma", the probability of 1 with "logistic".
+loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+    "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+    others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or 1);
+    or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with losses of
+    their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma", the probability
+    of 1 with "logistic".
 """
 
 _CONVEX = """\
@@ -97,9 +99,9 @@ max_stages : int, default=100
 
 _ATTRIBUTES = """\
 coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
-    Coefficients W', without the label column; 1-D after a fit without task labels.
+    Coefficients W', without the label column; 1-D after a fit without task labels.{coef_of_classes}
 intercept_ : ndarray of shape (n_tasks,) or float
-    Intercepts b.
+    Intercepts b.{intercept_of_classes}
 intercept_mean_ : float
     With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
 intercept_shrinkage_ : float
@@ -146,6 +148,17 @@ classes_ : ndarray of shape (2,)
     Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
 """
 
+_SEVERAL_CLASSES = """\
+classes_ : ndarray of shape (n_classes,)
+    Class labels of all tasks together; of two, ``classes_[1]`` is the positive one.
+"""
+_COEF_OF_CLASSES = """
+    With more than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the
+    former scikit-learn's SelectFromModel makes nothing."""
+_INTERCEPT_OF_CLASSES = """
+    With more than two classes (n_tasks, n_classes) or (n_classes,), those of a task with the sum 0;
+    -inf for a class that the task does not have."""
+
 _TASK_PRIOR = """\
 task_prior_ : tuple of ndarray
     Mean (n_features + 1,) and covariance of a new task's intercept (first, if there are
@@ -163,6 +176,14 @@ _LOSSES = {
     "regressor": "by default the squared loss ``1/2 (y - z)^2``, see the parameter `loss`",
     "classifier": "the logistic loss ``log(1 + exp(-y z))``, y in {-1, +1}",
 }
+
+_SEVERAL = """
+With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task has
+a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all columns; terms
+of pairs of tasks or of their mean go class by class; clusters, covariances and outliers are of
+tasks with all their columns. Strengths change their meaning from two classes to more: with two, the
+multinomial loss would predict the same at twice lambda2, sqrt(2) times the strength of norms of
+rows and of singular values, and that of L1 as it is."""
 
 
 def document(
@@ -190,9 +211,11 @@ def document(
     def fill(cls: Class) -> Class:
         if cls.__doc__ is None:  # python -OO
             return cls
+        several = kind == "classifier" and getattr(cls, "_multi_class", False)
+        classes = _SEVERAL_CLASSES if several else _CLASSES
         attributes = inspect.cleandoc(own_attributes) + "\n" if own_attributes else ""
         parts = {
-            "<notation>": _NOTATION.format(loss=_LOSSES[kind]),
+            "<notation>": _NOTATION.format(loss=_LOSSES[kind]) + (_SEVERAL if several else ""),
             "<parameters>": _PARAMETERS.format(
                 own_parameters=inspect.cleandoc(own_parameters) + "\n" if own_parameters else "",
                 strengths=inspect.cleandoc(strengths) + "\n"
@@ -206,7 +229,9 @@ def document(
                 per_stage=" in each stage" if stages else "",
             ),
             "<attributes>": _ATTRIBUTES.format(
-                own_attributes=(_CLASSES if kind == "classifier" else "") + attributes,
+                own_attributes=(classes if kind == "classifier" else "") + attributes,
+                coef_of_classes=_COEF_OF_CLASSES if several else "",
+                intercept_of_classes=_INTERCEPT_OF_CLASSES if several else "",
                 certificate=_STATIONARITY.format(smoothed=smoothed) if stages else _GAP,
                 all_stages=" of all stages" if stages else "",
             ),

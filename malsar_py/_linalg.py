@@ -13,6 +13,8 @@ from ._typing import AnyArray, FloatArray
 _FAR = 1e-5
 # Smallest entry on a diagonal, as a share of the largest, from which scales are taken for uneven.
 _UNEVEN = 1e-8
+# Conjugate gradients: steps, and the share of the right side that may be left.
+_CG_STEPS, _CG_LEFT = 200, 1e-11
 
 
 def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
@@ -76,44 +78,74 @@ def solve_psd_each(H: FloatArray, B: FloatArray) -> FloatArray:
     return D * np.einsum("rij,rj->ri", Q, inverse * np.einsum("rij,ri->rj", Q, D * B))
 
 
-def held(gram: FloatArray, G: FloatArray, kept: AnyArray | None) -> tuple[FloatArray, FloatArray]:
-    """Gram matrices and G of :func:`solve_free` for which all but ``kept`` (d, T or r) stays 0."""
+def held(gram: FloatArray, kept: AnyArray | None) -> FloatArray:
+    """Gram matrices of :func:`free_solver` for which all but ``kept`` (d, T or r) stays 0."""
     if kept is None:
-        return gram, G
+        return gram
     K = kept.T.astype(np.float64)
-    return gram * K[:, :, None] * K[:, None, :], G * kept
+    return gram * K[:, :, None] * K[:, None, :]
 
 
-def solve_free(gram: FloatArray, G: FloatArray, basis: FloatArray | None) -> FloatArray:
-    """``D basis'`` with ``sum_t H_t D basis_t basis_t' = G basis``: Newton in free directions.
+def free_solver(gram: FloatArray, basis: FloatArray | None) -> Callable[[FloatArray], FloatArray]:
+    """``D basis'`` with ``sum_t H_t D basis_t basis_t' = G basis``, for any G.
 
-    ``basis`` (T x r) is orthonormal; None: every direction, the tasks by themselves. A single H
-    (1 x d x d) is that of all tasks, or the sum along the only direction.
+    Newton in free directions: ``basis`` (T x r) is orthonormal; None: every direction, the tasks by
+    themselves. A single H (1 x d x d) is that of all tasks, or the sum along the only direction.
     """
     if basis is None:
         if gram.shape[0] == 1:
-            return solve_psd(gram[0], G)
-        return np.ascontiguousarray(solve_psd_each(gram, G.T).T)
-    return _solve_along(gram, G, basis) @ basis.T
+            return psd_solver(gram[0])
+        return lambda G: np.ascontiguousarray(solve_psd_each(gram, G.T).T)
+    along = _solver_along(gram, basis)
+    return lambda G: along(G @ basis) @ basis.T
 
 
-def _solve_along(gram: FloatArray, G: FloatArray, basis: FloatArray) -> FloatArray:
-    d, r = G.shape[0], basis.shape[1]
-    n_tasks = basis.shape[0]
-    pull = G @ basis
+def _solver_along(gram: FloatArray, basis: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    d, (n_tasks, r) = gram.shape[1], basis.shape
     if gram.shape[0] == 1:
-        return solve_psd(gram[0], pull)
+        return psd_solver(gram[0])
     touched = np.abs(basis) > 1e-12
     if (touched.sum(axis=1) <= 1).all():
         # Connected components of a graph: one d x d system each.
         if r == n_tasks and np.array_equal(basis, np.eye(r)):
-            return solve_psd_each(gram, pull.T).T
-        D = np.empty((d, r))
-        for k in range(r):
-            H = np.einsum("t,tij->ij", basis[touched[:, k], k] ** 2, gram[touched[:, k]])
-            D[:, k] = solve_psd(H, pull[:, k])
-        return D
+            return lambda pull: solve_psd_each(gram, pull.T).T
+        solvers = [
+            psd_solver(np.einsum("t,tij->ij", basis[touched[:, k], k] ** 2, gram[touched[:, k]]))
+            for k in range(r)
+        ]
+        return lambda pull: np.stack(
+            [solve(column) for solve, column in zip(solvers, pull.T, strict=True)], axis=1
+        )
     system = np.zeros((r, d, r, d))
     for t in range(n_tasks):
         system += np.multiply.outer(np.outer(basis[t], basis[t]), gram[t]).transpose(0, 2, 1, 3)
-    return solve_psd(system.reshape(r * d, r * d), pull.T.ravel()).reshape(r, d).T
+    solve = psd_solver(system.reshape(r * d, r * d))
+    return lambda pull: solve(pull.T.ravel()).reshape(r, d).T
+
+
+def conjugate_gradients(
+    apply: Callable[[FloatArray], FloatArray],
+    precondition: Callable[[FloatArray], FloatArray],
+    rhs: FloatArray,
+) -> FloatArray:
+    """Solve ``apply(x) = rhs``, semidefinite and consistent, nearly as far as rounding allows.
+
+    ``precondition`` may project on a subspace: then that part of the equation is solved, in it.
+    """
+    x, rest = np.zeros_like(rhs), rhs.copy()
+    direction = z = precondition(rest)
+    size = first = float(np.vdot(rest, z))
+    for _ in range(_CG_STEPS):
+        if not size > _CG_LEFT**2 * first:
+            break
+        image = apply(direction)
+        curvature = float(np.vdot(direction, image))
+        if not curvature > 0.0:
+            break
+        length = size / curvature
+        x = x + length * direction
+        rest = rest - length * image
+        z = precondition(rest)
+        before, size = size, float(np.vdot(rest, z))
+        direction = z + (size / before) * direction
+    return x

@@ -39,6 +39,17 @@ class MeanModel:
         rest = np.einsum("tj,jt->t", self.centres[:, used], W - m[used, None])
         return m, float(self.weights @ (intercept + rest))
 
+    def among(self, tasks: AnyArray) -> MeanModel:
+        """The rule where only some of the tasks (a mask) have a model."""
+        if tasks.all():
+            return self
+        weights = np.where(tasks, self.weights, 0.0)
+        shares = np.broadcast_to(1.0, (len(tasks), 1)) if self.shares is None else self.shares
+        shares = np.where(tasks[:, None], shares, 0.0)
+        total = shares.sum(axis=0)
+        shares = np.divide(shares, total, out=np.zeros_like(shares), where=total > 0.0)
+        return MeanModel(shares, self.centres, weights / weights.sum())
+
 
 def make_mean_model(
     squares: FloatArray | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +31,8 @@ class Problem:
     units: Units = PLAIN
     # Strength of the first term by feature; None: 1.
     feature_weight: FloatArray | None = None
+    # Columns of W for each task: one for each class if there are more than two, else one.
+    n_classes: int = 1
     # Mean curvature of the loss and its largest slope at W = 0, once they can be told.
     curvature: Callable[[], float] | None = None
     slope: Callable[[], float] | None = None
@@ -39,6 +41,11 @@ class Problem:
     def n_tasks(self) -> int:
         """Number of tasks."""
         return len(self.tasks)
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns of W."""
+        return self.n_tasks * self.n_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +64,16 @@ class Prepared:
     @cached_property
     def squares(self) -> FloatArray | None:
         """What each task could learn from: its weighted sums of squares (n_tasks, n_features)."""
-        return self.objective.design.squares(self._weight, self.objective.fit_intercept)
+        K, objective = self.problem.n_classes, self.objective
+        weight = objective.loss.by_column(self._weight, self.rows.offsets)
+        found = objective.design.squares(weight, objective.fit_intercept)
+        return None if found is None else found[::K]  # (a task's columns have the same)
 
     @cached_property
     def omega(self) -> FloatArray:
         """Weights of the tasks."""
-        return np.add.reduceat(self.objective.c, self.objective.design.offsets[:-1])
+        columns = np.add.reduceat(self.objective.c, self.objective.design.offsets[:-1])
+        return columns[:: self.problem.n_classes]
 
     @cached_property
     def _weight(self) -> FloatArray:
@@ -87,7 +98,8 @@ class Prepared:
         units = self.problem.units
         coefficients = self.objective.coefficients(result.W)
         intercept, lost = self._intercepts(result, coefficients)
-        mean, mean_intercept = self.mean_model.of(coefficients, intercept)
+        absent = self._absent
+        mean, mean_intercept = self.mean_of(coefficients, intercept, ~absent)
         gap, scale = result.gap + lost, self.objective.scale
         far = self._far(coefficients) if lost > 0.5 * gap else _NONE
         W = result.W
@@ -102,10 +114,37 @@ class Prepared:
             gap / scale if scale > 0.0 else gap,
             shifted(np.array(result.history.objective), units.objective),
             far=far,
-            mean=(shifted(mean, units.coefficients), scaled(mean_intercept, units.y)),
+            mean=(shifted(mean, units.coefficients), shifted(mean_intercept, units.y)),
         )
         found.check()
+        if absent.any():
+            found = replace(found, intercept=np.where(absent, -np.inf, found.intercept))
         return found
+
+    @property
+    def _absent(self) -> AnyArray:
+        """Mask of the columns (n_columns,) of classes that their task does not have.
+
+        With intercepts these are of probability zero there.
+        """
+        objective = self.objective
+        if not objective.fit_intercept:
+            return np.zeros(self.problem.n_columns, bool)
+        return objective.loss.absent(objective.y, objective.c, objective.design.offsets)
+
+    def mean_of(
+        self, W: FloatArray, intercept: FloatArray, there: AnyArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Coefficients (K, n_features) and intercepts (K,) of the mean model, (1, ...) of one.
+
+        ``there``: mask of the columns of W that are models.
+        """
+        K = self.problem.n_classes
+        there = np.ones(W.shape[1], bool) if there is None else there
+        each = [
+            self.mean_model.among(there[k::K]).of(W[:, k::K], intercept[k::K]) for k in range(K)
+        ]
+        return np.stack([m for m, _ in each]), np.array([b for _, b in each])
 
     def _intercepts(self, result: Result, W: FloatArray) -> tuple[FloatArray, float]:
         """Intercepts (n_tasks,), and how much their rounding adds to the objective.
@@ -116,9 +155,9 @@ class Prepared:
         moved = result.intercepts.astype(np.longdouble)
         if self.means is not None:
             used = np.flatnonzero(W.any(axis=1))
-            means = self.means[:, used].astype(np.longdouble)
+            means = self._by_column(self.means[:, used]).astype(np.longdouble)
             moved = moved - np.einsum("tj,jt->t", means, W[used])
-        exact = self.offset + moved
+        exact = self._by_column(self.offset) + moved
         intercept = exact.astype(np.float64)
         if not self.objective.fit_intercept:
             return intercept, 0.0
@@ -132,12 +171,17 @@ class Prepared:
         """Names of what makes intercepts large: features, or "y" alone."""
         if self.means is None:
             return _TARGETS
-        parts = np.abs(self.means * W.T).max(axis=0)
+        parts = np.abs(self._by_column(self.means) * W.T).max(axis=0)
         largest = parts.max(initial=0.0)
         if largest < np.abs(self.offset).max():
             return _TARGETS
         order = np.argsort(-parts, kind="stable")
         return self.rows.feature_names[order[parts[order] > _FAR * largest]]
+
+    def _by_column(self, values: FloatArray) -> FloatArray:
+        """What tasks have (n_tasks, ...), for each column of W."""
+        K = self.problem.n_classes
+        return values if K == 1 else np.repeat(values, K, axis=0)
 
     def start(self, W: FloatArray) -> FloatArray:
         """Where to start from, given coefficients for the data as given."""
@@ -153,16 +197,16 @@ class Solution:
     """What a fit is, for the data as given."""
 
     W: FloatArray  # the solver's variable: the coefficients, or their parts
-    coefficients: FloatArray  # (n_features, n_tasks)
-    intercept: FloatArray  # (n_tasks,)
+    coefficients: FloatArray  # (n_features, n_columns)
+    intercept: FloatArray  # (n_columns,)
     gap: float
     relative_gap: float
     history: FloatArray
     # Where the gap is mostly what rounding of the intercepts adds: the names of the features that
     # make these large, or "y".
     far: AnyArray
-    # Coefficients and intercept of the model for tasks that were not fitted.
-    mean: tuple[FloatArray, float] | None = None
+    # The model for tasks that were not fitted: (K, n_features) and (K,), K its columns of W.
+    mean: tuple[FloatArray, FloatArray] | None = None
 
     def centring_remedy(self) -> str:
         """What to do about intercepts that floats do not hold."""

@@ -16,7 +16,6 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
 from sklearn.utils import assert_all_finite, check_array, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
@@ -24,6 +23,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._classes import class_numbers, refuse_one_class_tasks
 from ._family import refuse_moved, warn_once
 from ._features import feature_names, features, take_rows
 from ._given import (
@@ -43,7 +43,6 @@ from ._labels import (
     label_order,
     match_keys,
     object_array,
-    refuse_rounded,
     row_labels,
     show_label,
     show_labels,
@@ -52,22 +51,19 @@ from ._labels import (
 from ._standins import Deviations, RowSource, StandsFor
 from ._typing import AnyArray, FloatArray, IntArray
 
-_ONE_CLASS_HINT = (
-    "In cross-validation, keep both classes in training with TaskKFold(stratify=True)."
-)
-
 
 @dataclass(frozen=True, eq=False)
 class TaskRows(Deviations):
     """What a fit needs: rows by task, targets and weights task-major."""
 
     X: FloatArray  # (n, d) float64, C-contiguous, finite, without the label column
-    y: FloatArray  # (N,) float64; the target, or -1 / +1 for classifiers; 0 where missing
+    # (N,) float64; the target, -1 / +1 for two classes, positions of more; 0 where missing
+    y: FloatArray
     sample_weight: FloatArray  # (N,) float64; 0 where missing (door "shared" only)
     offsets: IntArray  # (T + 1,) int64
     tasks: AnyArray  # (T,) labels as given
     door: str  # "none" | "column" | "shared" | "keyword"
-    classes: AnyArray | None  # (2,) for classifiers; classes[1] is +1
+    classes: AnyArray | None  # for classifiers, all tasks' together; of two classes[1] is +1
     feature_names: AnyArray  # (d,)
     own: bool  # X was made for this fit; otherwise it may be the caller's: never write to it
     rows: IntArray  # (n,) positions of X's rows in the X given
@@ -78,6 +74,19 @@ class TaskRows(Deviations):
     @property
     def n_tasks(self) -> int:
         return len(self.tasks)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of coefficients for each task: a column for each of more than two classes."""
+        return 1 if self.classes is None or len(self.classes) == 2 else len(self.classes)
+
+    def by_task(self, values: FloatArray) -> FloatArray:
+        """What columns of coefficients have (n_columns, ...), task by task: (n_tasks, ...).
+
+        (n_tasks, n_classes, ...) where there are more than two.
+        """
+        each = (self.n_tasks,) if self.n_columns == 1 else (self.n_tasks, self.n_columns)
+        return values.reshape(each + values.shape[1:])
 
     @property
     def one_task_plain(self) -> bool:
@@ -153,7 +162,7 @@ def resolve_fit(
         )
     classes = None
     if classifier:
-        classes, values = _signs(values, keep)
+        classes, values = class_numbers(estimator, values, keep)
     if values.ndim == 2:
         door = "shared"
         task_labels = _column_labels(names, values.shape[1])
@@ -169,7 +178,7 @@ def resolve_fit(
     shrunk = getattr(estimator, "intercept_shrinkage", 0.0) != 0.0
     free = not (shrunk or getattr(estimator, "_one_class_tasks", False))
     if classes is not None and getattr(estimator, "fit_intercept", True) and free:
-        _refuse_one_class_tasks(y, offsets, task_labels, classes)
+        refuse_one_class_tasks(y, weights > 0.0, offsets, task_labels, classes)
     positions = np.arange(len(X)) if order is None else order
     X, own = take_rows(X, order, own)
     columns = feature_names(estimator, column)
@@ -392,44 +401,6 @@ def read_weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> Any
 def relative(weights: AnyArray) -> AnyArray:
     """Weights by a power of two, the largest near 1: their sum is a float, ratios are the same."""
     return np.asarray(np.ldexp(weights, -np.frexp(weights.max())[1]))
-
-
-def _signs(values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The two classes, and the targets as -1 / +1 (0 where not kept)."""
-    kept = values[keep]
-    refuse_rounded(kept, "y")
-    if kept.dtype.kind != "O" or not isinstance(kept[0], numbers.Integral):  # beyond 64 bits
-        check_classification_targets(kept)
-    classes, codes = factorize(kept, "y")
-    if len(classes) > 2:
-        raise ValueError(
-            "Only binary classification is supported. The type of the target is multiclass "
-            f"({len(classes)} classes)."
-        )
-    if len(classes) < 2:
-        raise ValueError(
-            "This solver needs samples of at least 2 classes in the data, but the data contains "
-            f"only one class: {show_label(classes, 0)}. {_ONE_CLASS_HINT}"
-        )
-    signs = np.zeros(values.shape)
-    signs[keep] = 2.0 * codes - 1.0
-    return classes, signs
-
-
-def _refuse_one_class_tasks(
-    y: AnyArray, offsets: AnyArray, tasks: AnyArray, classes: AnyArray
-) -> None:
-    has = [np.logical_or.reduceat(y == sign, offsets[:-1]) for sign in (-1.0, 1.0)]
-    alone = np.flatnonzero(has[0] != has[1])
-    if len(alone):
-        only = show_label(classes, int(has[1][alone[0]]))
-        more = f" ({len(alone)} such tasks: {show_labels(tasks[alone])})" if len(alone) > 1 else ""
-        raise ValueError(
-            f"Task {show_label(tasks, int(alone[0]))} has only one class, {only}{more}: with "
-            "fit_intercept=True its intercept has no finite minimiser. Drop the task, merge it "
-            "with another, or set fit_intercept=False or intercept_shrinkage > 0. "
-            f"{_ONE_CLASS_HINT}"
-        )
 
 
 # --- blocks --------------------------------------------------------------------------------------

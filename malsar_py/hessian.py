@@ -11,12 +11,13 @@ from functools import cached_property
 
 import numpy as np
 
-from ._linalg import held, psd_solver, solve_free
+from ._linalg import free_solver, held, psd_solver
 from ._protocols import Basis, Rows
 from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
 from .intercepts import Intercepts, ShrunkIntercepts, Tie
 
+# A step for a gradient, both (d, T); or of some features alone.
 Solve = Callable[[FloatArray], FloatArray]
 
 # What is left of s, as a share of it, where features can stand in for the common intercept.
@@ -125,6 +126,12 @@ class Hessian:
         With a mask of these coordinates: in those that are kept. ``ridge``: with so much on the
         diagonal, along a single direction.
         """
+        return self.free_stepper(rows, basis, kept, ridge)(G)
+
+    def free_stepper(
+        self, rows: Rows, basis: Basis, kept: AnyArray | None, ridge: float = 0.0
+    ) -> Solve:
+        """The same for several G."""
         single = basis is not None and basis.shape[1] == 1
         if single and kept is None:
             assert basis is not None
@@ -139,16 +146,17 @@ class Hessian:
                 gram = self._sum_along(rows, self._index(rows), basis[:, 0])[None]
             else:
                 gram = self._gram_of(rows)
+            free = free_solver(held(gram, kept), basis)
 
             def inner(R: FloatArray) -> FloatArray:
-                return solve_free(*held(gram, R, kept), basis)
+                return free(R if kept is None else R * kept)
 
         def solve(R: FloatArray) -> FloatArray:
             step = np.zeros_like(R)
             step[rows] = inner(R[rows])
             return step
 
-        return self.tied(solve)(G)
+        return self.tied(solve)
 
     def _gram_of(self, rows: Rows) -> FloatArray:
         """The H_t of some features; kept."""

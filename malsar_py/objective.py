@@ -21,6 +21,7 @@ from ._certificates import DualPoint as DualPoint
 from ._certificates import Pass as Pass
 from ._certificates import duality_gap as duality_gap
 from ._free_part import left_over, released
+from ._linalg import conjugate_gradients
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
 from ._protocols import Quadratic as Quadratic
@@ -28,9 +29,9 @@ from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
 from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
-from .hessian import Hessian
+from .hessian import Hessian, Solve
 from .intercepts import Tie, make_intercepts
-from .losses import Evaluation, Loss, Squared, centre
+from .losses import Evaluation, Loss, Squared
 
 _POWER_STEPS = 20
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
@@ -90,9 +91,7 @@ class Objective(ABC):
     @cached_property
     def weights(self) -> FloatArray:
         """Weights (N,) of a quadratic bound on the loss; of its model at W = 0 if it has none."""
-        if self.loss.curvature is None:
-            return self.loss.second_derivative(self.y, self.theta0, self.c)
-        return self.c if self.loss.curvature == 1.0 else self.loss.curvature * self.c
+        return self.loss.weights(self.y, self.theta0, self.c)
 
     @abstractmethod
     def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
@@ -145,7 +144,8 @@ class Objective(ABC):
     def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
         """Objective and duality gap at W from the pass there."""
         G = np.ascontiguousarray(found.G.T)
-        point = DualPoint(found.loss, G, self.dual_of(found, float(np.vdot(W, G))))
+        dual = self.dual_of(found, float(np.vdot(W, G)))
+        point = DualPoint(found.loss, G, dual, found.theta)
         return replace(self._certify(W, None, point), intercepts=found.intercepts)
 
     def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
@@ -166,10 +166,7 @@ class Objective(ABC):
         And ``X' theta``. What rounding left of sums that should vanish with intercepts is taken out
         of theta.
         """
-        if self.fit_intercept:
-            theta = theta.copy()
-            centre(theta, self.c, self.design.offsets)
-        point = self._point(W, loss, theta)
+        point = self._point(W, loss, theta.copy())
         return self._certify(W, None, point), point.G
 
     def value_at(self, W: FloatArray, z: FloatArray) -> float:
@@ -240,7 +237,7 @@ class Objective(ABC):
 
     def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
         self._make_feasible(theta)
-        return DualPoint(value, self.design.adjoint(theta), self._dual_at(theta))
+        return DualPoint(value, self.design.adjoint(theta), self._dual_at(theta), theta)
 
     def loss_lipschitz(self) -> float:
         """Estimate of the loss's largest curvature, maybe some per cent too low."""
@@ -441,18 +438,33 @@ class GeneralObjective(Objective):
         basis: Basis,
         kept: AnyArray | None,
     ) -> DualPoint | None:
-        value, theta, _ = self._evaluate(lifted)
-        self._make_feasible(theta)
-        weight = self.loss.second_derivative(self.y, theta, self.c)
+        assert point.theta is not None
+        theta, loss = point.theta.copy(), self.loss
+        weight = loss.second_derivative(self.y, theta, self.c)
         design = self.design if isinstance(rows, slice) else self.design.restrict(rows)
         hessian = Hessian(design, weight, self.intercepts, self.fit_intercept)
+        free_step = hessian.free_stepper(slice(None), basis, kept)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
-            z = design.predict(hessian.free_step(point.G[rows], slice(None), basis, kept))
-            self.intercepts.remove(z, weight, design.offsets)
-            theta -= weight * z
+            if loss.n_columns > 1:  # the Hessian is that of a bound
+                theta -= self._coupled_step(design, theta, free_step, point.G[rows])
+            else:
+                z = design.predict(free_step(point.G[rows]))
+                self.intercepts.remove(z, weight, design.offsets)
+                theta -= weight * z
         if not np.isfinite(self.loss.dual(self.y, theta, self.c, 1.0)):
             return None  # too far from the optimum for a linear correction
-        return self._point(W, value, theta)
+        return self._point(W, point.loss, theta)
+
+    def _coupled_step(
+        self, design: Design, theta: FloatArray, free_step: Solve, G: FloatArray
+    ) -> FloatArray:
+        """What theta loses in a step after which it has no part of G in free directions."""
+
+        def curve(D: FloatArray) -> FloatArray:
+            z = design.predict(D)
+            return self.loss.curve(self.y, theta, self.c, design.offsets, z, self.fit_intercept)
+
+        return curve(conjugate_gradients(lambda D: design.adjoint(curve(D)), free_step, G))
 
     def model(self, W: FloatArray, z: FloatArray) -> QuadraticObjective:
         """The loss to second order at W with predictions z: least squares on working responses.

@@ -52,7 +52,7 @@ class PartsObjective(Objective):
         found = self.whole.pass_at(z)
         G = np.ascontiguousarray(found.G.T)
         dual = self.whole.dual_of(found, float(np.vdot(coefficients, G)))
-        certificate = self._certify(W, None, DualPoint(found.loss, G, dual))
+        certificate = self._certify(W, None, DualPoint(found.loss, G, dual, found.theta))
         return replace(certificate, intercepts=found.intercepts), G
 
     def model(self, W: FloatArray, z: FloatArray) -> PartsObjective:

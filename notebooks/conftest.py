@@ -24,11 +24,18 @@ if os.environ.get(VARIABLE):  # a kernel runs in notebooks/, where a relative pa
     os.environ[VARIABLE] = str(Path(os.environ[VARIABLE]).expanduser().resolve())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the notebooks, so that ``-m "not notebook"`` leaves them out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the notebooks, so that ``-m "not notebook"`` leaves them out.
+
+    They take minutes: unless asked for by themselves they are left to CI.
+    """
+    paths = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
+    asked_for = all(FOLDER in (path, *path.parents) for path in paths)
     for item in items:
         if item.path.suffix == ".ipynb" and item.path.parent == FOLDER:
             item.add_marker("notebook")
+            if not asked_for:
+                item.add_marker("thorough")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -309,6 +309,15 @@ def test_limits_and_what_is_refused():
     for scale in (1e15, 1e200, 1e307):
         with pytest.raises(ValueError, match=r"task 99: its.*too far from those of the fit"):
             fit.adapt(scale * X[:4], y[:4], tasks=[99] * 4)
+    by_task = {t: "huber" if t == 0 else "squared" for t in range(5)}
+    mixed = MeanRegularizedRegressor(loss=by_task).fit(*rows, tasks=tasks[known])
+    with pytest.raises(ValueError, match="adapt is for one smooth loss for all tasks"):
+        mixed.adapt(*new, tasks=tasks[~known])
+    for own in ({"positive": True}, {"feature_weight": [1.0, 1.0, 1.0, 2.0]}):
+        special = MeanRegularizedRegressor(lambda1=0.1, lambda2=0.1, **own)
+        special.fit(*rows, tasks=tasks[known])
+        with pytest.raises(ValueError, match=f"with {next(iter(own))} has no prior for new tasks"):
+            special.adapt(*new, tasks=tasks[~known])
     plain = MeanRegularizedRegressor(lambda1=0.1, lambda2=0.1).fit(X, y)
     with pytest.raises(ValueError, match="fitted without task labels"):
         plain.adapt(X[:4], y[:4])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 
 from malsar_py import JointFeatureClassifier, LassoClassifier, MultiStageClassifier
 from malsar_py.model_selection import MultiTaskSearchCV
 
 from .problems import CLASSIFIERS, ids, ragged
+from .test_common import public_estimators
 
 every_classifier = pytest.mark.parametrize("model", CLASSIFIERS, ids=ids(CLASSIFIERS))
 
@@ -35,6 +36,15 @@ def test_balanced_is_by_hand(model):
     assert_allclose(balanced.coef_, same.coef_, rtol=0, atol=1e-6)
     plain = clone(model).fit(X, y, tasks=tasks)
     assert np.abs(balanced.intercept_ - plain.intercept_).max() > 1e-3
+
+
+def test_every_classifier_has_it():
+    classes = [c for c in public_estimators() if is_classifier(c())]
+    assert len(classes) >= 19
+    for cls in classes:
+        assert cls(class_weight="balanced").get_params()["class_weight"] == "balanced"
+        assert "class_weight" in cls._parameter_constraints
+        assert "class_weight : " in cls.__doc__
 
 
 @pytest.mark.parametrize("model", [LassoClassifier(lambda1=0.02), MultiStageClassifier()])

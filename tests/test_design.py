@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from malsar_py.design import Design, FeatureRows, Masked, Ragged, Shared, from_rows
+from malsar_py.design import Design, FeatureRows, Masked, Ragged, Repeated, Shared, from_rows
 
 D, N, T = 5, 12, 3
 OFFSETS = np.array([0, 4, 9, 12])
@@ -159,3 +159,40 @@ def test_second_moments(found, centered):
         with pytest.raises(TypeError, match="no Gram matrix that is that of all tasks"):
             design.gram_rows(np.array([2]), c, centered)
     assert totals.all()
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_columns_for_each_class(shared):
+    """Repeated: a task's rows for each of its columns, one after the other."""
+    rng = np.random.default_rng(0)
+    X, K = rng.standard_normal((N, D)), 2
+    tasks = Shared(X, T) if shared else Ragged(X, OFFSETS)
+    design = Repeated(tasks, K)
+    blocks = [tasks.task_rows(t) for t in range(T)]
+    sizes = [len(rows) for rows in blocks for _ in range(K)]
+    assert design.offsets.tolist() == [0, *np.cumsum(sizes)]
+    assert (design.n_tasks, design.n_features, design.n_rows) == (T * K, D, N)
+    assert not design.one_x and not design.same_weights
+    W = rng.standard_normal((D, T * K))
+    each = [rows @ W[:, t * K + k] for t, rows in enumerate(blocks) for k in range(K)]
+    z = design.predict(W)
+    assert_allclose(z, np.concatenate(each), atol=1e-13)
+    by_sample = [np.stack(each[t * K : (t + 1) * K], axis=1) for t in range(T)]
+    assert_allclose(design.by_sample(z), np.concatenate(by_sample), atol=1e-13)
+    c = rng.random(len(z))
+    parts = np.split(c, design.offsets[1:-1])
+    rows = [blocks[t] for t in range(T) for _ in range(K)]
+    G = np.stack([part @ own for part, own in zip(parts, rows, strict=True)])
+    assert_allclose(design.adjoint_rows(c), G, atol=1e-13)
+    H = [(own * part[:, None]).T @ own for part, own in zip(parts, rows, strict=True)]
+    assert_allclose(design.gram(c, False), H, atol=1e-13)
+    few = np.array([3, 0])
+    assert_allclose(design.restrict(few).adjoint_rows(c), G[:, few], atol=1e-13)
+    assert_allclose(design.columns(few), X[:, few].T)
+    # And by feature, as working sets have it.
+    if not shared:
+        some = FeatureRows(design.columns(few), design)
+        assert_allclose(some.predict(W[few]), design.restrict(few).predict(W[few]), atol=1e-13)
+        assert_allclose(some.adjoint_rows(c), G[:, few], atol=1e-13)
+        assert_allclose(some.gram(c, True), design.restrict(few).gram(c, True), atol=1e-13)
+        assert_allclose(some.energies(c), design.energies(c)[few], atol=1e-13)

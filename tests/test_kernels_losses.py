@@ -43,18 +43,30 @@ def with_events(y, c, offsets):
     delta=st.sampled_from([0.1, 1.35, 100.0]),
     start=arrays(4),
 )
-def test_huber(samples, fit, delta, start):
+def test_clipped(samples, fit, delta, start):
     y, z, c, offsets = samples
     T = len(offsets) - 1
     b0 = start[:T].copy()
     (value,), written = same(
-        losses.huber, y, z, c, offsets, fit, delta, b0, np.empty_like(y), scale=20.0, rtol=1e-11
+        losses.clipped,
+        y,
+        z,
+        c,
+        offsets,
+        fit,
+        -0.5 * delta,
+        delta,
+        1.0,
+        b0,
+        np.empty_like(y),
+        scale=20.0,
+        rtol=1e-11,
     )
     b, theta = written[-2:]
     r = y - z - np.repeat(b, np.diff(offsets))
-    assert_allclose(theta, c * np.clip(r, -delta, delta), rtol=1e-12, atol=1e-13)
-    size = np.minimum(np.abs(r), delta)
-    assert_allclose(value, np.sum(c * size * (np.abs(r) - 0.5 * size)), rtol=1e-12, atol=1e-13)
+    a = np.clip(r, -0.5 * delta, delta)
+    assert_allclose(theta, c * a, rtol=1e-12, atol=1e-13)
+    assert_allclose(value, np.sum(c * a * (r - 0.5 * a)), rtol=1e-12, atol=1e-13)
     if fit:
         for own in task_slices(offsets):
             assert abs(theta[own].sum()) <= 1e-12 * delta * c[own].sum()
@@ -239,6 +251,6 @@ def test_huber_intercepts_of_hard_tasks(scale):
 
     for start in (0.0, -1e9, 1e9):
         b, theta = np.array([start]), np.empty(1001)
-        losses.huber(y, np.zeros(1001), c, offsets, True, 1.0, b, theta)
+        losses.clipped(y, np.zeros(1001), c, offsets, True, -1.0, 1.0, 1.0, b, theta)
         assert abs(slope(b[0])) <= 1e-11  # y has ten digits before the point
         assert abs(slope(brentq(slope, -1e7, 1e7, xtol=1e-12))) <= 1e-9

@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor
+from sklearn.linear_model import (
+    GammaRegressor,
+    LogisticRegression,
+    PoissonRegressor,
+    QuantileRegressor,
+)
 from sklearn.metrics import (
     d2_log_loss_score,
+    d2_pinball_score,
     d2_tweedie_score,
     mean_gamma_deviance,
     mean_pinball_loss,
@@ -33,7 +39,7 @@ from malsar_py import (
 )
 from malsar_py.model_selection import MultiTaskSearchCV, lambda1_max, regularization_path
 
-NAMES = ["squared", "huber", "poisson", "gamma", "logistic"]
+NAMES = ["squared", "huber", "poisson", "gamma", "logistic", "quantile"]
 D2 = {
     "poisson": lambda y, p, w=None: d2_tweedie_score(y, p, power=1, sample_weight=w),
     "gamma": lambda y, p, w=None: d2_tweedie_score(y, p, power=2, sample_weight=w),
@@ -42,11 +48,12 @@ D2 = {
     ),
     "squared": lambda y, p, w=None: r2_score(y, p, sample_weight=w),
     "huber": lambda y, p, w=None: r2_score(y, p, sample_weight=w),
+    "quantile": lambda y, p, w=None: d2_pinball_score(y, p, sample_weight=w),
 }
 
 
 def draw(rng, loss, z):
-    if loss in ("squared", "huber"):
+    if loss in ("squared", "huber", "quantile"):
         return z + rng.standard_normal(len(z))
     if loss == "poisson":
         return rng.poisson(np.exp(z)).astype(float)
@@ -88,6 +95,56 @@ def test_one_task_is_scikit_learn(loss, weighted, fit_intercept):
         expected = theirs.predict_proba(X)[:, 1] if loss == "logistic" else theirs.predict(X)
         assert_allclose(ours.predict(X), expected, rtol=1e-5)
         assert_allclose(ours.score(X, y, sample_weight=s), D2[loss](y, expected, s), atol=1e-6)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.8])
+def test_one_task_is_a_quantile_regression(q, fit_intercept):
+    X, y, _ = make("quantile", T=1, n=60)
+    s = np.random.default_rng(1).uniform(0.2, 3.0, len(y))
+    theirs = QuantileRegressor(quantile=q, alpha=0.03, fit_intercept=fit_intercept)
+    theirs.fit(X, y, sample_weight=s / s.mean())
+    ours = LassoRegressor(
+        loss=losses.Quantile(q), lambda1=0.03, tol=1e-9, fit_intercept=fit_intercept
+    ).fit(X, y, sample_weight=s)
+    assert ours.relative_gap_ <= 1e-9
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
+    below = (s * (y < ours.predict(X) - 1e-6)).sum() / s.sum()
+    if fit_intercept:
+        assert abs(below - q) <= 0.1
+    assert ours.score(X, y, sample_weight=s) == pytest.approx(
+        d2_pinball_score(y, ours.predict(X), alpha=q, sample_weight=s)
+    )
+
+
+@pytest.mark.parametrize("kappa", [0.5, np.inf])
+def test_mixed_losses_with_shrunk_intercepts(kappa):
+    X, y, tasks = make_mixed()
+    smooth = tasks != "quantile"
+    found = [
+        JointFeatureRegressor(
+            loss=MIXED, lambda1=0.05, tol=1e-8, intercept_shrinkage=kappa, solver=solver
+        ).fit(X[smooth], y[smooth], tasks=tasks[smooth])
+        for solver in ("auto", "apg")
+    ]
+    assert max(model.relative_gap_ for model in found) <= 1e-8
+    assert_allclose(found[0].objective_[-1], found[1].objective_[-1], rtol=1e-7)
+    if kappa == np.inf:
+        at_mean = found[0].intercept_ + found[0].coef_ @ X[smooth].mean(axis=0)
+        assert np.ptp(at_mean) <= 1e-10
+
+
+def test_quantiles_of_shrunk_intercepts():
+    """One intercept for all is one segment; what is drawn to a mean takes smooth losses only."""
+    X, y, tasks = make("quantile")
+    model = JointFeatureRegressor(loss=losses.Quantile(0.3), lambda1=0.02, tol=1e-8)
+    model.set_params(intercept_shrinkage=np.inf).fit(X, y, tasks=tasks)
+    assert model.relative_gap_ <= 1e-8
+    at_mean = model.intercept_ + model.coef_ @ X.mean(axis=0)
+    assert np.ptp(at_mean) <= 1e-12
+    with pytest.raises(ValueError, match="set intercept_shrinkage to 0 or inf"):
+        model.set_params(intercept_shrinkage=1.0).fit(X, y, tasks=tasks)
 
 
 def test_logistic_is_the_classifier():
@@ -245,7 +302,7 @@ def test_scores_and_predictions(loss):
         assert found == pytest.approx(np.mean(expected), rel=1e-10)
 
 
-@pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "logistic"])
+@pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "logistic", "quantile"])
 def test_paths_searches_and_copies(loss):
     X, y, tasks = make(loss)
     model = JointFeatureRegressor(loss=loss)
@@ -270,7 +327,8 @@ def test_paths_searches_and_copies(loss):
     ).fit(X, y, tasks=tasks)
     assert_allclose(folds, slow.cv_results_["mean_test_score"], rtol=1e-9)
     warm = clone(model).set_params(warm_start=True, lambda1=0.1 * top).fit(X, y, tasks=tasks)
-    assert warm.fit(X, y, tasks=tasks).n_iter_ <= 2
+    steps = warm.n_iter_
+    assert warm.fit(X, y, tasks=tasks).n_iter_ <= (steps if loss == "quantile" else 2)
 
 
 def test_a_search_over_losses():
@@ -291,6 +349,19 @@ def test_a_search_over_losses():
         assert one.best_score_ == pytest.approx(score, rel=1e-12)
 
 
+def test_pictures_name_what_coefficients_add_to():
+    pytest.importorskip("matplotlib")
+    from malsar_py.plotting import CoefficientMapDisplay
+
+    X, y, tasks = make_mixed()
+    words = {"poisson": "log y", "huber": "y", "logistic": "log odds"}
+    kinds = {loss: loss for loss in words}
+    for loss, said in [*words.items(), (kinds, "linear prediction")]:
+        own = np.isin(tasks, [loss] if isinstance(loss, str) else list(words))
+        model = LassoRegressor(loss=loss).fit(X[own], y[own], tasks=tasks[own])
+        assert f"({said} per" in CoefficientMapDisplay.from_estimator(model).unit
+
+
 def test_losses_are_values():
     assert losses.Huber(2.0) == losses.Huber(2.0) != losses.Huber(1.0)
     assert len({losses.Poisson(), losses.Poisson(), losses.Gamma(), losses.Squared()}) == 3
@@ -298,6 +369,9 @@ def test_losses_are_values():
         assert pickle.loads(pickle.dumps(loss)) == loss
     assert repr(losses.Huber(0.5)) == "Huber(delta=0.5)"
     assert "loss=Huber(delta=0.5)" in repr(LassoRegressor(loss=losses.Huber(0.5)))
+    for q in (0.0, 1.0, np.nan):
+        with pytest.raises(ValueError, match=r"q == .*, must be in \(0, 1\)"):
+            losses.Quantile(q)
     for delta in (0.0, -1.0, np.inf, np.nan):
         with pytest.raises(ValueError, match=r"delta == .*in units of y"):
             losses.Huber(delta)
@@ -475,7 +549,7 @@ def test_who_takes_a_loss():
     }
 
 
-@pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "logistic", "mixed"])
+@pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "logistic", "quantile", "mixed"])
 @pytest.mark.parametrize("cls", takers(), ids=lambda cls: cls.__name__)
 def test_every_model(cls, loss):
     X, y, tasks = make_mixed(n=24) if loss == "mixed" else make(loss, n=24)
@@ -490,6 +564,10 @@ def test_every_model(cls, loss):
     model.set_params(**{k: v for k, v in {"lambda1": 0.05, "lambda2": 0.05}.items() if k in own})
     if "sources" in own:
         model.set_params(sources=[[0, 1, 2], [3, 4, 5]])
+    if "max_stages" in own and loss in ("quantile", "mixed"):
+        with pytest.raises(ValueError, match="is not smooth, which fits in stages do not take"):
+            model.fit(X, y, **fit)
+        return
     model.fit(X, y, **fit)
     assert getattr(model, "relative_gap_", getattr(model, "optimality_", np.inf)) <= model.tol
     p = model.predict(X, **fit)

@@ -31,6 +31,7 @@ LOSSES = {
     "poisson": "poisson",
     "gamma": "gamma",
     "logistic": "logistic",
+    "quantile": losses.Quantile(0.3),
 }
 LOSSES["mixed"] = {"a": LOSSES["huber"], "b": "poisson", "c": "gamma", "d": "logistic"}
 # The other seeds are for CI.
@@ -45,6 +46,8 @@ def twin_loss(loss, y, z, c):
         return c @ (cp.exp(z) - cp.multiply(y, z)) + c @ (xlogy(y, y) - y)
     if loss == "gamma":
         return c @ (cp.multiply(y, cp.exp(-z)) + z) - c @ (np.log(y) + 1.0)
+    if loss == "quantile":
+        return c @ cp.maximum(0.3 * (y - z), -0.7 * (y - z))
     return c @ cp.logistic(-cp.multiply(2.0 * y - 1.0, z))
 
 
@@ -56,12 +59,14 @@ def our_loss(loss, y, z, c):
         return c @ (np.exp(z) - y * z + xlogy(y, y) - y)
     if loss == "gamma":
         return c @ (y * np.exp(-z) + z - np.log(y) - 1.0)
+    if loss == "quantile":
+        return c @ np.maximum(0.3 * (y - z), -0.7 * (y - z))
     return c @ np.logaddexp(0.0, -(2.0 * y - 1.0) * z)
 
 
 def draw(rng, loss, z):
     """Targets of one task with linear predictions z."""
-    if loss == "huber":
+    if loss in ("huber", "quantile"):
         return z + rng.standard_t(2.0, len(z))
     if loss == "poisson":
         y = rng.poisson(np.exp(z)).astype(float)
@@ -183,7 +188,7 @@ def test_twin(name, loss, seed):
         assert found.objective >= min(ours, theirs) - WITHIN * abs(theirs)
 
 
-@pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "logistic"])
+@pytest.mark.parametrize("loss", ["huber", "poisson", "gamma", "logistic", "quantile"])
 @pytest.mark.parametrize("name", ["JointFeature", "TraceNorm"])
 def test_accelerated_steps_find_the_same(name, loss):
     """Where there is no bound on the curvature step lengths come from a search on the value."""

@@ -121,6 +121,8 @@ def test_what_is_refused():
         ({"lambda2": 0.1}, "sets lambda2 and intercept_shrinkage too"),
         ({"intercept_shrinkage": 1.0}, "sets lambda2 and intercept_shrinkage too"),
         ({"loss": "huber"}, "for the squared loss"),
+        ({"positive": True}, "without feature_weight and positive"),
+        ({"feature_weight": [1.0, 2.0, 1.0]}, "without feature_weight and positive"),
         ({"lambda1": "ml"}, "'lambda1' parameter"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -11,8 +11,9 @@ from ._jit import jit
 
 _NEWTON_STEPS = 60
 _INTERCEPT_TOL = 1e-13
-# Steps of the search for Huber's intercepts, which end in bisection, and the slope they leave.
-_BISECTIONS, _HUBER_TOL = 100, 1e-14
+# Steps of the search for intercepts of clipped residuals, which end in bisection, and the slope
+# they leave.
+_BISECTIONS, _CLIPPED_TOL = 100, 5e-15
 # What rounding may take a dual variable below zero by.
 _SLACK = 1e-15
 
@@ -134,8 +135,10 @@ def logistic_dual(y, theta, c, alpha):
 
 
 @jit
-def huber(y, z, c, offsets, fit_intercept, delta, b, theta):
-    """Value of the Huber loss of ``y - z - b`` at its best b; fills b and theta.
+def clipped(y, z, c, offsets, fit_intercept, lowest, highest, width, b, theta):
+    """Value of ``sum c (a r - width a^2 / 2)`` at its best b; fills b and ``theta = c a``.
+
+    ``r = y - z - b`` and a is ``r / width`` clipped to [lowest, highest]: Huber's loss and its kin.
 
     The slope in b is piecewise linear and falls: Newton's method is finite, within a bracket.
     """
@@ -159,12 +162,13 @@ def huber(y, z, c, offsets, fit_intercept, delta, b, theta):
                 curvature = 0.0
                 for i in range(start, stop):
                     residual = y[i] - z[i] - new
-                    if abs(residual) <= delta:
-                        slope += c[i] * residual
-                        curvature += c[i]
+                    a = residual / width
+                    if lowest <= a <= highest:
+                        slope += c[i] * a
+                        curvature += c[i] / width
                     else:
-                        slope += c[i] * (delta if residual > 0.0 else -delta)
-                if not abs(slope) > _HUBER_TOL * delta * total:
+                        slope += c[i] * (highest if residual > 0.0 else lowest)
+                if not abs(slope) > _CLIPPED_TOL * (highest - lowest) * total:
                     break
                 if slope > 0.0:
                     low = new
@@ -177,12 +181,11 @@ def huber(y, z, c, offsets, fit_intercept, delta, b, theta):
                     break
         for i in range(start, stop):
             residual = y[i] - z[i] - b[t]
-            if abs(residual) > delta:
-                theta[i] = c[i] * (delta if residual > 0.0 else -delta)
-                value += c[i] * delta * (abs(residual) - 0.5 * delta)
-            else:
-                theta[i] = c[i] * residual
-                value += 0.5 * c[i] * residual * residual
+            a = residual / width
+            if not lowest <= a <= highest and residual == residual:
+                a = highest if residual > 0.0 else lowest
+            theta[i] = c[i] * a
+            value += c[i] * a * (residual - 0.5 * width * a)
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -119,14 +119,18 @@ class AdaptingRegressor(MultiTaskRegressor):
         prior = self._checked(self._as_fitted()._prior())
         return self._adapted(rows, labels, [prior] * rows.n_tasks)
 
-    @within_floats
-    def _prior(self) -> TaskPrior:
-        for name, usual in (("feature_weight", None), ("positive", False)):
-            if getattr(self, name, usual) is not usual:
+    def _check_plain(self) -> None:
+        """Refuse what the prior does not know of."""
+        for name, plain in (("feature_weight", None), ("positive", False)):
+            if getattr(self, name, plain) is not plain:
                 raise ValueError(
                     f"{type(self).__name__} with {name} has no prior for new tasks: fit it without "
                     f"{name} to adapt it, or fit all tasks anew."
                 )
+
+    @within_floats
+    def _prior(self) -> TaskPrior:
+        self._check_plain()
         return self._metric(np.ascontiguousarray(self.coef_.T))
 
     def _checked(self, prior: TaskPrior) -> TaskPrior:
@@ -141,9 +145,12 @@ class AdaptingRegressor(MultiTaskRegressor):
         """The copy, its new tasks fitted with their priors."""
         place = self._intercept_prior()
         free = place is not None and place.kappa == 0.0
-        rows, loss = self._as_fitted()._targets(rows.with_means(), free)
-        if not loss.smooth:
-            raise ValueError(f"adapt is for smooth losses, which {loss!r} is not.")
+        rows, loss = rows.with_means(), self._fitted_loss
+        given = self._fit_of.parameters["loss"]
+        if isinstance(given, Mapping) or not loss.smooth:
+            raise ValueError(f"adapt is for one smooth loss for all tasks, got loss={given!r}.")
+        y = loss.check_targets(rows.y, rows.sample_weight, rows.offsets, rows.tasks, free)
+        rows = replace(rows, y=y)
         n_tasks = rows.n_tasks
         weight = rows.sample_weight / self._fit_of.per_task
         coef = np.empty((n_tasks, rows.X.shape[1]))

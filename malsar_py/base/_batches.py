@@ -349,6 +349,11 @@ def _begin(model: MultiTaskEstimator, source: Any, columns: Columns) -> _Fit:
             f"{type(model).__name__} with {loss!r} cannot be fitted by batches, only with the "
             "logistic, Poisson, gamma and squared losses."
         )
+    for name in ("feature_weight", "class_weight"):
+        if getattr(model, name, None) is not None:
+            raise ValueError(
+                f"{name} is not for fits by batches with this loss: leave it at None, or fit rows."
+            )
     if model.intercept_shrinkage != 0.0:
         raise ValueError(
             f"intercept_shrinkage={model.intercept_shrinkage!r} is not for fits by batches with "
@@ -476,7 +481,7 @@ def _finish(fit: _Fit, result: Result, scale: float) -> None:
         result.gap / scale if scale > 0.0 else result.gap,
         np.array(result.history.objective),
         far=np.empty(0, object),
-        mean=known.mean_model.of(coefficients, result.intercepts),
+        mean=known.mean_of(coefficients, result.intercepts),
     )
     solution.check()
     model._set_solution(rows, result, solution, problem)

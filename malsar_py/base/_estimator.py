@@ -133,19 +133,23 @@ class TaskEstimator(BaseEstimator, ABC):
         return self._predict_rows(rows.X, rows.index), rows.index
 
     def _predict_rows(self, X: FloatArray, index: AnyArray | None) -> FloatArray:
-        coef = self.coef_.reshape(self.n_tasks_, -1)
-        intercept = np.atleast_1d(self.intercept_)
+        # One model for each task, or (K, n_features) and (K,) of more than two classes.
+        intercept = np.reshape(self.intercept_, (self.n_tasks_, -1))
+        several = intercept.shape[1] > 1
+        intercept = intercept if several else intercept[:, 0]
+        coef = np.reshape(self.coef_, (*intercept.shape, -1))
         if index is None:
-            return X @ coef.T + intercept
-        z = np.empty(X.shape[0])
+            z = X @ coef.reshape(intercept.size, -1).T
+            return z.reshape(-1, *intercept.shape) + intercept
+        z = np.empty((X.shape[0], *intercept.shape[1:]))
         order = np.argsort(index, kind="stable")
         for own in np.split(order, np.flatnonzero(np.diff(index[order])) + 1):
             t = index[own[0]]
             w, b = self._mean_of_tasks() if t < 0 else (coef[t], intercept[t])
-            z[own] = X[own] @ w + b
+            z[own] = X[own] @ w.T + b
         return z
 
-    def _mean_of_tasks(self) -> tuple[FloatArray, float]:
+    def _mean_of_tasks(self) -> tuple[FloatArray, Any]:
         if hasattr(self, "_mean_coef"):
             return self._mean_coef, self._mean_intercept
         # Pickled by a version that did not keep it.

@@ -207,7 +207,10 @@ class MultiTaskEstimator(TaskEstimator):
         self._set_coefficients(rows, solution.coefficients)
         # What unseen="mean" predicts with; coefficients changed by hand leave it alone.
         assert solution.mean is not None
-        self._mean_coef, self._mean_intercept = solution.mean
+        mean, intercept = solution.mean
+        several = len(mean) > 1
+        self._mean_coef: FloatArray = mean if several else mean[0]
+        self._mean_intercept: Any = intercept if several else float(intercept[0])
         self._describe(solution.W, problem)
 
     def _set_shrinkage(self, prepared: Prepared) -> None:
@@ -251,11 +254,12 @@ class MultiTaskEstimator(TaskEstimator):
         rows, loss = self._targets(rows, free)
         rows, omega, units = into_units(rows, omega, loss.degree)
         loss = loss.in_units(units.y)
-        problem = Problem(rows.tasks, rows.X.shape[1], units, feature_weight)
+        shape = rows.tasks, rows.X.shape[1]
+        problem = Problem(*shape, units, feature_weight, n_classes=loss.n_columns)
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
-        design, means = make_design(rows, c, self.fit_intercept, not free)
+        design, means = make_design(rows, c, self.fit_intercept, loss.n_columns, grand=not free)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             offsets = rows.offsets if free else rows.offsets[[0, -1]]
@@ -263,6 +267,7 @@ class MultiTaskEstimator(TaskEstimator):
             offset = np.broadcast_to(offset, rows.n_tasks)
         if means is not None and rows.stands_for is not None:
             means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
+        y, c = loss.targets_by_column(y, c, rows.offsets), loss.by_column(c, rows.offsets)
         terms = penalty, self.fit_intercept, units.of_intercepts(kappa)
         objective = by_parts(make_objective(design, loss, y, c, *terms))
         at_zero = np.zeros(objective.shape)
@@ -313,17 +318,18 @@ class MultiTaskEstimator(TaskEstimator):
         return self._solve(objective, last.W, workspace=workspace)
 
     def _start(self, rows: TaskRows) -> FloatArray:
-        shape = (rows.n_tasks, rows.X.shape[1])
+        shape = (rows.n_tasks * rows.n_columns, rows.X.shape[1])
         if self.warm_start and getattr(self, "coef_", None) is not None:
             coef = np.asarray(self.coef_, dtype=np.float64)
-            same = coef.size == rows.n_tasks * shape[1] and np.array_equal(self.tasks_, rows.tasks)
+            same = coef.size == shape[0] * shape[1] and np.array_equal(self.tasks_, rows.tasks)
             if same and np.array_equal(self.coef_feature_names_, rows.feature_names):
                 return np.ascontiguousarray(coef.reshape(shape).T)
         return np.zeros(shape[::-1])
 
     def _separated(self, result: Result, objective: Objective) -> IntArray:
         """Positions of tasks whose classes are separated by what costs nothing."""
-        return separates(objective, result.W)
+        columns = separates(objective, result.W)
+        return np.unique(columns // objective.loss.n_columns)
 
     def _warn_gap(
         self, result: Result, solution: Solution, separated: IntArray | None = None
@@ -350,8 +356,10 @@ class MultiTaskEstimator(TaskEstimator):
 
     def _set_fitted(self, rows: TaskRows, result: Result, solution: Solution) -> None:
         self._set_tasks(rows)
-        intercept = solution.intercept
-        self.intercept_: Any = float(intercept[0]) if rows.one_task_plain else intercept
+        intercept: Any = rows.by_task(solution.intercept)
+        if rows.one_task_plain:
+            intercept = float(intercept[0]) if intercept.ndim == 1 else intercept[0]
+        self.intercept_: Any = intercept
         self.n_iter_ = result.n_iter
         self.objective_ = solution.history
         self.objective_iterations_ = result.history.steps
@@ -362,7 +370,7 @@ class MultiTaskEstimator(TaskEstimator):
         self.relative_gap_ = float(solution.relative_gap)
 
     def _set_coefficients(self, rows: TaskRows, W: FloatArray) -> None:
-        self.coef_: Any = np.ascontiguousarray(W.T)
+        self.coef_: Any = rows.by_task(np.ascontiguousarray(W.T))
         if rows.one_task_plain:
             self.coef_ = self.coef_[0]
 

@@ -7,14 +7,24 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
 from .._weights import class_weights
-from ..losses import ACCURACY, NAMES, Logistic, Loss, Squared, UnitScore, read_loss, task_losses
+from ..losses import (
+    ACCURACY,
+    NAMES,
+    Logistic,
+    Loss,
+    Multinomial,
+    Squared,
+    UnitScore,
+    read_loss,
+    task_losses,
+)
 from ._penalized import MultiTaskEstimator
 
 _LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss, Mapping]
@@ -93,7 +103,7 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
-    """Binary logistic loss."""
+    """Logistic loss of two classes, multinomial loss of more."""
 
     class_weight: str | Mapping[Any, float] | None = None
 
@@ -104,11 +114,12 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         cls._parameter_constraints = own | cls._parameter_constraints
 
     _classifier: ClassVar[bool] = True
+    _multi_class: ClassVar[bool] = True  # whether the penalty takes a column for each class
 
     score = MultiTaskEstimator.score  # ahead of the mixin's
 
     def decision_function(self, X: Any, *, tasks: Any = None) -> FloatArray:
-        """Log odds of ``classes_[1]``.
+        """Log odds of ``classes_[1]``, or what each of more than two classes has.
 
         Parameters
         ----------
@@ -120,7 +131,8 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         Returns
         -------
         z : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-            ``x . w_t + b_t``.
+            ``x . w_t + b_t``. With more than two classes (n_samples, n_classes) or (n_samples,
+            n_tasks, n_classes): ``x . w_tk + b_tk``, -inf for a class that the task did not have.
         """
         return self._linear_prediction(X, tasks)[0]
 
@@ -156,16 +168,17 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         -------
         p : ndarray of shape (n_samples, 2) or (n_samples, n_tasks)
             Probability of each class; after a fit on a 2-D y without `tasks`, of ``classes_[1]``
-            for each task.
+            for each task. With more than two classes (n_samples, n_classes) or (n_samples,
+            n_tasks, n_classes); with intercepts 0 for a class that the task did not have at fit.
         """
-        p = expit(self._linear_prediction(X, tasks)[0])
-        return p if p.ndim == 2 else np.column_stack([1.0 - p, p])
+        p = self._probabilities(self._linear_prediction(X, tasks)[0])
+        return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p
 
     def _weighed(self, rows: TaskRows) -> TaskRows:
         return class_weights(super()._weighed(rows), self.class_weight)
 
     def _loss(self, rows: TaskRows) -> Loss:
-        return Logistic()
+        return Logistic() if rows.n_columns == 1 else Multinomial(rows.n_columns)
 
     def _unit_scores(self, index: IntArray) -> list[tuple[UnitScore, AnyArray]]:
         return [(ACCURACY, np.ones(index.shape, dtype=np.bool_))]
@@ -175,9 +188,19 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         return Logistic.attained
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
-        return self.classes_[(z > 0.0).astype(np.intp)]
+        return self.classes_[self._positions(z)]
+
+    def _positions(self, z: FloatArray) -> IntArray:
+        """Positions in `classes_` for linear predictions, of more than two in the last axis."""
+        if len(self.classes_) > 2:
+            return np.argmax(z, axis=-1)
+        return (z > 0.0).astype(np.intp)
+
+    def _probabilities(self, z: FloatArray) -> FloatArray:
+        """The probabilities of ``classes_[1]``, or of each of more than two."""
+        return np.asarray(softmax(z, axis=-1) if len(self.classes_) > 2 else expit(z))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_class = self._multi_class
         return tags

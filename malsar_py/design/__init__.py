@@ -10,3 +10,4 @@ from ._one_x import Masked as Masked
 from ._one_x import Shared as Shared
 from ._ragged import Ragged as Ragged
 from ._ragged import from_rows as from_rows
+from ._repeated import Repeated as Repeated

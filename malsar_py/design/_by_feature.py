@@ -22,13 +22,14 @@ class FeatureRows(Design):
         self._design = design
         self.offsets = design.offsets
         self.one_x = design.one_x
+        self.starts = design.starts
         self._small = A.size < _BLAS_BLOCK * self.n_tasks
 
     def predict(self, W: FloatArray) -> FloatArray:
         rows = np.ascontiguousarray(W.T)
         if self.one_x:
             return np.dot(rows, self.A).ravel()
-        out = np.empty(self.A.shape[1])
+        out = np.empty(self.offsets[-1])
         if self._small:
             _kernels.newton.predict(self.A, self.starts, self.offsets, rows, out)
             return out
@@ -76,10 +77,9 @@ class FeatureRows(Design):
         return A * np.sqrt(d)
 
     def energies(self, c: FloatArray) -> FloatArray:
-        squares = np.square(self.A)
         if self.one_x:
-            return squares @ c.reshape(self.n_tasks, -1).T
-        return np.add.reduceat(squares * c, self.offsets[:-1], axis=1)
+            return np.square(self.A) @ c.reshape(self.n_tasks, -1).T
+        return super().energies(c)
 
     def restrict(self, features: IntArray) -> FeatureRows:
         return FeatureRows(np.ascontiguousarray(self.A[features]), self._design)

@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 from ._base import IDENTITY, LOG, LOGIT, Evaluation, Link, Loss
-from ._huber import Huber
+from ._clipped import Huber, Quantile
 from ._log_link import Gamma, Poisson
 from ._logistic import Logistic
+from ._multinomial import Multinomial
 from ._per_task import PerTask
 from ._read import NAMES, read_loss, task_losses
 from ._scores import ACCURACY, D2_GAMMA, D2_POISSON, R2, UnitScore, d2_pinball
@@ -31,8 +32,10 @@ __all__ = [
     "Link",
     "Logistic",
     "Loss",
+    "Multinomial",
     "PerTask",
     "Poisson",
+    "Quantile",
     "SquareRoot",
     "Squared",
     "UnitScore",

@@ -33,13 +33,15 @@ def _identity(z: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Link:
-    """How linear predictions become those of targets: ``inverse(z)``."""
+    """How linear predictions become those of targets: ``inverse(z)``; ``of_y`` is what z is."""
 
     name: str
     inverse: Callable[[FloatArray], FloatArray]
+    of_y: str
 
 
-IDENTITY, LOG, LOGIT = Link("identity", _identity), Link("log", np.exp), Link("logit", expit)
+IDENTITY = Link("identity", _identity, "y")
+LOG, LOGIT = Link("log", np.exp, "log y"), Link("logit", expit, "log odds")
 
 
 class Evaluation(NamedTuple):
@@ -54,7 +56,9 @@ class Loss(ABC):
     """A convex loss, bounded from below.
 
     Subclasses are frozen dataclasses: their fields are the parameters of the loss. They say
-    `value`, `derivative`, `second_derivative` and `dual`, and where it differs from what is here:
+    `value`, `derivative`, `second_derivative` and `dual`, and where it differs from what is here
+    (one of several predictions a sample, which has no value by itself, says `evaluate`, `by_task`
+    and `feasible` instead of the first two):
 
     Attributes
     ----------
@@ -89,17 +93,49 @@ class Loss(ABC):
     positive_only: ClassVar[bool] = False
     link: ClassVar[Link] = IDENTITY
 
-    @abstractmethod
     def value(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """The loss of each sample, at least 0 where that can be arranged."""
+        raise TypeError(f"{type(self).__name__} has no value by sample")
 
-    @abstractmethod
     def derivative(self, y: FloatArray, z: FloatArray) -> FloatArray:
         """Its derivative in z."""
+        raise TypeError(f"{type(self).__name__} has no derivative by sample")
+
+    @property
+    def n_columns(self) -> int:
+        """Predictions that a sample has, and columns of W a task: one."""
+        return 1
+
+    def by_column(self, values: FloatArray, offsets: IntArray) -> FloatArray:
+        """What samples have (N,), once for each column of their task, one after the other."""
+        return values
+
+    def targets_by_column(self, y: FloatArray, c: FloatArray, offsets: IntArray) -> FloatArray:
+        """The same of targets, as the other methods take them."""
+        return y
+
+    def absent(self, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
+        """Mask of the segments (S,) whose best intercept is -inf, whatever W."""
+        return np.zeros(offsets.shape[0] - 1, dtype=np.bool_)
 
     @abstractmethod
     def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
-        """``c loss''`` at the point where ``theta`` is minus c times the derivative."""
+        """``c loss''`` at the point where ``theta`` is minus c times the derivative.
+
+        A bound on it where a sample has several predictions.
+        """
+
+    def curve(
+        self,
+        y: FloatArray,
+        theta: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        v: FloatArray,
+        fit_intercept: bool,
+    ) -> FloatArray:
+        """``c loss'' (v + s)`` of several predictions; s, with intercepts, is what these do."""
+        raise TypeError(f"{type(self).__name__} has one prediction a sample: see second_derivative")
 
     @abstractmethod
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
@@ -156,6 +192,12 @@ class Loss(ABC):
         least = _LEAST_CURVATURE * np.abs(theta)
         return np.maximum(self.second_derivative(y, theta, c), least)
 
+    def weights(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        """Weights of a quadratic bound on the loss; of its model at theta if it has none."""
+        if self.curvature is None:
+            return self.second_derivative(y, theta, c)
+        return c if self.curvature == 1.0 else self.curvature * c
+
     def separates(
         self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, fit_intercept: bool
     ) -> AnyArray:
@@ -180,6 +222,19 @@ class Loss(ABC):
         """
         return y
 
+    def smoothed(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, width: float
+    ) -> tuple[Loss, FloatArray]:
+        """For a loss that is not smooth: one that is, and targets for it.
+
+        With s = theta' / c the loss is ``max_s s y - conj(s)``, less the term ``width/2 sum c (s -
+        theta / c)^2`` (up to a constant): that keeps the slopes s near those of theta.
+        """
+        raise ValueError(
+            f"{self!r} is not smooth, and does not say by `smoothed` what near it is: no solver "
+            "takes it."
+        )
+
     def in_units(self, exponent: int) -> Self:
         """The loss for targets and predictions divided by ``2^exponent``."""
         return self
@@ -192,6 +247,11 @@ class Loss(ABC):
         """
         with np.errstate(over="ignore"):
             return self.link.inverse(z)
+
+    @property
+    def of_y(self) -> str:
+        """What a linear prediction is, in words."""
+        return self.link.of_y
 
     @property
     def unit_score(self) -> UnitScore:

@@ -53,6 +53,12 @@ class PerTask(Loss):
         """Whether all are."""
         return all(loss.attained for loss in self.losses)
 
+    @property
+    def of_y(self) -> str:
+        """What linear predictions are, where that is the same."""
+        found = {loss.of_y for loss in self.losses}
+        return found.pop() if len(found) == 1 else "linear prediction"
+
     def value(self, y: FloatArray, z: FloatArray) -> FloatArray:
         return self._each(lambda run, own: run.loss.value(y[own], z[own]))
 
@@ -64,6 +70,19 @@ class PerTask(Loss):
 
     def model_curvature(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
         return self._each(lambda run, own: run.loss.model_curvature(y[own], theta[own], c[own]))
+
+    def weights(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        return self._each(lambda run, own: run.loss.weights(y[own], theta[own], c[own]))
+
+    def smoothed(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, width: float
+    ) -> tuple[Loss, FloatArray]:
+        losses, targets = [], y.copy()
+        for loss, t, own, _ in self._runs:
+            if not loss.smooth:
+                loss, targets[own] = loss.smoothed(y[own], theta[own], c[own], width)
+            losses += [loss] * (t.stop - t.start)
+        return replace(self, losses=tuple(losses)), targets
 
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         parts = ((run.loss, run.samples) for run in self._runs)
@@ -99,9 +118,9 @@ class PerTask(Loss):
     def centered(
         self, y: FloatArray, c: FloatArray, offsets: IntArray
     ) -> tuple[FloatArray, FloatArray]:
-        found = [
-            run.loss.centered(y[run.samples], c[run.samples], run.offsets) for run in self._runs
-        ]
+        if not self._by_task(offsets):
+            return super().centered(y, c, offsets)
+        found = [loss.centered(y[own], c[own], bounds) for loss, _, own, bounds in self._runs]
         return np.concatenate([y for y, _ in found]), np.concatenate([b for _, b in found])
 
     def moved(self, y: FloatArray, c: FloatArray, offsets: IntArray, by: FloatArray) -> float:

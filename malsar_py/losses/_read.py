@@ -8,7 +8,7 @@ from typing import Any
 from .._labels import match_keys, object_array, show_label
 from .._typing import AnyArray, IntArray
 from ._base import Loss
-from ._huber import Huber
+from ._clipped import Huber, Quantile
 from ._log_link import Gamma, Poisson
 from ._logistic import Logistic
 from ._per_task import PerTask
@@ -20,6 +20,7 @@ NAMES: dict[str, Loss] = {
     "poisson": Poisson(),
     "gamma": Gamma(),
     "logistic": Logistic(),
+    "quantile": Quantile(),
 }
 
 

@@ -55,14 +55,15 @@ class UnitScore:
 
 def d2_pinball(q: float) -> UnitScore:
     """D2 of the pinball loss at quantile q."""
-    return UnitScore("d2_pinball", partial(_pinball, q), partial(_quantile, q))
+    return UnitScore("d2_pinball", partial(_pinball, q), partial(quantiles, q))
 
 
 def _mean(y: FloatArray, weight: FloatArray, starts: IntArray) -> FloatArray:
     return np.add.reduceat(weight * y, starts) / np.add.reduceat(weight, starts)
 
 
-def _quantile(q: float, y: FloatArray, weight: FloatArray, starts: IntArray) -> FloatArray:
+def quantiles(q: float, y: FloatArray, weight: FloatArray, starts: IntArray) -> FloatArray:
+    """A weighted quantile q of each segment of y that begins there."""
     found = np.empty(len(starts))
     for k, own in enumerate(np.split(np.arange(len(y)), starts[1:])):
         order = own[np.argsort(y[own], kind="stable")]

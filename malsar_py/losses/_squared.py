@@ -115,6 +115,9 @@ class SquareRoot(Squared):
             centre(theta, c, offsets)
         return Evaluation(float(radii @ norms), theta, b)
 
+    def feasible(self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray) -> None:
+        centre(theta, c, offsets)
+
     def moved(self, y: FloatArray, c: FloatArray, offsets: IntArray, by: FloatArray) -> float:
         return float(np.add.reduceat(c, offsets[:-1]) @ by)
 

@@ -36,7 +36,8 @@ _PREDICTIONS = {
     "labels": "Predicted class labels.",
     "classes": "Predicted class labels.",
     "scores": "Scores of the positive class: `decision_function` or `predict_proba`.",
-    "probabilities": "Probabilities of the positive class: `predict_proba`.",
+    "probabilities": "Probabilities of the positive class, or of all classes in a last axis: "
+    "`predict_proba`.",
 }
 
 

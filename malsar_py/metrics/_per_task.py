@@ -155,7 +155,8 @@ def task_scores(
     y_pred : array-like of the shape of y_true
         Predictions: values; class labels for "accuracy" and "f1"; scores or probabilities of the
         positive class for "auc"; its probabilities for "log_loss". For the last two the
-        (n_samples, 2) array of `predict_proba` will do, too.
+        (n_samples, 2) array of `predict_proba` will do, too; for "log_loss" of more than two
+        classes it is needed, (n_samples, n_classes) or (n_samples, n_tasks, n_classes).
     tasks : array-like of shape (n_samples,), default=None
         Task label of each row, with a 1-D y_true; None: one task.
     metric : str or callable, default="rmse"
@@ -175,7 +176,8 @@ def task_scores(
         Nonnegative weights of the rows; rows of weight 0 are skipped.
     classes : pair of labels, default=None
         The negative and the positive class, as in a classifier's `classes_`. None: the larger of
-        the labels in y_true is the positive one; 1, if only one of -1, 0 and 1 occurs.
+        the labels in y_true is the positive one; 1, if only one of -1, 0 and 1 occurs. For
+        "log_loss" of more: all of them, in the order of the probabilities.
     labels : array-like of shape (n_tasks,), default=None
         The tasks in the order wanted, such as a model's `tasks_`; it must hold all of `tasks`.
 

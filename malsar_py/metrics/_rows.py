@@ -85,7 +85,13 @@ def read_rows(
             "weight 0."
         )
     y = values[keep]
-    p = _predictions(y_pred, values.shape, kind)[keep]
+    several = kind == "probabilities" and np.ndim(y_pred) == values.ndim + 1
+    several = several and np.shape(y_pred)[-1] > 2
+    if several:  # of each class: that of the row's own says all
+        p = _predictions(y_pred, (*values.shape, np.shape(y_pred)[-1]), kind)[keep]
+        p = p[np.arange(len(y)), _positions(classes, y, p.shape[1])]
+    else:
+        p = _predictions(y_pred, values.shape, kind)[keep]
     if _undefined(p).any():
         raise ValueError("y_pred contains NaN or infinity where y_true is observed.")
     if kind == "probabilities" and not ((p >= 0.0) & (p <= 1.0)).all():
@@ -98,7 +104,9 @@ def read_rows(
             f"y_true and y_pred must hold labels of one type, got {y[0]!r} and {p[0]!r}."
         )
     positive = hit = np.zeros(len(y), bool)
-    if kind in ("classes", "scores", "probabilities"):
+    if several:
+        positive = np.ones(len(y), bool)
+    elif kind in ("classes", "scores", "probabilities"):
         label = _positive(classes, y)
         positive = y == label
         if kind == "classes":
@@ -145,6 +153,7 @@ def _predictions(y_pred: Any, shape: tuple[int, ...], kind: Kind) -> AnyArray:
             as_numbers(y_pred, "y_pred"),
             dtype=np.float64,
             ensure_2d=False,
+            allow_nd=True,
             ensure_all_finite=False,  # looked at where y_true is observed
             input_name="y_pred",
         )
@@ -158,6 +167,24 @@ def _predictions(y_pred: Any, shape: tuple[int, ...], kind: Kind) -> AnyArray:
     if p.shape != shape:
         raise ValueError(f"y_true has shape {shape}, but y_pred has shape {p.shape}.")
     return p
+
+
+def _positions(classes: Any, y: AnyArray, n_classes: int) -> IntArray:
+    """The position of each label in the classes, which are those of y if none are given."""
+    found, codes = factorize(y, "y_true")
+    given = found if classes is None else as_array(classes)
+    if len(given) != n_classes:
+        raise ValueError(
+            f"y_pred has probabilities of {n_classes} classes, but there are {len(given)}: "
+            f"{show_labels(given)}. Pass classes=, such as a classifier's classes_."
+        )
+    where = {label: k for k, label in enumerate(given.tolist())}
+    strange = [label for label in found.tolist() if label not in where]
+    if strange:
+        raise ValueError(
+            f"y_true holds labels that are not in classes={given.tolist()}: {strange}."
+        )
+    return np.array([where[label] for label in found.tolist()], dtype=np.intp)[codes]
 
 
 def _undefined(p: AnyArray) -> AnyArray:

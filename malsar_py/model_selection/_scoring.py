@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 from sklearn import config_context
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer
@@ -24,7 +23,7 @@ from .._summary import Summary
 from .._tasks import PredictRows, ScoreRows, TaskRows, resolve_predict, resolve_score
 from .._typing import AnyArray, FloatArray
 from ..base import MultiTaskEstimator
-from ..design import Design, Ragged, Shared
+from ..design import Design, Ragged, Repeated, Shared
 from ..metrics import SCORERS, TaskScore, get_task_scorer, make_task_scorer
 from ..models.kernel import SeparableKernelRegressor
 from ._data import Data
@@ -97,17 +96,20 @@ class TestRows:
 
     __test__ = False  # nothing for pytest
 
-    def __init__(self, rows: PredictRows, n_tasks: int, observed: AnyArray | None = None):
+    def __init__(
+        self,
+        rows: PredictRows,
+        n_tasks: int,
+        observed: AnyArray | None = None,
+        n_columns: int = 1,
+    ):
         X, index = rows.X, rows.index
         self._unseen = False
         self._design: Design
-        self._place: AnyArray | None = None
         place: AnyArray
         if index is None:
             self._design = Shared(X, n_tasks)
             place = np.arange(n_tasks * len(X)).reshape(n_tasks, len(X)).T
-            if observed is None:
-                return
         else:
             # Labels that were not fitted come last: the mean model is theirs.
             self._unseen = bool((index < 0).any())
@@ -118,25 +120,31 @@ class TestRows:
             place = np.empty(len(X), np.intp)
             place[order] = np.arange(len(X))
         self._place = place if observed is None else place[observed]
+        self._columns = None if n_columns == 1 else Repeated(self._design, n_columns)
 
     def predict(self, step: Step) -> FloatArray:
         """Linear predictions for the observed targets, or for all in the estimator's form."""
         W, intercept = step.W, step.intercept
         if self._unseen:
             m, b = step.mean
-            W, intercept = np.column_stack([W, m]), np.append(intercept, b)
-        z = self._design.predict(W)
-        if self._place is None:
-            return z.reshape(len(intercept), -1).T + intercept
-        z += np.repeat(intercept, np.diff(self._design.offsets))
-        return z[self._place]
+            W, intercept = np.column_stack([W, m.T]), np.append(intercept, b)
+        design = self._design if self._columns is None else self._columns
+        z = design.predict(W)
+        z += np.repeat(intercept, np.diff(design.offsets))
+        return (z if self._columns is None else self._columns.by_sample(z))[self._place]
+
+
+def n_columns(model: MultiTaskEstimator) -> int:
+    """Columns of W for each task."""
+    classes = getattr(model, "classes_", ())
+    return len(classes) if len(classes) > 2 else 1
 
 
 class PredictionJudge(Judge):
     """Scores from predictions: the estimator's own, or one of ``malsar_py.metrics``."""
 
     def __init__(self, model: MultiTaskEstimator, scored: ScoreRows, score: TaskScore | None):
-        self._test = TestRows(scored.rows, model.n_tasks_, scored.observed)
+        self._test = TestRows(scored.rows, model.n_tasks_, scored.observed, n_columns(model))
         self._scored, self._score, self._model = scored, score, model
         self._tasks = positions(scored)
         self._classes: AnyArray | None = model.classes_ if model._classifier else None
@@ -157,14 +165,16 @@ class PredictionJudge(Judge):
         Z, self._z = np.stack(self._z, axis=1), []
         rows, classes = self._scored, self._classes
         if self._score is not None:
-            return np.array([self._one(self._score, z) for z in Z.T])
+            return np.array([self._one(self._score, Z[:, i]) for i in range(Z.shape[1])])
         truth: AnyArray = rows.y
         found: AnyArray = Z
         if classes is None:
             found = self._model._respond(Z, self._tasks)
         else:
-            truth = np.where(rows.y == classes[0], 0, np.where(rows.y == classes[1], 1, -1))
-            found = Z > 0.0
+            truth = np.full(rows.y.shape, -1)
+            for k, label in enumerate(classes):
+                truth[rows.y == label] = k
+            found = self._model._positions(Z)
         metrics = self._model._unit_scores(self._tasks)
         if len(metrics) == 1:
             return task_mean_scores(metrics[0][0], truth, found, rows.group, rows.sample_weight)
@@ -175,9 +185,9 @@ class PredictionJudge(Judge):
         if self._classes is None:
             prediction = self._model._respond(z, self._tasks)
         elif self._method == "predict_proba":
-            prediction = expit(z)
+            prediction = self._model._probabilities(z)
         elif self._method == "predict":
-            prediction = self._classes[(z > 0.0).astype(np.intp)]
+            prediction = self._model._respond(z, self._tasks)
         rows = self._scored
         return score.score(rows.y, prediction, rows.group, self._classes, rows.sample_weight)
 
@@ -206,7 +216,7 @@ class NamedJudge(ScorerJudge):
     def __init__(self, model: MultiTaskEstimator, Xt: Any, test: Data, scoring: Scoring):
         super().__init__(model, test, scoring)
         rows = resolve_predict(model, Xt, tasks=test.tasks)
-        self._rows, self._index = TestRows(rows, model.n_tasks_), rows.index
+        self._rows, self._index = TestRows(rows, model.n_tasks_, None, n_columns(model)), rows.index
 
     def see(self, step: Step) -> None:
         z = self._rows.predict(step)

@@ -42,8 +42,8 @@ class Step:
         return self.solution.intercept
 
     @property
-    def mean(self) -> tuple[FloatArray, float]:
-        """Coefficients and intercept of the model for tasks that were not fitted."""
+    def mean(self) -> tuple[FloatArray, FloatArray]:
+        """The model for tasks that were not fitted: (K, n_features) and (K,)."""
         assert self.solution.mean is not None
         return self.solution.mean
 

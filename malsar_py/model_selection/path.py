@@ -144,9 +144,10 @@ class RegularizationPath:
     lambda1 : ndarray of shape (n_lambdas,)
         Decreasing.
     coef : ndarray of shape (n_lambdas, n_tasks, n_features)
-        Coefficients, the label column left out.
+        Coefficients, the label column left out. Of more than two classes (n_lambdas, n_tasks,
+        n_classes, n_features).
     intercept : ndarray of shape (n_lambdas, n_tasks)
-        Intercepts.
+        Intercepts, of more than two classes (n_lambdas, n_tasks, n_classes).
     dual_gap : ndarray of shape (n_lambdas,)
         Duality gap at each solution. For models that are fitted in stages, which are not convex: of
         the convex problem that would be the next stage. It is zero at a stationary point, and does
@@ -250,8 +251,8 @@ def regularization_path(
         steps = list(solve_path(model, prepared, values))
     path = RegularizationPath(
         values,
-        np.stack([step.W.T for step in steps]),
-        np.stack([step.intercept for step in steps]),
+        np.stack([prepared.rows.by_task(step.W.T) for step in steps]),
+        np.stack([prepared.rows.by_task(step.intercept) for step in steps]),
         np.array([step.solution.gap for step in steps]),
         np.array([step.gap for step in steps]),
         np.array([step.result.n_iter for step in steps]),

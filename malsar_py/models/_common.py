@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._limits import penalty_in_units
+from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Prepared, Problem
 from ..objective import Objective
@@ -47,6 +48,14 @@ class CommonPart(MultiTaskEstimator):
 
     # Whether lambda2 is a ridge on all of W, the common model included.
     _ridge_on_all: ClassVar[bool] = True
+
+    def _prepare(self, rows: TaskRows) -> Prepared:
+        if self.common and rows.n_columns > 1:
+            raise ValueError(
+                f"common=True is for two classes at most, here are {rows.n_columns}: set "
+                "common=False."
+            )
+        return super()._prepare(rows)
 
     def _needs_ridge(self) -> bool:
         return self.common and self._ridge_on_all

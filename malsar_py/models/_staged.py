@@ -34,6 +34,7 @@ class Staged(MultiTaskEstimator):
 
     max_stages: int = 100
 
+    _multi_class: ClassVar[bool] = False
     _measure: ClassVar[str] = "stationarity"
     _terms: ClassVar[Mapping[str, str]] = {}
     _usual_remedy: ClassVar[str] = "Increase max_stages, max_iter or tol."

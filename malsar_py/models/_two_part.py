@@ -15,7 +15,7 @@ from .._family import warn_once
 from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Problem
-from ..penalties import Split, TraceBall
+from ..penalties import Split, TraceBall, whole_tasks
 
 POSITIVE = [Interval(Real, 0, None, closed="neither")]
 
@@ -55,7 +55,8 @@ class TwoPart(MultiTaskEstimator):
             return np.zeros((2 * W.shape[0], W.shape[1]))
         parts = [part.reshape(W.shape[::-1]).T for part in given]
         start = np.concatenate(parts)
-        penalty = self._penalty(Problem(rows.tasks, W.shape[0]), **self._given())
+        problem = Problem(rows.tasks, W.shape[0], n_classes=rows.n_columns)
+        penalty = self._penalty(problem, **self._given())
         # Under a constraint that was not there before, the nearest point that meets it.
         return penalty.prox(start, 0.0) if isinstance(penalty.second, TraceBall) else start
 
@@ -63,7 +64,8 @@ class TwoPart(MultiTaskEstimator):
         for name, part in zip(self._part_names, np.split(W, 2), strict=True):
             setattr(self, name, np.ascontiguousarray(part.T).reshape(self.coef_.shape))
         if self._outliers:
-            self.outlier_tasks_ = problem.tasks[np.split(W, 2)[1].any(axis=0)]
+            used = whole_tasks(np.split(W, 2)[1], problem.n_classes).any(axis=0)
+            self.outlier_tasks_ = problem.tasks[used]
         second = self._penalty(problem, **self._given()).second
         if problem.n_tasks > 1 and not isinstance(second, TraceBall):
             self._warn_of_a_part_that_vanishes(*self._both_from_to(problem))

@@ -24,7 +24,7 @@ from ..base import (
     Problem,
     ScaledColumns,
 )
-from ..penalties import MeanCoupling, Penalty, Ridge, SpectralBox
+from ..penalties import MeanCoupling, Penalty, Ridge, SpectralBox, Structure, per_task, whole_tasks
 from ..prox import box_theta
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._feature_weight import COLUMN_WEIGHTS
@@ -92,11 +92,19 @@ class _SpectralBox(ScaledColumns, CommonPart):
         return k
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        k = self._k(problem.n_tasks)
-        if lambda1 == 0.0 or k >= min(problem.n_features, problem.n_tasks):
+        shape = self._shape(problem)
+        k = self._k(shape[1])
+        if lambda1 == 0.0 or k >= min(shape):
             # What the penalty is in these limits.
             return MeanCoupling(lambda2, problem.n_tasks) if self.common else Ridge(lambda2)
-        return self._around(SpectralBox(lambda1, lambda2, k))
+        return self._around(self._box(SpectralBox(lambda1, lambda2, k), problem))
+
+    def _shape(self, problem: Problem) -> tuple[int, int]:
+        """Of the matrix whose singular values are penalised."""
+        return problem.n_features, problem.n_columns
+
+    def _box(self, box: SpectralBox, problem: Problem) -> Structure:
+        return box
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
@@ -141,8 +149,14 @@ class _Clustered(_SpectralBox):
         "n_clusters",
     )
 
+    def _shape(self, problem: Problem) -> tuple[int, int]:
+        return problem.n_features * problem.n_classes, problem.n_tasks
+
+    def _box(self, box: SpectralBox, problem: Problem) -> Structure:
+        return per_task(box, problem.n_classes)  # clusters are of tasks, with all their classes
+
     def _read_off(self, W: FloatArray, problem: Problem) -> None:
-        k = self._k(problem.n_tasks)
+        k, W = self._k(problem.n_tasks), whole_tasks(W, problem.n_classes)
         self.task_membership_, directions = _membership(W, k, self.lambda1, self.lambda2)
         self.task_labels_ = _kmeans(directions, k, self.random_state)
 
@@ -164,7 +178,7 @@ class _SharedSubspace(_SpectralBox):
     def _read_off(self, W: FloatArray, problem: Problem) -> None:
         # M shares the eigenvectors of WW', in the same order.
         directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)[0].T
-        top = directions[: self._k(problem.n_tasks)]
+        top = directions[: self._k(problem.n_columns)]
         largest = np.take_along_axis(top, np.abs(top).argmax(axis=1)[:, None], axis=1)
         self.components_ = np.ascontiguousarray(top * np.where(largest < 0.0, -1.0, 1.0))
 

@@ -76,9 +76,10 @@ class _Graph(CouplingWeighted):
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         if isinstance(self.graph, str) and self.graph == "complete":
-            coupling = partial(MeanCoupling, n_tasks=problem.n_tasks)
+            coupling = partial(MeanCoupling, n_tasks=problem.n_tasks, n_classes=problem.n_classes)
         else:
-            coupling = partial(Coupling, matrix=to_laplacian(self.graph, problem.tasks))
+            laplacian = to_laplacian(self.graph, problem.tasks)
+            coupling = partial(Coupling, matrix=laplacian, n_classes=problem.n_classes)
         if lambda3 > 0.0 and problem.feature_weight is not None:
             raise ValueError(
                 f"feature_weight of {type(self).__name__} does not go with lambda3 > 0: set "
@@ -90,7 +91,7 @@ class _Graph(CouplingWeighted):
 
     def _refuse_parts(self, penalty: Penalty, problem: Problem) -> None:
         """Where several sums over tasks are free, there is no certificate under a constraint."""
-        free = penalty.free_part(problem.n_tasks) if self.positive else None
+        free = penalty.free_part(problem.n_columns) if self.positive else None
         basis = None if free is None else free[1]
         if basis is not None and (basis.shape[1] > 1 or np.ptp(basis) > 1e-6):
             raise ValueError(
@@ -196,6 +197,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
             self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
         )
         fitted = self._as_fitted()
+        fitted._check_plain()
         if fitted.lambda3 > 0.0:
             raise ValueError("adapt is for quadratic penalties: fit with lambda3=0.")
         complete = isinstance(fitted.graph, str) and fitted.graph == "complete"
@@ -231,6 +233,7 @@ class GraphRegressor(_Graph, AdaptingRegressor):
 
 
 @document("classifier", own_parameters=_GRAPH_PARAMETERS)
+@dataclass(kw_only=True, eq=False, repr=False)
 class GraphClassifier(_Graph, MultiTaskClassifier):
     """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
 

@@ -170,10 +170,12 @@ class _RobustLowRank(TwoPart):
     _outliers: ClassVar[bool] = True
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Split:
-        return Split(TraceNorm(lambda1), ColumnL2(lambda2))
+        return Split(TraceNorm(lambda1), ColumnL2(lambda2, problem.n_classes))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
-        return float(1.0 / np.sqrt(problem.n_tasks)), 1.0
+        # A task with one column has one singular value.
+        most = min(problem.n_features, problem.n_classes)
+        return float(1.0 / np.sqrt(problem.n_tasks)), float(np.sqrt(most))
 
 
 @document(
@@ -297,7 +299,7 @@ class _SparseLowRank(TwoPart):
         return Split(L1(lambda1), TraceNorm(lambda2))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
-        return 1.0, float(np.sqrt(problem.n_features * problem.n_tasks))
+        return 1.0, float(np.sqrt(problem.n_features * problem.n_columns))
 
 
 @document(

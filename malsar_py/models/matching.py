@@ -51,6 +51,7 @@ class _DistributionMatching(MultiTaskEstimator):
 
     _couples = True
     _one_class_tasks: ClassVar[bool] = True  # every task has the rows of all
+    _multi_class: ClassVar[bool] = False
     _strengths: ClassVar[Mapping[str, float]] = {"lambda2": 2.0}
     _terms: ClassVar[Mapping[str, str]] = {"lambda2": "ridge"}
     _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda2",)
@@ -189,6 +190,7 @@ def _ratio(
     own_attributes=_OWN_ATTRIBUTES,
     without=("task_weight",),
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class DistributionMatchingRegressor(_DistributionMatching, MultiTaskRegressor):
     """Distribution matching: rows of other tasks count as far as they could be the task's own.
 
@@ -245,6 +247,7 @@ class DistributionMatchingRegressor(_DistributionMatching, MultiTaskRegressor):
     own_attributes=_OWN_ATTRIBUTES,
     without=("task_weight",),
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class DistributionMatchingClassifier(_DistributionMatching, MultiTaskClassifier):
     """Distribution matching, logistic: rows of others count as far as they could be the task's own.
 

@@ -33,6 +33,7 @@ _OWN_ATTRIBUTES = """\
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _IncompleteMultiSource(MultiTaskEstimator):
+    _multi_class: ClassVar[bool] = False
     sources: Any = None
     # A row's task is its pattern of present sources: there is no label to give or to miss.
     task_column: None = field(default=None, init=False)

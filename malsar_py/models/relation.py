@@ -25,7 +25,14 @@ from ..base import (
     ScaledColumns,
     pooling_strengths,
 )
-from ..penalties import MeanCoupling, Penalty, Ridge, SquaredTraceNorm
+from ..penalties import (
+    MeanCoupling,
+    Penalty,
+    Ridge,
+    SquaredTraceNorm,
+    per_task,
+    whole_tasks,
+)
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._feature_weight import COLUMN_WEIGHTS, COUPLING_WEIGHTS
 from ._metrics import around, left_singular, over
@@ -38,7 +45,12 @@ class _MeanRegularized(CouplingWeighted):
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "coupling", "lambda2": "ridge"}
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        coupling = partial(MeanCoupling, n_tasks=problem.n_tasks)
+        if problem.n_classes > 1 and self.positive and lambda2 == 0.0:
+            raise ValueError(
+                "positive=True needs lambda2 > 0 with more than two classes: the means of the "
+                "classes are free of any penalty."
+            )
+        coupling = partial(MeanCoupling, n_tasks=problem.n_tasks, n_classes=problem.n_classes)
         return self._signed(self._coupled(coupling, problem, lambda1, lambda2))
 
     def _metric(self, W: FloatArray) -> TaskPrior:
@@ -121,7 +133,7 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     lambda1: float | str = 0.1  # type: ignore[assignment]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **AdaptingRegressor._parameter_constraints,
+        **_MeanRegularized._parameter_constraints,
         "lambda1": [*NONNEGATIVE, StrOptions({"reml"})],
     }
 
@@ -147,6 +159,10 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
             raise ValueError(
                 'lambda1="reml" is derived for task_weight="size", where every row counts the '
                 f"same, got {self.task_weight!r}."
+            )
+        if self.feature_weight is not None or self.positive:
+            raise ValueError(
+                'lambda1="reml" is derived without feature_weight and positive: leave them out.'
             )
         if self.lambda2 != 0.0 or self.intercept_shrinkage not in (0.0, "reml"):
             raise ValueError(
@@ -227,7 +243,9 @@ class _TaskRelationship(ScaledColumns, CommonPart):
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         ridge = Ridge(lambda2)
-        return self._around(SquaredTraceNorm(lambda1)) + ridge if lambda1 > 0.0 else ridge
+        if lambda1 == 0.0:
+            return ridge
+        return self._around(per_task(SquaredTraceNorm(lambda1), problem.n_classes)) + ridge
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         # (tr (VV' + ww')^(1/2))^2 / 2, to second order in w.
@@ -241,7 +259,7 @@ class _TaskRelationship(ScaledColumns, CommonPart):
         super()._describe(W, problem)
         if self.common:
             W = self.coef_specific_.T
-        W = self._as_penalised(W, problem)
+        W = whole_tasks(self._as_penalised(W, problem), problem.n_classes)
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
         total = s.sum()

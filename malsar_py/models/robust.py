@@ -40,7 +40,7 @@ class _Dirty(TwoPart):
         return Split(RowLinf(lambda1), L1(lambda2))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
-        return 1.0 / problem.n_tasks, 1.0
+        return 1.0 / problem.n_columns, 1.0
 
 
 @document(
@@ -153,7 +153,7 @@ class _RobustFeature(TwoPart):
     _outliers: ClassVar[bool] = True
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Split:
-        return Split(RowL2(lambda1), ColumnL2(lambda2))
+        return Split(RowL2(lambda1), ColumnL2(lambda2, problem.n_classes))
 
     def _both_from_to(self, problem: Problem) -> tuple[float, float]:
         return float(1.0 / np.sqrt(problem.n_tasks)), float(np.sqrt(problem.n_features))

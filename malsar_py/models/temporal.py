@@ -84,7 +84,8 @@ class _TemporalGroup(OrderedTasks):
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         rank = np.argsort(self._order(problem))
         chain = to_laplacian("chain", problem.tasks)[np.ix_(rank, rank)]
-        return RowL2(lambda1) + Coupling(lambda3, chain) + Ridge(lambda2)
+        coupling = Coupling(lambda3, chain, problem.n_classes)
+        return RowL2(lambda1) + coupling + Ridge(lambda2)
 
 
 _TEMPORAL_PARAMETERS = f"""\
@@ -182,6 +183,7 @@ class TemporalGroupClassifier(_TemporalGroup, MultiTaskClassifier):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _FusedSparseGroup(OrderedTasks):
+    _multi_class: ClassVar[bool] = False
     lambda3: float = 0.0
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

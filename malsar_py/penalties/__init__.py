@@ -31,6 +31,8 @@ from ._fused import fused_rows as fused_rows
 from ._groups import FeatureGroups
 from ._groups import feature_groups as feature_groups
 from ._named import Clustered, FusedSparseGroup, Graph, MeanRegularized
+from ._per_task import per_task as per_task
+from ._per_task import whole_tasks as whole_tasks
 from ._positive import NonnegativeNorm as NonnegativeNorm
 from ._positive import Orthant as Orthant
 from ._positive import nonnegative as nonnegative

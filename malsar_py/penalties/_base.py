@@ -395,14 +395,24 @@ def Ridge(lambda2: float = 1.0) -> TaskQuadratic:
     return TaskQuadratic(ridge=lambda2)
 
 
-def Coupling(lambda1: float, matrix: FloatArray) -> TaskQuadratic:
-    """``lambda1 / 2 tr(W matrix W')``; tasks that are not coupled have no matrix to carry along."""
+def Coupling(lambda1: float, matrix: FloatArray, n_classes: int = 1) -> TaskQuadratic:
+    """``lambda1 / 2 tr(W matrix W')``; tasks that are not coupled have no matrix to carry along.
+
+    Tasks with a column of W for each class are coupled class by class.
+    """
     coupling = lambda1 * matrix
+    if n_classes > 1:
+        coupling = np.asarray(np.kron(coupling, np.eye(n_classes)), dtype=np.float64)
     return TaskQuadratic(coupling if coupling.any() else None)
 
 
-def MeanCoupling(lambda1: float, n_tasks: int) -> TaskQuadratic:
-    """``lambda1 / 2 sum_t ||w_t - mean(W)||^2``; one task is its own mean."""
+def MeanCoupling(lambda1: float, n_tasks: int, n_classes: int = 1) -> TaskQuadratic:
+    """``lambda1 / 2 sum_t ||w_t - mean(W)||^2``; one task is its own mean.
+
+    Of tasks with a column of W for each class the mean is that of the class.
+    """
+    if n_classes > 1:
+        return Coupling(lambda1, np.eye(n_tasks) - 1.0 / n_tasks, n_classes)
     return TaskQuadratic(mean=lambda1 if n_tasks > 1 else 0.0)
 
 

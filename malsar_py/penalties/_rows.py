@@ -11,6 +11,7 @@ import numpy as np
 from .. import prox
 from .._typing import FloatArray, IntArray
 from ._base import FreePart, Norm
+from ._per_task import by_class, whole_tasks
 
 
 class L1(Norm):
@@ -191,6 +192,7 @@ class RowLinf(Norm):
         return float(np.abs(G).sum(axis=1).max(initial=0.0))
 
 
+@dataclass(frozen=True)
 class ColumnL2(Norm):
     """``lambda1 sum_t ||w_t||_2``: a task has coefficients, or none [1]_.
 
@@ -201,6 +203,8 @@ class ColumnL2(Norm):
     ----------
     lambda1 : float, default=1.0
         Strength, in [0, inf).
+    n_classes : int, default=1
+        Columns of W that each task has, one for each of more than two classes: together a group.
 
     References
     ----------
@@ -214,11 +218,16 @@ class ColumnL2(Norm):
     6.0
     """
 
+    n_classes: int = 1
+
     def value(self, W: FloatArray) -> float:
+        W = whole_tasks(W, self.n_classes)
         return self.lambda1 * float(np.sqrt(np.einsum("jt,jt->t", W, W)).sum())
 
     def prox(self, V: FloatArray, step: float) -> FloatArray:
-        return prox.prox_column_l2(V, step * self.lambda1)
+        V = whole_tasks(V, self.n_classes)
+        return by_class(prox.prox_column_l2(V, step * self.lambda1), self.n_classes)
 
     def dual_norm(self, G: FloatArray) -> float:
+        G = whole_tasks(G, self.n_classes)
         return float(np.sqrt(np.einsum("jt,jt->t", G, G).max(initial=0.0)))

@@ -11,13 +11,13 @@ from .._typing import FloatArray, IntArray
 from ._draw import (
     Display,
     boundaries,
+    column_coefficients,
     draw_map,
     feature_unit,
     final_model,
     order_tasks,
     show_names,
     span,
-    task_coefficients,
     with_grey,
 )
 
@@ -102,7 +102,8 @@ class CoefficientMapDisplay(Display):
         Parameters
         ----------
         estimator : estimator of this package
-            Fitted; or a search or a pipeline with one as its last step.
+            Fitted; or a search or a pipeline with one as its last step. With more than two classes
+            each task has a column for each of them.
         order : {"auto", "given", "cluster", "similarity"} or array-like, default="auto"
             Order of the tasks from left to right: as in `tasks_`; by the clusters of a clustered
             model, with lines between them; by similarity (leaves of a tree of the correlation
@@ -125,13 +126,17 @@ class CoefficientMapDisplay(Display):
         """
         model = final_model(estimator)
         if unit is None:
-            response = "log odds" if is_classifier(model) else "y"
+            loss = getattr(model, "_fitted_loss", None)
+            response = "y" if loss is None else loss.of_y
+            response = "log odds" if is_classifier(model) else response
             unit = f"coefficient ({response} per {feature_unit(estimator)})"
+        coef, names, each = column_coefficients(model)
+        clusters = getattr(model, "task_labels_", None)
         display = cls(
-            task_coefficients(model),
-            tasks=model.tasks_,
+            coef,
+            tasks=model.tasks_ if each == 1 else names,
             feature_names=model.coef_feature_names_,
-            clusters=getattr(model, "task_labels_", None),
+            clusters=clusters if clusters is None else np.repeat(clusters, each),
             unit=unit,
         )
         return display.plot(order=order, max_features=max_features, ax=ax, **image_options)

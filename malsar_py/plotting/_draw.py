@@ -110,8 +110,26 @@ def feature_unit(estimator: Any) -> str:
 
 
 def task_coefficients(model: Any) -> FloatArray:
-    """`coef_` as (n_tasks, n_features), also after a fit without labels."""
+    """`coef_` with a row for each task, also after a fit without labels.
+
+    With more than two classes a row holds the coefficients of all of them.
+    """
     return np.asarray(model.coef_, dtype=np.float64).reshape(len(model.tasks_), -1)
+
+
+def column_coefficients(model: Any) -> tuple[FloatArray, list[Any], int]:
+    """`coef_` as (n_columns, n_features), names of the columns, and how many a task has.
+
+    One for each task, or for each class of each task if there are more than two.
+    """
+    coef = np.asarray(model.coef_, dtype=np.float64)
+    coef = coef.reshape(-1, coef.shape[-1])
+    tasks = list(model.tasks_)
+    each = len(coef) // len(tasks)
+    if each == 1:
+        return coef, tasks, 1
+    names = [f"{task}: {name}" for task in tasks for name in model.classes_]
+    return coef, names if len(tasks) > 1 else list(map(str, model.classes_)), each
 
 
 def span(n: int, each: float, least: float, most: float) -> float:

@@ -177,6 +177,7 @@ class PathDisplay(Display):
         if not positive.any():
             raise ValueError("A path needs a positive lambda1 to be drawn.")
         x, coef = np.asarray(self.lambda1)[positive], np.asarray(self.coef)[positive]
+        coef = coef.reshape(len(coef), -1, coef.shape[-1])  # tasks, or their classes
         df = None if self.df is None else np.asarray(self.df)[positive]
         if kind == "auto":
             of_rows = df is None or np.array_equal(df, coef.any(axis=1).sum(axis=1))

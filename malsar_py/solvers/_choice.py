@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from .._typing import FloatArray
 from ..objective import Objective, QuadraticObjective
@@ -12,6 +13,7 @@ from .accelerated import solve_accelerated
 from .active_set import active_set_fits, separates_over_rows, solve_active_set
 from .closed_form import closed_form_fits, solve_closed_form
 from .free_rows import free_rows_fit, solve_around_free_rows
+from .multipliers import solve_multipliers
 from .newton import newton_fits, solve_newton
 from .splitting import solve_splitting, splitting_fits
 from .tied import solve_tied, tied_fits
@@ -32,11 +34,6 @@ def solve(
     direct = isinstance(objective, QuadraticObjective) and objective.penalty.structure is None
     tied = tied_fits(objective)
     sparse = tied or active_set_fits(objective)
-    if not objective.loss.smooth:
-        raise ValueError(
-            f"{name} with {objective.loss!r}: no solver takes this loss, which is not smooth, with "
-            "this penalty."
-        )
     if solver == "closed-form" and not direct:
         raise ValueError(
             "solver='closed-form' is for the squared loss with quadratic penalties only, which "
@@ -52,6 +49,9 @@ def solve(
             "solver='active-set' is for penalties that separate over the features (L1, L2,1), "
             f"which that of {name} with these parameters does not: use 'auto' or 'apg'."
         )
+    if not objective.loss.smooth:
+        again = partial(solve, solver=solver, name=name, verbose=0, workspace=None)
+        return solve_multipliers(objective, W0, again, tol=tol, max_iter=max_iter, verbose=verbose)
     if direct and solver in ("auto", "closed-form"):
         assert isinstance(objective, QuadraticObjective)
         if solver == "closed-form" or closed_form_fits(objective):
@@ -60,7 +60,8 @@ def solve(
                 return result
             W0 = result.W
     minimise: Callable[..., Result] = solve_accelerated
-    if sparse and solver != "apg":
+    # (For coupled predictions working sets gain nothing on gradients, which they are solved by.)
+    if solver == "active-set" or (sparse and solver == "auto" and objective.loss.n_columns == 1):
         minimise = solve_tied if tied else solve_by_rows
     elif solver == "auto":
         minimise = iterative_solver(objective)
@@ -100,6 +101,8 @@ def solve_by_rows(
 
 def iterative_solver(objective: Objective) -> Callable[..., Result]:
     """The fastest solver for an objective without working sets or closed form."""
+    if objective.loss.n_columns > 1:
+        return solve_accelerated  # models of coupled predictions are bounds, which converge slowly
     if splitting_fits(objective):
         return solve_splitting
     return solve_newton if newton_fits(objective) else solve_accelerated

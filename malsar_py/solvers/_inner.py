@@ -7,6 +7,7 @@ import numpy as np
 from .._typing import FloatArray, IntArray
 from ..objective import Objective, QuadraticObjective
 from ._inner_base import Inner
+from ._inner_coupled import Coupled
 from ._inner_quadratic import (
     WHOLE_GRAM,
     BlockGram,
@@ -43,6 +44,8 @@ def inner_solver(
         last.rebind(objective)
     if last is not None and last.single <= single and np.array_equal(last.working, working):
         return last
+    if objective.loss.n_columns > 1:
+        return Coupled(objective, working)
     if not isinstance(objective, QuadraticObjective):
         return Newton(objective, working, last)
     if design.one_x and not design.same_weights:

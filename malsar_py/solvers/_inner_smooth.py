@@ -214,7 +214,7 @@ class Newton(FeatureInner):
         objective, rows = self.objective, self.rows
         dz, counts = rows.predict(dW), np.diff(rows.offsets)
         shift = self._intercept_step(point.D, dz)
-        separate = by_entries(objective)
+        separate = by_entries(objective) and objective.loss.n_columns == 1
         allowed = _ROUNDING * objective.scale / (rows.n_tasks if separate else 1)
         here = self._values(point.W, point.z, point.b, separate)
         slopes = np.einsum("tj,jt->t", point.G, dW)

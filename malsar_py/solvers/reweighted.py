@@ -61,6 +61,11 @@ def solve_reweighted(
     ``objective`` has the penalty of the first stage, which is passed over if ``W0`` is not zero.
     ``solve(objective, start, tol)`` solves a stage.
     """
+    if not objective.loss.smooth:
+        raise ValueError(
+            f"{objective.loss!r} is not smooth, which fits in stages do not take: choose a convex "
+            "penalty (Lasso, JointFeature and so on), or a Huber loss of small delta."
+        )
     W, n_stages, n_iter, solved = W0, 0, 0, True
     target = tol * objective.scale
     history, lowest = History(), np.inf

@@ -1,0 +1,219 @@
+"""Losses whose slopes are residuals, clipped: Huber's, and quantile losses made smooth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import numpy as np
+
+from .. import _kernels
+from .._typing import AnyArray, FloatArray, IntArray
+from ._base import Evaluation, Loss
+from ._scores import UnitScore, d2_pinball, quantiles
+from ._squared import Location
+
+# What rounding takes from a residual that is at the threshold.
+_ROUNDING = 1e-12
+# Of quadratic models: curvature of a sample beyond the threshold.
+_LEAST_CURVATURE = 1e-3
+
+
+class _Clipped(Location):
+    """``a r - width a^2 / 2`` with r = y - z and a = ``r / width`` clipped to `_ends`."""
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        raise NotImplementedError
+
+    @property
+    def _width(self) -> float:
+        return 1.0
+
+    def value(self, y: FloatArray, z: FloatArray) -> FloatArray:
+        a = -self.derivative(y, z)
+        return a * (y - z - 0.5 * self._width * a)
+
+    def derivative(self, y: FloatArray, z: FloatArray) -> FloatArray:
+        return -np.clip((y - z) / self._width, *self._ends)
+
+    def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        return np.where(_inside(theta, c, self._ends), c / self._width, 0.0)
+
+    def model_curvature(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        return np.maximum(self.second_derivative(y, theta, c), _LEAST_CURVATURE / self._width * c)
+
+    def evaluate(
+        self,
+        y: FloatArray,
+        z: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        fit_intercept: bool,
+        start: FloatArray | None = None,
+    ) -> Evaluation:
+        theta, b = np.empty_like(y), np.zeros(offsets.shape[0] - 1)
+        if start is not None:
+            b[:] = start
+        value = _kernels.losses.clipped(
+            y, z, c, offsets, fit_intercept, *self._ends, self._width, b, theta
+        )
+        return Evaluation(value, theta, b)
+
+    def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
+        if not _within(alpha * theta, c, self._ends):
+            return -np.inf
+        squares = np.divide(theta * theta, c, out=np.zeros_like(theta), where=c > 0.0)
+        curve = 0.5 * self._width * float(squares.sum())
+        return alpha * float(y @ theta) - alpha * alpha * curve
+
+
+@dataclass(frozen=True)
+class Huber(_Clipped):
+    """Huber's loss: ``r^2 / 2`` for ``|r| <= delta``, else ``delta |r| - delta^2 / 2``, r = y - z.
+
+    Parameters
+    ----------
+    delta : float, default=1.35
+        Residuals beyond it count by their absolute value; in units of y, in (0, inf). For residuals
+        of standard deviation s, ``1.35 s`` is 95 % as efficient as least squares if they are
+        normal.
+
+    References
+    ----------
+    .. [1] P. J. Huber, "Robust estimation of a location parameter", Annals of Mathematical
+       Statistics 35, 1964.
+    """
+
+    delta: float = 1.35
+
+    curvature: ClassVar[float | None] = 1.0
+    degree: ClassVar[int] = 2
+
+    def __post_init__(self) -> None:
+        if not (self.delta > 0.0 and np.isfinite(self.delta)):
+            raise ValueError(f"delta == {self.delta!r}, must be in (0, inf): it is in units of y.")
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return -self.delta, self.delta
+
+    def in_units(self, exponent: int) -> Self:
+        return replace(self, delta=float(np.ldexp(self.delta, -exponent)))
+
+
+@dataclass(frozen=True)
+class Quantile(Location):
+    """The pinball loss ``max(q r, (q - 1) r)``, r = y - z: predictions are conditional quantiles.
+
+    It is not smooth: fits are rounds of fits with losses that are smooth around the last one.
+
+    Parameters
+    ----------
+    q : float, default=0.5
+        The quantile, in (0, 1); 0.5 is the median.
+
+    References
+    ----------
+    .. [1] R. Koenker, G. Bassett, "Regression quantiles", Econometrica 46, 1978.
+    """
+
+    q: float = 0.5
+
+    degree: ClassVar[int] = 1
+    smooth: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.q < 1.0:
+            raise ValueError(f"q == {self.q!r}, must be in (0, 1).")
+
+    def value(self, y: FloatArray, z: FloatArray) -> FloatArray:
+        return np.maximum(self.q * (y - z), (self.q - 1.0) * (y - z))
+
+    def derivative(self, y: FloatArray, z: FloatArray) -> FloatArray:
+        return np.where(y > z, -self.q, np.where(y < z, 1.0 - self.q, 0.0))
+
+    def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        # There is none: of a loss that is smooth around theta, but for its scale.
+        return np.where(_inside(theta, c, (self.q - 1.0, self.q)), c, 0.0)
+
+    def weights(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        # Of a loss that is smooth within the mean loss.
+        total, value = float(c.sum()), float(y @ theta)
+        return c * (total / value) if value > 0.0 else c
+
+    def evaluate(
+        self,
+        y: FloatArray,
+        z: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        fit_intercept: bool,
+        start: FloatArray | None = None,
+    ) -> Evaluation:
+        starts, counts = offsets[:-1], np.diff(offsets)
+        b = np.zeros(starts.shape)
+        if fit_intercept:
+            b = quantiles(self.q, y - z, c, starts)
+        at = z + np.repeat(b, counts)
+        theta = -c * self.derivative(y, at)
+        if fit_intercept:
+            # At residuals of 0 any slope in between will do: the one that makes theta sum to 0.
+            free = np.where(y == at, c, 0.0)
+            total = np.add.reduceat(free, starts)
+            rest = np.add.reduceat(theta, starts)
+            share = np.divide(-rest, total, out=np.zeros_like(rest), where=total > 0.0)
+            theta += free * np.repeat(np.clip(share, self.q - 1.0, self.q), counts)
+        return Evaluation(float(c @ self.value(y, at)), theta, b)
+
+    def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
+        if not _within(alpha * theta, c, (self.q - 1.0, self.q)):
+            return -np.inf
+        return alpha * float(y @ theta)
+
+    def moved(self, y: FloatArray, c: FloatArray, offsets: IntArray, by: FloatArray) -> float:
+        return max(self.q, 1.0 - self.q) * float(np.add.reduceat(c, offsets[:-1]) @ by)
+
+    def smoothed(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, width: float
+    ) -> tuple[Loss, FloatArray]:
+        a = np.divide(theta, c, out=np.zeros_like(c), where=c > 0.0)
+        return _SmoothQuantile(self.q, width), y + width * a
+
+    @property
+    def unit_score(self) -> UnitScore:
+        return d2_pinball(self.q)
+
+
+@dataclass(frozen=True)
+class _SmoothQuantile(_Clipped):
+    """The largest of ``a r - width a^2 / 2`` for a in [q - 1, q]."""
+
+    q: float
+    width: float
+
+    @property
+    def curvature(self) -> float | None:  # type: ignore[override]
+        """One over the width of where it curves."""
+        return 1.0 / self.width
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return self.q - 1.0, self.q
+
+    @property
+    def _width(self) -> float:
+        return self.width
+
+
+def _inside(theta: FloatArray, c: FloatArray, ends: tuple[float, float]) -> AnyArray:
+    """Whether slopes are strictly between their ends."""
+    low, high = ends
+    return (theta > c * low * (1.0 - _ROUNDING)) & (theta < c * high * (1.0 - _ROUNDING))
+
+
+def _within(theta: FloatArray, c: FloatArray, ends: tuple[float, float]) -> bool:
+    """Whether slopes are between their ends, but for rounding."""
+    low, high = ends
+    rounding = 1.0 + _ROUNDING
+    return bool(((theta >= c * low * rounding) & (theta <= c * high * rounding)).all())
