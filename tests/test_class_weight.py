@@ -123,3 +123,20 @@ def test_what_it_refuses():
     ):
         with pytest.raises(ValueError, match=message):
             LassoClassifier(class_weight=class_weight).fit(X, y, tasks=tasks)
+
+
+def test_three_classes():
+    X, y, tasks = ragged()
+    noise = np.random.default_rng(0).logistic(size=len(y))
+    y = np.array(["a", "b", "c"])[np.digitize(y + noise, [0.0, 2.0])]
+    factor = np.empty(len(y))
+    for t in np.unique(tasks):
+        for k in "abc":
+            cell = (tasks == t) & (y == k)
+            factor[cell] = (tasks == t).sum() / (3.0 * cell.sum())
+    model = LassoClassifier(lambda1=0.02, tol=1e-9)
+    balanced = clone(model).set_params(class_weight="balanced").fit(X, y, tasks=tasks)
+    same = clone(model).fit(X, y, tasks=tasks, sample_weight=factor)
+    assert_allclose(balanced.coef_, same.coef_, rtol=0, atol=1e-6)
+    heavy = clone(model).set_params(class_weight={"b": 100.0}).fit(X, y, tasks=tasks)
+    assert (heavy.predict(X, tasks=tasks) == "b").mean() > 0.9

@@ -344,7 +344,7 @@ def _begin(model: MultiTaskEstimator, source: Any, columns: Columns) -> _Fit:
             )
         rows = replace(rows, classes=classes)
     loss = model._loss(rows)
-    if loss.link not in (LOG, LOGIT):
+    if loss.link not in (LOG, LOGIT):  # whose best intercepts at W = 0 follow from mean targets
         raise TypeError(
             f"{type(model).__name__} with {loss!r} cannot be fitted by batches, only with the "
             "logistic, Poisson, gamma and squared losses."
