@@ -102,7 +102,10 @@ def solve_by_rows(
 def iterative_solver(objective: Objective) -> Callable[..., Result]:
     """The fastest solver for an objective without working sets or closed form."""
     if objective.loss.n_columns > 1:
-        return solve_accelerated  # models of coupled predictions are bounds, which converge slowly
+        # Models of coupled predictions are bounds, which converge slowly; but where a part of W is
+        # free, they see early that classes are separated.
+        free = objective.penalty.free_part(objective.shape[1]) is not None
+        return solve_newton if free and newton_fits(objective) else solve_accelerated
     if splitting_fits(objective):
         return solve_splitting
     return solve_newton if newton_fits(objective) else solve_accelerated
