@@ -195,6 +195,9 @@ def test_models_that_need_all_rows():
         MeanRegularizedClassifier(lambda2=0.0).fit_batches(source)
     with pytest.raises(ValueError, match=r"intercept_shrinkage=1\.0 is not for fits by batches"):
         JointFeatureClassifier(intercept_shrinkage=1.0).fit_batches(source)
+    for own in ({"class_weight": "balanced"}, {"feature_weight": "varying"}):
+        with pytest.raises(ValueError, match=f"{next(iter(own))} is not for fits by batches"):
+            JointFeatureClassifier(**own).fit_batches(source)
     with pytest.raises(TypeError, match="which is empty after one pass"):
         JointFeatureClassifier().fit_batches(iter(source))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 
 from malsar_py import JointFeatureClassifier, LassoClassifier, MultiStageClassifier
 from malsar_py.model_selection import MultiTaskSearchCV
 
 from .problems import CLASSIFIERS, ids, ragged
+from .test_common import public_estimators
 
 every_classifier = pytest.mark.parametrize("model", CLASSIFIERS, ids=ids(CLASSIFIERS))
 
@@ -35,6 +36,15 @@ def test_balanced_is_by_hand(model):
     assert_allclose(balanced.coef_, same.coef_, rtol=0, atol=1e-6)
     plain = clone(model).fit(X, y, tasks=tasks)
     assert np.abs(balanced.intercept_ - plain.intercept_).max() > 1e-3
+
+
+def test_every_classifier_has_it():
+    classes = [c for c in public_estimators() if is_classifier(c())]
+    assert len(classes) >= 19
+    for cls in classes:
+        assert cls(class_weight="balanced").get_params()["class_weight"] == "balanced"
+        assert "class_weight" in cls._parameter_constraints
+        assert "class_weight : " in cls.__doc__
 
 
 @pytest.mark.parametrize("model", [LassoClassifier(lambda1=0.02), MultiStageClassifier()])
@@ -113,3 +123,20 @@ def test_what_it_refuses():
     ):
         with pytest.raises(ValueError, match=message):
             LassoClassifier(class_weight=class_weight).fit(X, y, tasks=tasks)
+
+
+def test_three_classes():
+    X, y, tasks = ragged()
+    noise = np.random.default_rng(0).logistic(size=len(y))
+    y = np.array(["a", "b", "c"])[np.digitize(y + noise, [0.0, 2.0])]
+    factor = np.empty(len(y))
+    for t in np.unique(tasks):
+        for k in "abc":
+            cell = (tasks == t) & (y == k)
+            factor[cell] = (tasks == t).sum() / (3.0 * cell.sum())
+    model = LassoClassifier(lambda1=0.02, tol=1e-9)
+    balanced = clone(model).set_params(class_weight="balanced").fit(X, y, tasks=tasks)
+    same = clone(model).fit(X, y, tasks=tasks, sample_weight=factor)
+    assert_allclose(balanced.coef_, same.coef_, rtol=0, atol=1e-6)
+    heavy = clone(model).set_params(class_weight={"b": 100.0}).fit(X, y, tasks=tasks)
+    assert (heavy.predict(X, tasks=tasks) == "b").mean() > 0.9

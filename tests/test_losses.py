@@ -349,6 +349,19 @@ def test_a_search_over_losses():
         assert one.best_score_ == pytest.approx(score, rel=1e-12)
 
 
+def test_pictures_name_what_coefficients_add_to():
+    pytest.importorskip("matplotlib")
+    from malsar_py.plotting import CoefficientMapDisplay
+
+    X, y, tasks = make_mixed()
+    words = {"poisson": "log y", "huber": "y", "logistic": "log odds"}
+    kinds = {loss: loss for loss in words}
+    for loss, said in [*words.items(), (kinds, "linear prediction")]:
+        own = np.isin(tasks, [loss] if isinstance(loss, str) else list(words))
+        model = LassoRegressor(loss=loss).fit(X[own], y[own], tasks=tasks[own])
+        assert f"({said} per" in CoefficientMapDisplay.from_estimator(model).unit
+
+
 def test_losses_are_values():
     assert losses.Huber(2.0) == losses.Huber(2.0) != losses.Huber(1.0)
     assert len({losses.Poisson(), losses.Poisson(), losses.Gamma(), losses.Squared()}) == 3

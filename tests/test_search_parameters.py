@@ -32,6 +32,9 @@ def bump(x, z, width=1.0):
 
 # Two values of each parameter, and what else it needs.
 VALUES = {
+    "common": [False, True],
+    "common_weight": [0.5, 1.5],
+    "intercept_shrinkage": [0.0, 0.5],
     "lambda2": [0.4, 0.05],
     "lambda3": [0.0, 0.2],
     "fit_intercept": [True, False],
@@ -62,6 +65,7 @@ VALUES = {
     "kernel_params": [{"width": 1.0}, {"width": 9.0}],
 }
 BESIDE = {
+    "common_weight": {"common": True},
     "task_order": {"lambda1": 0.01, "lambda2": 0.03, "lambda3": 0.03},
     "formulation": {"lambda2": 0.0},
     "beta": {"lambda2": 0.0, "formulation": 2},
@@ -143,6 +147,8 @@ def test_every_parameter_is_tried():
 def test_a_parameter_is_searched_as_by_grid_search(model, name):
     model, X, y = rows(model)
     own = {"lambda1": 0.1, "tol": 1e-7} | BESIDE.get(name, {})
+    if name.startswith("common") and "common_weight" in model.get_params():
+        own |= {"lambda2": 0.0}  # the common model has a norm of its own
     model.set_params(**{key: value for key, value in own.items() if key in model.get_params()})
     scoring = "neg_log_loss" if is_classifier(model) else None
     grid = {name: VALUES[name]}

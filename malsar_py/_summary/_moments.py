@@ -137,7 +137,7 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
     each of the rows has, S / m; m is the number of rows, p + 1 at most. From R'R = scatter the rows
     [0, R] below [sqrt(S), 0] are reflected so that the first column is the same in all.
     """
-    scatter = moments.full_scatter(k)
+    scatter = moments.scatter[k]  # its upper triangle
     p = len(scatter)
     m = int(min(moments.n[k], p + 1))
     total = moments.weight[k]
@@ -146,9 +146,7 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
         # On columns of unit length: none is lost beside a larger one.
         unit = np.sqrt(np.maximum(np.diagonal(scatter), 0.0))
         divisor = np.where(unit > 0.0, unit, 1.0)
-        values, vectors = np.linalg.eigh(scatter / divisor / divisor[:, None])
-        roots = np.sqrt(np.maximum(values[1 - m :], 0.0))
-        R = roots[:, None] * vectors[:, 1 - m :].T * unit
+        R = _root(scatter / divisor / divisor[:, None], m - 1) * unit
         # Householder: e_1 to (1, ..., 1) / sqrt(m).
         v = np.full(m, -1.0 / np.sqrt(m))
         v[0] += 1.0
@@ -156,4 +154,17 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
         deviations[1:] = R
         deviations -= 2.0 * np.outer(v, v @ deviations)
         deviations *= np.sqrt(m / total)
-    return deviations, moments.mean[k], total / m
+    return deviations, moments.shift[k] + moments.offset[k], total / m
+
+
+def _root(C: FloatArray, rank: int) -> FloatArray:
+    """R (rank, p) with R'R = C, semidefinite and of no higher rank, from its upper triangle."""
+    if rank == len(C):
+        try:
+            # Columns of zeros are taken for independent ones: nothing is multiplied by them.
+            return np.asarray(np.linalg.cholesky((C + np.diag(np.diagonal(C) == 0.0)).T).T)
+        except np.linalg.LinAlgError:
+            pass
+    values, vectors = np.linalg.eigh(C, UPLO="U")
+    roots = np.sqrt(np.maximum(values[len(C) - rank :], 0.0))
+    return np.asarray(roots[:, None] * vectors[:, len(C) - rank :].T)

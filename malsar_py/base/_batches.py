@@ -28,7 +28,7 @@ from .._tasks import TaskRows, class_targets
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
 from .._weights import task_weights
-from ..losses import LOG, LOGIT, Gamma, Logistic, Loss, Poisson, Squared
+from ..losses import LOG, LOGIT, Loss, Squared
 from ..objective import Certificate, DualPoint, Objective, make_objective
 from ..parts import by_parts
 from ..solvers import Result
@@ -344,11 +344,16 @@ def _begin(model: MultiTaskEstimator, source: Any, columns: Columns) -> _Fit:
             )
         rows = replace(rows, classes=classes)
     loss = model._loss(rows)
-    if not isinstance(loss, Logistic | Poisson | Gamma):
+    if loss.link not in (LOG, LOGIT):  # whose best intercepts at W = 0 follow from mean targets
         raise TypeError(
             f"{type(model).__name__} with {loss!r} cannot be fitted by batches, only with the "
             "logistic, Poisson, gamma and squared losses."
         )
+    for name in ("feature_weight", "class_weight"):
+        if getattr(model, name, None) is not None:
+            raise ValueError(
+                f"{name} is not for fits by batches with this loss: leave it at None, or fit rows."
+            )
     if model.intercept_shrinkage != 0.0:
         raise ValueError(
             f"intercept_shrinkage={model.intercept_shrinkage!r} is not for fits by batches with "

@@ -33,13 +33,15 @@ def _identity(z: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class Link:
-    """How linear predictions become those of targets: ``inverse(z)``."""
+    """How linear predictions become those of targets: ``inverse(z)``; ``of_y`` is what z is."""
 
     name: str
     inverse: Callable[[FloatArray], FloatArray]
+    of_y: str
 
 
-IDENTITY, LOG, LOGIT = Link("identity", _identity), Link("log", np.exp), Link("logit", expit)
+IDENTITY = Link("identity", _identity, "y")
+LOG, LOGIT = Link("log", np.exp, "log y"), Link("logit", expit, "log odds")
 
 
 class Evaluation(NamedTuple):
@@ -245,6 +247,11 @@ class Loss(ABC):
         """
         with np.errstate(over="ignore"):
             return self.link.inverse(z)
+
+    @property
+    def of_y(self) -> str:
+        """What a linear prediction is, in words."""
+        return self.link.of_y
 
     @property
     def unit_score(self) -> UnitScore:

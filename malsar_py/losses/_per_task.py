@@ -53,6 +53,12 @@ class PerTask(Loss):
         """Whether all are."""
         return all(loss.attained for loss in self.losses)
 
+    @property
+    def of_y(self) -> str:
+        """What linear predictions are, where that is the same."""
+        found = {loss.of_y for loss in self.losses}
+        return found.pop() if len(found) == 1 else "linear prediction"
+
     def value(self, y: FloatArray, z: FloatArray) -> FloatArray:
         return self._each(lambda run, own: run.loss.value(y[own], z[own]))
 

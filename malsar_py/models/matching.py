@@ -190,6 +190,7 @@ def _ratio(
     own_attributes=_OWN_ATTRIBUTES,
     without=("task_weight",),
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class DistributionMatchingRegressor(_DistributionMatching, MultiTaskRegressor):
     """Distribution matching: rows of other tasks count as far as they could be the task's own.
 
@@ -246,6 +247,7 @@ class DistributionMatchingRegressor(_DistributionMatching, MultiTaskRegressor):
     own_attributes=_OWN_ATTRIBUTES,
     without=("task_weight",),
 )
+@dataclass(kw_only=True, eq=False, repr=False)
 class DistributionMatchingClassifier(_DistributionMatching, MultiTaskClassifier):
     """Distribution matching, logistic: rows of others count as far as they could be the task's own.
 

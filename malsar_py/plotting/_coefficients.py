@@ -126,7 +126,9 @@ class CoefficientMapDisplay(Display):
         """
         model = final_model(estimator)
         if unit is None:
-            response = "log odds" if is_classifier(model) else "y"
+            loss = getattr(model, "_fitted_loss", None)
+            response = "y" if loss is None else loss.of_y
+            response = "log odds" if is_classifier(model) else response
             unit = f"coefficient ({response} per {feature_unit(estimator)})"
         coef, names, each = column_coefficients(model)
         clusters = getattr(model, "task_labels_", None)

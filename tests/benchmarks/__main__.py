@@ -10,7 +10,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from . import memory, models, paths, pooling, recovery, report, scaling, threads
+from . import memory, models, paths, pooling, recovery, report, scale, scaling, threads
 from .environments import cache_folder
 from .peer import OURS, load_peers
 from .problems import PROBLEMS, Problem
@@ -30,6 +30,7 @@ _TABLES = {
         "errors of prediction on grouped rows; heeds --seeds, --only (data sets) and --quick",
         pooling.pooling_table,
     ),
+    "scale": ("Any size", "summaries, searches on them, fits by batches", scale.scale_table),
     "threads": ("Processes", "1 against 2 joblib jobs", threads.threads_table),
 }
 
@@ -43,6 +44,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="some problems, one seed, few repetitions")
+    add("--full", action="store_true", help="--scale at 1e7 and 1e8 rows: some minutes")
     add("--only", nargs="+", metavar="PATTERN", help="problems, e.g. 'small*' 'School /10'")
     add("--peers", nargs="*", metavar="PATTERN", help="peers beside ours, e.g. celer 'skglm*'")
     add("--seeds", type=int, nargs="+", metavar="SEED", help="default: 0 1 2 (--quick: 0)")
@@ -132,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measured = compare(args, session, problems, effort)
             sections["speed"] = report.speed_tables(problems, measured, session, effort)
         for name in args.tables:
-            more = (args.seeds, args.only, args.quick) if name == "pooling" else ()
+            more = {"pooling": (args.seeds, args.only, args.quick), "scale": (args.full,)}.get(
+                name, ()
+            )
             sections[name] = _TABLES[name][2](session, *more)
     for name, text in sections.items():
         title = "Speed" if name == "speed" else _TABLES[name][0]

@@ -6,6 +6,7 @@ Everything is chosen on the training rows; a share of each task's rows is for tr
 from __future__ import annotations
 
 import csv
+import itertools
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -311,21 +312,31 @@ def measure(
 ) -> dict[tuple[str, float], dict[str, list[Score]]]:
     """Scores of every method on every split; a method that fails scores NaN, and is told of."""
     found: dict[tuple[str, float], dict[str, list[Score]]] = {}
-    for name in names:
-        try:
-            data = DATA[name]()
-        except OSError as error:
-            note(f"{name}: skipped, {error}")
-            continue
-        for share in shares:
-            cell: dict[str, list[Score]] = {method: [] for method in methods}
-            for seed in seeds:
-                train, test = split(data, share, seed)
-                for method in methods:
-                    cell[method].append(_score(method, train, test, f"{name} {share:g} {seed}"))
-            found[name, share] = cell
-            note(f"{name} {share:g}: {_best(cell)}")
+    try:
+        for name, share in itertools.product(names, shares):
+            cell = _cell(name, share, methods, seeds)
+            if cell is not None:
+                found[name, share] = cell
+                note(f"{name} {share:g}: {_best(cell)}")
+    except KeyboardInterrupt:
+        note("interrupted: what follows is what had been measured")
     return found
+
+
+def _cell(
+    name: str, share: float, methods: Sequence[str], seeds: Sequence[int]
+) -> dict[str, list[Score]] | None:
+    try:
+        data = DATA[name]()
+    except OSError as error:
+        note(f"{name}: skipped, {error}")
+        return None
+    cell: dict[str, list[Score]] = {method: [] for method in methods}
+    for seed in seeds:
+        train, test = split(data, share, seed)
+        for method in methods:
+            cell[method].append(_score(method, train, test, f"{name} {share:g} {seed}"))
+    return cell
 
 
 def _score(method: str, train: Grouped, test: Grouped, where: str) -> Score:
