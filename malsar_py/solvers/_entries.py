@@ -60,6 +60,15 @@ def _one_column(objective: Objective) -> bool:
     return objective.loss.n_columns == 1
 
 
+def _newton_pays(objective: Objective) -> bool:
+    """Models of coupled predictions are bounds, which converge slowly.
+
+    But where a part of W is free, they see early that classes are separated.
+    """
+    free = objective.penalty.free_part(objective.shape[1])
+    return _one_column(objective) or free is not None
+
+
 def _never(objective: Objective) -> bool:
     return False
 
@@ -106,8 +115,7 @@ register(
         solve_newton,
         fits=lambda objective: _smooth(objective) and newton_fits(objective),
         purpose="smooth losses that are not squared, on systems that are cheap to factorise",
-        # Models of coupled predictions are bounds, which converge slowly.
-        pays=_one_column,
+        pays=_newton_pays,
     )
 )
 # For what others leave over; these hand over to it.
