@@ -21,6 +21,7 @@ from malsar_py import (
     LassoRegressor,
     MeanRegularizedClassifier,
     MeanRegularizedRegressor,
+    MultiStageClassifier,
     TraceNormRegressor,
     graphs,
     keep_tasks,
@@ -110,7 +111,7 @@ FIT = {
     ),
     # classes
     "classes-three": (
-        lambda: classify(np.arange(N) % 3),
+        lambda: fit(y=np.arange(N) % 3, tasks=TASKS, model=MultiStageClassifier),
         ValueError,
         "Only binary classification is supported",
     ),

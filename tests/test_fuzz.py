@@ -21,7 +21,11 @@ from hypothesis import seed as seeded
 from hypothesis import strategies as st
 from sklearn.base import is_classifier
 
-from malsar_py import SharedSubspaceClassifier
+from malsar_py import (
+    DistributionMatchingClassifier,
+    DistributionMatchingRegressor,
+    SharedSubspaceClassifier,
+)
 
 from .hostile import CONVEX, MODELS, classes, data, fitted_or_refused, make, objective_of
 from .test_common import takes_labels
@@ -65,6 +69,9 @@ exponents = st.sampled_from(
 strengths = st.sampled_from(
     [0.0, 1e-308, 1e-100, 1e-20, 1e-6, 0.01, 0.1, 0.1, 1.0, 1e6, 1e20, 1e308]
 )
+
+
+ROWS_OF_THEIR_OWN = (DistributionMatchingRegressor, DistributionMatchingClassifier)
 
 
 @st.composite
@@ -116,6 +123,8 @@ def build(p):
     parameters = {k: p[k] for k in ("lambda1", "lambda2", "solver", "fit_intercept", "task_weight")}
     if not takes_labels(cls):
         door = "none"
+    elif cls in ROWS_OF_THEIR_OWN and door in ("shared", "masked", "none"):
+        door = "tasks"
     if door == "tasks":
         fit["tasks"] = tasks
     elif door == "column":

@@ -122,7 +122,7 @@ def test_the_fit_is_that_of_ordinary_data(model):
     a, b = 2.0**-300, 1.0 if is_classifier(model) else 2.0**-280
     usual = make(type(model), **model.get_params()).fit(X, y, tasks=tasks)
     strengths = {}
-    loss = model._loss.degree
+    loss = 0 if is_classifier(model) else usual._fitted_loss.degree
     for name, power in model._strengths.items():
         strengths[name] = getattr(model, name) * b**loss / (b / a) ** power
     other = make(type(model), **model.get_params() | strengths)

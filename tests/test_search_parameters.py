@@ -18,6 +18,8 @@ from malsar_py import (
     GraphRegressor,
     MeanRegularizedRegressor,
     MixedEffectsRegressor,
+    losses,
+    penalties,
 )
 from malsar_py.base import MultiTaskEstimator
 from malsar_py.model_selection import MultiTaskSearchCV
@@ -63,6 +65,13 @@ VALUES = {
     "degree": [2, 3],
     "coef0": [1.0, 0.0],
     "kernel_params": [{"width": 1.0}, {"width": 9.0}],
+    "loss": ["squared", losses.Huber(0.3)],
+    "class_weight": [None, {"yes": 5.0, "no": 1.0}],
+    "feature_weight": [None, [4.0, 0.5, 2.0, 1.0, 1.0]],
+    "positive": [False, True],
+    "feature_groups": [[0, 0, 1, 1, 2], [0, 1, 1, 2, 2]],
+    "group_weight": [None, {0: 0.3, 1: 2.0, 2: 1.0}],
+    "penalty": [None, penalties.RowL2()],
 }
 BESIDE = {
     "common_weight": {"common": True},
@@ -73,6 +82,7 @@ BESIDE = {
     "degree": {"kernel": "poly"},
     "coef0": {"kernel": "poly"},
     "kernel_params": {"kernel": bump},
+    "group_weight": {"feature_groups": [0, 0, 1, 1, 2]},
 }
 # How a fit is computed and what is read off it, not what it is.
 WITHOUT_EFFECT = {
@@ -114,6 +124,10 @@ def rows(model, n=54, seed=0):
     if "sources" in model.get_params():
         X.loc[np.arange(n) % 3 == 0, ["x2", "x3"]] = np.nan
         return clone(model).set_params(sources=[0, 0, 1, 1]), X, y
+    if "penalty" in model.get_params():
+        model = clone(model).set_params(penalty=penalties.RowL2())  # the tasks have a reason
+    if "feature_groups" in model.get_params():
+        model = clone(model).set_params(feature_groups=[0, 0, 1, 1, 2])
     return clone(model).set_params(task_column="school"), X.assign(school=school, town=town), y
 
 
