@@ -28,6 +28,30 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return min(cores, MOST_WORKERS)
 
 
+# Files that repeat for every model what others check for some, or start many processes: minutes
+# together. They run when asked for by name, and in CI.
+THOROUGH = {
+    "test_cli_tasks.py",
+    "test_everywhere_selection.py",
+    "test_hostile.py",
+    "test_invariance.py",
+    "test_mixed_twins.py",
+    "test_runtime.py",
+    "test_scales.py",
+    "test_search_parameters.py",
+    "test_settings.py",
+    "test_solvers_smooth.py",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave thorough files to CI, unless they were asked for."""
+    asked_for = {Path(argument.partition("::")[0]).name for argument in config.args}
+    for item in items:
+        if item.path.name in THOROUGH - asked_for and item.path.parent == ROOT / "tests":
+            item.add_marker("thorough")
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """Top folder of the checkout."""

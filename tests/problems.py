@@ -46,7 +46,8 @@ from malsar_py._tasks import resolve_fit
 REGRESSORS = [
     LassoRegressor(lambda1=0.05, lambda2=0.02),
     JointFeatureRegressor(lambda1=0.1, lambda2=0.02),
-    GroupFeatureRegressor(feature_groups=[0, 1, 0, 1, 2], lambda1=0.1, lambda2=0.02, lambda3=0.02),
+    # (Groups of one feature, for data of any number of features; test_groups.py is about others.)
+    GroupFeatureRegressor(lambda1=0.1, lambda2=0.02, lambda3=0.02),
     TemporalGroupRegressor(lambda1=0.1, lambda2=0.02, lambda3=0.2),
     FusedSparseGroupRegressor(lambda1=0.05, lambda2=0.1, lambda3=0.02),
     CalibratedJointFeatureRegressor(lambda1=0.1, lambda2=0.02),
@@ -64,9 +65,7 @@ REGRESSORS = [
 CLASSIFIERS = [
     LassoClassifier(lambda1=0.02, lambda2=0.02),
     JointFeatureClassifier(lambda1=0.03, lambda2=0.02),
-    GroupFeatureClassifier(
-        feature_groups=[0, 1, 0, 1, 2], lambda1=0.03, lambda2=0.02, lambda3=0.01
-    ),
+    GroupFeatureClassifier(lambda1=0.03, lambda2=0.02, lambda3=0.01),
     TemporalGroupClassifier(lambda1=0.03, lambda2=0.02, lambda3=0.05),
     FusedSparseGroupClassifier(lambda1=0.02, lambda2=0.03, lambda3=0.01),
     TraceNormClassifier(lambda1=0.03, lambda2=0.02),

@@ -160,7 +160,8 @@ def test_gradient_and_curvature_are_those_of_the_sum():
         bend = (value(eps) - 2.0 * value(0.0) + value(-eps)) / eps**2
         G = objective.gradient(V, objective.lift(V))
         assert_allclose(np.vdot(G, direction), slope, rtol=1e-6, atol=1e-6)
-        curvature = objective.curvature_along(direction, objective.lift(direction))
+        at = objective.lift(V)
+        curvature = objective.curvature_along(direction, objective.lift(direction), at)
         assert curvature >= bend * (1.0 - 1e-4)
         highest = objective.loss_lipschitz() * np.vdot(direction, direction)
         assert highest >= curvature * (1.0 - 1e-9)

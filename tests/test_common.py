@@ -29,12 +29,7 @@ def with_random_state(cls, **parameters):
     )
 
 
-@parametrize_with_checks([with_random_state(c) for c in public_estimators()])
-def test_without_labels(estimator, check):
-    check(estimator)
-
-
-# A model of every way of fitting; with labels, the checks of all others are for CI.
+# A model of every way of fitting; the checks of all others are for CI.
 KINDS = ("JointFeature", "TraceNorm", "MeanRegularized", "Dirty", "MultiStage", "SeparableKernel")
 
 
@@ -44,6 +39,17 @@ def kinds(classes):
 
 def others(classes):
     return [c for c in classes if not c.__name__.startswith(KINDS)]
+
+
+@parametrize_with_checks([with_random_state(c) for c in kinds(public_estimators())])
+def test_without_labels(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.thorough
+@parametrize_with_checks([with_random_state(c) for c in others(public_estimators())])
+def test_without_labels_thoroughly(estimator, check):
+    check(estimator)
 
 
 LABELLED = [c for c in public_estimators() if takes_labels(c)]

@@ -126,6 +126,7 @@ def test_order_of_rows_and_names_of_tasks(model):
 NORMS = {
     "Lasso": ["lambda1"],
     "JointFeature": ["lambda1"],
+    "GroupFeature": ["lambda1", "lambda3"],
     "CalibratedJointFeature": ["lambda1"],
     "TraceNorm": ["lambda1"],
     "Graph": ["lambda3"],

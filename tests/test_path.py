@@ -118,7 +118,7 @@ def test_lambda1_max_is_sklearns():
 
 
 WITH_LARGEST = (
-    *("Lasso", "JointFeature", "TraceNorm", "TemporalGroup", "FusedSparseGroup"),
+    *("Lasso", "JointFeature", "GroupFeature", "TraceNorm", "TemporalGroup", "FusedSparseGroup"),
     *("CalibratedJointFeature", "Dirty", "RobustFeature", "RobustLowRank", "SparseLowRank"),
 )
 

@@ -22,6 +22,8 @@ class Model(RegressorMixin, BaseEstimator):
     """The resolver's view of an estimator."""
 
     classifier = False
+    _takes_sparse = True
+    _multi_class = False
 
     def __init__(self, task_column=None, unseen="error", fit_intercept=True):
         self.task_column = task_column
@@ -372,8 +374,6 @@ REFUSED = {
     "X NaN": (ValueError, "Input X contains NaN", np.where(X6 == 4, NAN, X6), Y6, {}),
     "X inf": (ValueError, "Input X contains inf", np.where(X6 == 4, np.inf, X6), Y6, {}),
     "X strings": (ValueError, "could not convert string", labelled(X6, T6), Y6, {}),
-    "X sparse": (TypeError, "Sparse data was passed", sparse.csr_array(X6), Y6, {}),
-    "X sparse, column": (TypeError, "Sparse", sparse.csr_array(X6), Y6, {"task_column": 0}),
     "X matrix": (TypeError, "np.matrix is not supported", np.asmatrix(X6), Y6, {}),
     "X holds a dict": (TypeError, "a string or a real number", labelled(X6, [{}] * 6), Y6, {}),
     "lengths": (ValueError, "inconsistent numbers of samples", X6, Y6[:5], {}),

@@ -148,7 +148,7 @@ class MomentJudge(Judge):
         W, intercept = step.W, step.intercept
         if (self._task < 0).any():
             m, b = step.mean
-            W, intercept = np.column_stack([W, m]), np.append(intercept, b)
+            W, intercept = np.hstack([W, m.T]), np.append(intercept, b)
         self._steps.append((W[:, self._task].T, intercept[self._task]))
 
     def scores(self) -> FloatArray:

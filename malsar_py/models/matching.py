@@ -71,6 +71,11 @@ class _DistributionMatching(MultiTaskEstimator):
         return "its rows are weighted one by one"
 
     def _fit_rows(self, rows: TaskRows) -> None:
+        if isinstance(getattr(self, "loss", None), Mapping):
+            raise ValueError(
+                "loss must be one for all tasks: with DistributionMatching a task is fitted to the "
+                "rows of all others, too."
+            )
         rows = _without_columns(rows)
         own = rows.sample_weight[None]
         weight, door = own, rows.door
@@ -171,7 +176,7 @@ def _ratio(
     shares = np.bincount(task, weights=weight) / total
     exact = (Z.shape[1] + 1) * len(shares) <= _FEW_COEFFICIENTS
     classifier = LogisticRegression(
-        C=1.0 / (ridge * total),
+        C=max(1.0 / (ridge * total), np.finfo(float).tiny),
         solver="newton-cholesky" if exact else "lbfgs",
         tol=1e-10 if exact else 1e-5,
         max_iter=1000,
