@@ -144,14 +144,6 @@ class Design(ABC):
         """``sum_t direction_t^2 H_t`` (1, d, d), the H_t those of :meth:`gram`."""
         return np.einsum("t,tij->ij", np.square(direction), self.gram(weight, centered))[None]
 
-    def free_gram(
-        self, curvature: FloatArray, centered: bool, basis: FloatArray | None
-    ) -> FloatArray:
-        """The Gram matrices, or their sum along the only one of the task directions (T, r)."""
-        if basis is None or basis.shape[1] > 1:
-            return self.gram(curvature, centered)
-        return self.gram_along(curvature, centered, basis[:, 0])
-
     def energies(self, c: FloatArray) -> FloatArray:
         """``sum_i c_ti x_tij^2``: (n_features, n_tasks)."""
         own = [slice(a, b) for a, b in pairwise(self.offsets.tolist())]

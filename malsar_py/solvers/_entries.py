@@ -65,8 +65,9 @@ def _newton_pays(objective: Objective) -> bool:
 
     But where a part of W is free, they see early that classes are separated.
     """
-    free = objective.penalty.free_part(objective.shape[1])
-    return _one_column(objective) or free is not None
+    if _one_column(objective):
+        return True
+    return objective.penalty.free_part(objective.shape[1]) is not None
 
 
 def _never(objective: Objective) -> bool:
