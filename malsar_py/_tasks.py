@@ -76,6 +76,12 @@ class TaskRows(Deviations):
         return len(self.tasks)
 
     @property
+    def per_task(self) -> float:
+        """Mean of the tasks' total sample weights."""
+        with np.errstate(over="ignore"):
+            return float(self.sample_weight.sum()) / self.n_tasks
+
+    @property
     def n_columns(self) -> int:
         """Columns of coefficients for each task: a column for each of more than two classes."""
         return 1 if self.classes is None or len(self.classes) == 2 else len(self.classes)

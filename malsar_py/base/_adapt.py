@@ -55,11 +55,9 @@ class AdaptingRegressor(MultiTaskRegressor):
         self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
     ) -> None:
         super()._set_solution(rows, result, solution, problem)
-        with np.errstate(over="ignore"):
-            per_task = float(rows.sample_weight.sum()) / rows.n_tasks
         omega = float(task_weights(rows, self.task_weight).sum())
         y_size = float(np.abs(rows.targets_about(0.0)).max())
-        self._fit_of = _Fit(self.get_params(deep=False), rows.n_tasks, per_task, omega, y_size)
+        self._fit_of = _Fit(self.get_params(deep=False), rows.n_tasks, rows.per_task, omega, y_size)
 
     def _set_shrinkage(self, prepared: Prepared) -> None:
         super()._set_shrinkage(prepared)

@@ -46,5 +46,4 @@ def shrinkage_of(model: Any, rows: TaskRows) -> float:
 def reml_shrinkage(rows: TaskRows) -> float:
     """``1 / (nbar tau)``: nbar the mean weight of a task, tau the variance by REML."""
     variance = intercept_variance[0](rows)
-    per_task = float(rows.sample_weight.sum()) / rows.n_tasks
-    return float("inf") if variance == 0.0 else 1.0 / (per_task * variance)
+    return float("inf") if variance == 0.0 else 1.0 / (rows.per_task * variance)

@@ -48,7 +48,7 @@ def reml_strengths(rows: TaskRows, fit_intercept: bool) -> tuple[float, float, f
     tau = float(intercepts[0]) if len(intercepts) else 0.0
     phi = found.at.phi / unit**2 if found.likelihood.prior_mean else np.inf
     total = float(rows.sample_weight.sum())
-    per_task = total / rows.n_tasks
+    per_task = rows.per_task
     with np.errstate(divide="ignore"):
         lambda2 = float(np.divide(1.0, total * phi + per_task * D))
         own = float(np.divide(1.0, per_task * D))

@@ -66,8 +66,7 @@ def automatic_shrinkages(model: MultiTaskEstimator, prepared: Prepared) -> list[
 def _around(kappa: float, rows: Any) -> list[float]:
     if kappa == np.inf:
         return [np.inf]
-    per_task = float(rows.sample_weight.sum()) / rows.n_tasks
-    if kappa * per_task < 1.0 / _MOST:
+    if kappa * rows.per_task < 1.0 / _MOST:
         return [0.0]
     return np.sort(_OF_REML * kappa)[::-1].tolist()
 
