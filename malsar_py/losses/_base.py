@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from scipy.special import expit
@@ -297,6 +297,32 @@ class Loss(ABC):
                     break
                 b = new
         return b
+
+
+class Compiled(Loss):
+    """A loss with a kernel for its best intercepts."""
+
+    @abstractmethod
+    def _fill(self, *problem: Any) -> float:
+        """The value; problem is y, z, c, offsets, fit_intercept, b and theta.
+
+        ``b`` is where the search starts and becomes the best intercepts, ``theta`` is filled.
+        """
+
+    def evaluate(
+        self,
+        y: FloatArray,
+        z: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        fit_intercept: bool,
+        start: FloatArray | None = None,
+    ) -> Evaluation:
+        theta, b = np.empty_like(y), np.zeros(offsets.shape[0] - 1)
+        if start is not None:
+            b[:] = start
+        value = self._fill(y, z, c, offsets, fit_intercept, b, theta)
+        return Evaluation(value, theta, b)
 
 
 def _weighted(c: FloatArray, values: FloatArray) -> FloatArray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from .. import _kernels
 from .._typing import AnyArray, FloatArray, IntArray
-from ._base import Evaluation, Loss
+from ._base import Compiled, Evaluation, Loss
 from ._scores import UnitScore, d2_pinball, quantiles
 from ._squared import Location
 
@@ -19,12 +20,12 @@ _ROUNDING = 1e-12
 _LEAST_CURVATURE = 1e-3
 
 
-class _Clipped(Location):
+class _Clipped(Compiled, Location):
     """``a r - width a^2 / 2`` with r = y - z and a = ``r / width`` clipped to `_ends`."""
 
     @property
-    def _ends(self) -> tuple[float, float]:
-        raise NotImplementedError
+    @abstractmethod
+    def _ends(self) -> tuple[float, float]: ...
 
     @property
     def _width(self) -> float:
@@ -43,22 +44,9 @@ class _Clipped(Location):
     def model_curvature(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
         return np.maximum(self.second_derivative(y, theta, c), _LEAST_CURVATURE / self._width * c)
 
-    def evaluate(
-        self,
-        y: FloatArray,
-        z: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        fit_intercept: bool,
-        start: FloatArray | None = None,
-    ) -> Evaluation:
-        theta, b = np.empty_like(y), np.zeros(offsets.shape[0] - 1)
-        if start is not None:
-            b[:] = start
-        value = _kernels.losses.clipped(
-            y, z, c, offsets, fit_intercept, *self._ends, self._width, b, theta
-        )
-        return Evaluation(value, theta, b)
+    def _fill(self, *problem: Any) -> float:
+        *given, b, theta = problem
+        return _kernels.losses.clipped(*given, *self._ends, self._width, b, theta)
 
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         if not _within(alpha * theta, c, self._ends):

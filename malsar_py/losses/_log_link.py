@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import xlogy
@@ -11,11 +11,11 @@ from scipy.special import xlogy
 from .. import _kernels
 from .._labels import show_label
 from .._typing import AnyArray, FloatArray, IntArray
-from ._base import LOG, Evaluation, Link, Loss
+from ._base import LOG, Compiled, Link
 from ._scores import D2_GAMMA, D2_POISSON, UnitScore
 
 
-class _LogLink(Loss):
+class _LogLink(Compiled):
     positive_only: ClassVar[bool] = True
     link: ClassVar[Link] = LOG
 
@@ -48,18 +48,8 @@ class Poisson(_LogLink):
     def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
         return np.maximum(c * y - theta, 0.0)
 
-    def evaluate(
-        self,
-        y: FloatArray,
-        z: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        fit_intercept: bool,
-        start: FloatArray | None = None,
-    ) -> Evaluation:
-        theta, b = np.empty_like(y), np.zeros(offsets.shape[0] - 1)
-        value = _kernels.losses.poisson(y, z, c, offsets, fit_intercept, b, theta)
-        return Evaluation(value, theta, b)
+    def _fill(self, *problem: Any) -> float:
+        return _kernels.losses.poisson(*problem)
 
     def feasible(self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray) -> None:
         _kernels.losses.poisson_balance(y, c, offsets, theta)
@@ -118,18 +108,8 @@ class Gamma(_LogLink):
     def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
         return np.maximum(c + theta, 0.0)
 
-    def evaluate(
-        self,
-        y: FloatArray,
-        z: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        fit_intercept: bool,
-        start: FloatArray | None = None,
-    ) -> Evaluation:
-        theta, b = np.empty_like(y), np.zeros(offsets.shape[0] - 1)
-        value = _kernels.losses.gamma(y, z, c, offsets, fit_intercept, b, theta)
-        return Evaluation(value, theta, b)
+    def _fill(self, *problem: Any) -> float:
+        return _kernels.losses.gamma(*problem)
 
     def feasible(self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray) -> None:
         _kernels.losses.gamma_balance(c, offsets, theta)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit
@@ -11,12 +11,12 @@ from scipy.special import expit
 from .. import _kernels
 from .._labels import show_label
 from .._typing import AnyArray, FloatArray, IntArray
-from ._base import LOGIT, Evaluation, Link, Loss
+from ._base import LOGIT, Compiled, Link
 from ._scores import D2_LOG_LOSS, UnitScore
 
 
 @dataclass(frozen=True)
-class Logistic(Loss):
+class Logistic(Compiled):
     """The logistic loss ``log(1 + exp(-y z))``, y in {-1, +1}; targets are 0 and 1.
 
     In a regressor `predict` returns the probability of 1.
@@ -36,20 +36,8 @@ class Logistic(Loss):
         a = np.divide(y * theta, c, out=np.zeros_like(c), where=c > 0.0)
         return c * a * (1.0 - a)
 
-    def evaluate(
-        self,
-        y: FloatArray,
-        z: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        fit_intercept: bool,
-        start: FloatArray | None = None,
-    ) -> Evaluation:
-        theta, b = np.empty_like(y), np.zeros(offsets.shape[0] - 1)
-        if start is not None:
-            b[:] = start
-        value = _kernels.losses.logistic(y, z, c, offsets, fit_intercept, b, theta)
-        return Evaluation(value, theta, b)
+    def _fill(self, *problem: Any) -> float:
+        return _kernels.losses.logistic(*problem)
 
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         return _kernels.losses.logistic_dual(y, theta, c, alpha)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ._base import Evaluation, Loss
+from ._base import Compiled, Evaluation, Loss
 
 _ROUNDING = 4.0 * np.finfo(float).eps
 
@@ -42,7 +42,7 @@ class Location(Loss):
 
 
 @dataclass(frozen=True)
-class Squared(Location):
+class Squared(Compiled, Location):
     """The squared loss ``1/2 (y - z)^2``."""
 
     curvature: ClassVar[float | None] = 1.0
@@ -59,18 +59,8 @@ class Squared(Location):
     def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
         return c
 
-    def evaluate(
-        self,
-        y: FloatArray,
-        z: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        fit_intercept: bool,
-        start: FloatArray | None = None,
-    ) -> Evaluation:
-        theta, b = np.empty_like(y), np.zeros(offsets.shape[0] - 1)
-        value = _kernels.losses.squared(y, z, c, offsets, fit_intercept, b, theta)
-        return Evaluation(value, theta, b)
+    def _fill(self, *problem: Any) -> float:
+        return _kernels.losses.squared(*problem)
 
     def feasible(self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray) -> None:
         pass  # residuals at the best intercepts are centred already
