@@ -1,5 +1,6 @@
 """Docstrings stand in the sources as readers, editors and documentation tools see them."""
 
+import inspect
 import re
 
 import pytest
@@ -46,3 +47,11 @@ def test_a_classifier_says_what_its_regressor_says():
 def test_no_placeholder_is_left():
     for thing, _ in docstrings.documented():
         assert not re.search(r"<[a-z]+>$", thing.__doc__, flags=re.M), thing
+
+
+def test_help_of_a_class_is_short_and_wrapped():
+    """What `help` shows of a class before its methods."""
+    for thing, _ in docstrings.documented():
+        lines = inspect.getdoc(thing).splitlines()
+        assert len(lines) < 250, thing
+        assert max(map(len, lines)) <= 96, thing

@@ -52,6 +52,8 @@ def fetch_gdsc(
     Returns
     -------
     Bunch or (data, target)
+        A Bunch has these entries.
+
         data : ndarray of shape (988, 678) of 0 and 1
         target : ndarray of shape (988, 265), log IC50, NaN where it was not measured
         tasks : ndarray of shape (265,) of str, the drugs: labels of the *columns* of the target
@@ -61,7 +63,7 @@ def fetch_gdsc(
         feature_names, target_names : list of str
         frame : with `as_frame` features and targets joined: (988, 943)
         DESCR : str
-        filename : list of the two files
+        filename : list of the two files.
 
     Raises
     ------

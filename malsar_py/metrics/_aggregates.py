@@ -490,12 +490,12 @@ def explained_variance(
         Predictions.
     tasks : array-like of shape (n_samples,), default=None
         Task label of each row, with a 1-D y_true; None: one task.
-    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
-        Nonnegative weights; rows of weight 0 are skipped.
     within_tasks : bool, default=False
         What the total is. False, pooled: ``sum (y - mean y)^2`` over all rows, so that telling the
         tasks apart counts as explaining [1]_ [2]_. True: ``sum_t sum (y - mean y_t)^2``, around
         the mean of each task's own rows [3]_.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights; rows of weight 0 are skipped.
 
     Returns
     -------

@@ -274,8 +274,14 @@ class GraphRegressor(_Graph, AdaptingRegressor):
 
         Parameters
         ----------
-        X_new, y_new, tasks, sample_weight
-            As for the other models, see :meth:`MeanRegularizedRegressor.adapt`.
+        X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Rows of the new tasks, as for :meth:`MeanRegularizedRegressor.adapt`.
+        y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
+            Their targets.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, when the model was fitted with `tasks`.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_new_tasks), default=None
+            Weights, as in `fit`.
         edges : list of tuple, default=None
             Edges ``(label, label[, weight])`` between a new and a fitted task, weights in (0, inf).
             Needed unless the graph is "complete", whose edges have weight 1/(n_tasks + 1).

@@ -193,8 +193,7 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
 
     See Also
     --------
-    GraphRegressor : Neighbours in a graph are drawn to each other; the complete graph gives this
-    model.
+    GraphRegressor : Neighbours in a graph are drawn to each other; complete, it is this model.
 
     Notes
     -----
