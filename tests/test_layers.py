@@ -98,6 +98,7 @@ MAY_IMPORT = {
         "models",
         "model_selection",
         "metrics",
+        "inspection",
         "plotting",
     },
     "__main__": {"", "_table", "_compare"},
