@@ -249,9 +249,13 @@ def _no_better_one_is_known(model, p, X, y, fit, tasks):
     # and of W and b doubles do not hold. (Around the best b an error counts with its square.)
     scale = model.dual_gap_ / model.relative_gap_ if model.relative_gap_ > 0 else abs(here)
     smallest = np.abs(X).max() * 5e-324
-    held = np.longdouble(np.spacing(np.abs(model.intercept_).max())) + smallest
+    reach = np.longdouble(np.abs(X).max()) * np.abs(model.coef_).sum()
+    size = np.abs(model.intercept_).max() + reach
+    held = 2.0**-52 * size + smallest
+    kappa = getattr(model, "intercept_shrinkage", 0.0)
+    curvature = 1.0 + (np.longdouble(kappa) if kappa < np.inf else 0.0)
     allowed = model.dual_gap_ + 1e-9 * max(scale, float(abs(there)), 1e-300)
-    allowed = allowed + model.n_tasks_ * (held * held + smallest)
+    allowed = allowed + model.n_tasks_ * (curvature * held * held + smallest)
     assert here - there <= allowed, (
         f"gap {model.dual_gap_}, but {float(here - there)} above another"
     )
