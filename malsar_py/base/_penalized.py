@@ -243,6 +243,8 @@ class MultiTaskEstimator(TaskEstimator):
         y = loss.check_targets(
             rows.y, rows.sample_weight, rows.offsets, rows.tasks, free_intercepts
         )
+        if self.fit_intercept and not free_intercepts:
+            loss.check_together(rows.y, rows.sample_weight)
         return replace(rows, y=y), loss
 
     @within_floats
