@@ -675,6 +675,7 @@ def _center(D, offsets, total, U):
             U[i] -= s * D[i]
 
 
+# In one piece: one cycle, of which every line is on the path of all samples.
 @jit
 def newton_descent(
     code,

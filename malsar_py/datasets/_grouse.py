@@ -14,11 +14,12 @@ __all__ = ["fetch_grouseticks"]
 _DESCR = """\
 Grouse ticks: numbers of ticks on the heads of 403 red grouse chicks, Scotland 1995-1997
 
-The task is the place (1 to 63; 1 to 24 chicks). Target `TICKS`: number of ticks on the chick's head,
-0 to 85. The 3 features: HEIGHT, metres above sea level, is that of the place and constant within it,
-so that its effect needs shrunk intercepts; year=96 and year=97 are 1 for chicks of that year.
-`groups` are the 118 broods: chicks of one brood were caught together, at one place.
-Protocol: Poisson regression with the height of the place; broods are kept whole when data are split.
+The task is the place (1 to 63; 1 to 24 chicks). Target `TICKS`: number of ticks on the chick's
+head, 0 to 85. The 3 features: HEIGHT, metres above sea level, is that of the place and constant
+within it, so that its effect needs shrunk intercepts; year=96 and year=97 are 1 for chicks of that
+year. `groups` are the 118 broods: chicks of one brood were caught together, at one place.
+Protocol: Poisson regression with the height of the place; broods are kept whole when data are
+split.
 
 Source: Elston, D. A., Moss, R., Boulinier, T., Arrowsmith, C., Lambin, X. (2001), "Analysis of
 aggregation, a worked example: numbers of ticks on red grouse chicks", Parasitology 122, 563-569.

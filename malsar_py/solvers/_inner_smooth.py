@@ -80,7 +80,8 @@ class Newton(FeatureInner):
         self.precise = few and working.size * sizes.mean() >= _GRAM_BLOCK
         self.accuracy = _ACCURACY
 
-    def solve(
+    # In one piece: one loop with its state: which step comes next depends on how the last one went.
+    def solve(  # noqa: C901
         self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         scale = self.objective.scale

@@ -60,7 +60,8 @@ def solve_accelerated(
     return _iterate(objective, W0, workspace.lipschitz, tol, max_iter, verbose)
 
 
-def _iterate(
+# In one piece: one loop with its state: step, step length, restart and certificate of an iteration.
+def _iterate(  # noqa: C901
     objective: Objective,
     W0: FloatArray,
     lipschitz: float,
