@@ -50,7 +50,7 @@ class PartsObjective(Objective):
         coefficients = self.coefficients(W)
         z = self.design.predict(coefficients) if coefficients.any() else None
         found = self.whole.pass_at(z)
-        G = np.ascontiguousarray(found.G.T)
+        G = np.ascontiguousarray(found.G_rows.T)
         dual = self.whole.dual_of(found, float(np.vdot(coefficients, G)))
         certificate = self._certify(W, None, DualPoint(found.loss, G, dual, found.theta))
         return replace(certificate, intercepts=found.intercepts), G

@@ -15,6 +15,8 @@
 # part runs on simulated chicks, and every title says so.
 
 # %%
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit
@@ -169,11 +171,14 @@ plt.show()
 #
 # Eight tasks of 40 rows and 20 features, of which the same five count in every task; noise 1. A
 # share of the targets is replaced by draws from N(0, 30^2). $\lambda_1$ of both losses is chosen by
-# five folds, each by its own score; delta of Huber's loss is 1.35, the default, for noise of
-# standard deviation 1. Errors of the coefficients, mean and standard error of ten draws.
+# four folds, each by its own score; delta of Huber's loss is 1.35, the default, for noise of
+# standard deviation 1. Errors of the coefficients, mean and standard error of eight draws.
 
 # %%
-SHARES, SEEDS = [0.0, 0.05, 0.1, 0.2], range(10)
+SHARES, SEEDS = [0.0, 0.05, 0.1, 0.2], range(8)
+GRID = np.geomspace(0.02, 10.0, 9)
+# With many outliers W = 0 is the best that the squared loss can do: then the grid's end is meant.
+warnings.filterwarnings("ignore", message="The best score is at the edge")
 misses = {loss: np.empty((len(SEEDS), len(SHARES))) for loss in ("huber", "squared")}
 worst_gap = 0.0
 for seed in SEEDS:
@@ -185,13 +190,13 @@ for seed in SEEDS:
         spoilt[rows] = wrong[rows]
         for loss in misses:
             search = MultiTaskSearchCV(
-                JointFeatureRegressor(loss=loss, tol=1e-5), lambda1=np.geomspace(0.02, 2.0, 8), cv=5
+                JointFeatureRegressor(loss=loss, tol=1e-5), lambda1=GRID, cv=4
             ).fit(X, spoilt, tasks=tasks)
             worst_gap = max(worst_gap, search.best_estimator_.relative_gap_)
             misses[loss][seed, k] = np.linalg.norm(search.best_estimator_.coef_ - W)
 print(f"largest relative gap of the fits: {worst_gap:.1e}")
 assert worst_gap <= 1e-5
-print("error of the coefficients, mean and s.e. of 10 draws")
+print("error of the coefficients, mean and s.e. of 8 draws")
 print(f"{'outliers':10s}" + "".join(f"{loss:>16s}" for loss in misses) + f"{'ratio':>9s}")
 for k, share in enumerate(SHARES):
     ratio = misses["huber"][:, k].mean() / misses["squared"][:, k].mean()
@@ -210,6 +215,6 @@ ax.set(
     xlabel="outliers among the targets, %", ylabel="error of the coefficients, $\\|W - W^*\\|_F$"
 )
 ax.set_ylim(bottom=0.0)
-ax.set_title("Joint feature selection, 10 draws")
+ax.set_title("Joint feature selection, 8 draws")
 ax.legend()
 plt.show()

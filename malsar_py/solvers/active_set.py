@@ -141,7 +141,9 @@ def solve_active_set(  # noqa: C901
             goal = max(share * patience * min(gap, primal), 0.3 * target)
             rough = goal > _ROUGH * target
         inner.slow_steps_left = slow_steps_left
-        W[working], reached = inner.solve(W[working], seen.G[:, working], threshold[working], goal)
+        W[working], reached = inner.solve(
+            W[working], seen.G_rows[:, working], threshold[working], goal
+        )
         slow_steps_left -= inner.slow_steps
         wasted += 0 if reached else inner.epochs
     if not exact:
@@ -204,7 +206,7 @@ def _polished(
     working = inner.working
     inner.epochs = _POLISH_EPOCHS
     W = W.copy()
-    W[working] = inner.solve(W[working], seen.G[:, working], threshold[working], -np.inf)[0]
+    W[working] = inner.solve(W[working], seen.G_rows[:, working], threshold[working], -np.inf)[0]
     found = objective.pass_at(objective.design.predict(W))
     return W, objective.certificate_of(W, found), found
 
@@ -257,11 +259,11 @@ class Survey:
         code, ridge, threshold = self.code, self.ridge, self.threshold
         inside = np.zeros(self.sizes.shape[0], dtype=np.bool_)
         inside[working] = True
-        G = np.ascontiguousarray(seen.G[:, working].T)
+        G = np.ascontiguousarray(seen.G_rows[:, working].T)
         value, squares, dot, worst, excess = _kernels.row_norms.penalty_terms(
             code, threshold[working], ridge, True, Wk, G
         )
-        outside, more = _kernels.row_norms.survey(code, seen.G, threshold, inside, self.sizes)
+        outside, more = _kernels.row_norms.survey(code, seen.G_rows, threshold, inside, self.sizes)
         if self.free:
             # What is free of the norm cannot be scaled into its dual ball.
             W = np.zeros(self.objective.shape)
