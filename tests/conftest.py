@@ -50,7 +50,6 @@ THOROUGH = {
 }
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave thorough files to CI, unless they were asked for.
 
