@@ -163,7 +163,7 @@ plt.show()
 #
 # All people. Coefficients are per standard deviation of a feature: of the score in its standard
 # deviations, and of the log odds of the diagnosis. What lowers the score raises the odds: of the
-# features that both use, the signs are opposite.
+# features whose coefficients are above 0.05 in both, the signs are opposite.
 
 # %%
 Z, targets = prepared(np.arange(len(mmse)))
