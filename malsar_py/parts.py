@@ -14,8 +14,8 @@ from .objective import Basis, Certificate, DualPoint, GeneralObjective, Objectiv
 class PartsObjective(Objective):
     """The objective whose variable is ``V = [P; Q; ...]``, of n_parts n_features rows.
 
-    The loss sees the sum W of the parts alone: its gradient is that of W for every part, and the
-    dual point is W's.
+    A ``SmoothFunction`` in V. The loss sees the sum W of the parts alone: its gradient is that of W
+    for every part, and the dual point is W's.
     """
 
     def __init__(self, whole: Objective):

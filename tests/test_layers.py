@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "losses": {"_kernels", "_labels"},
     "design": {"_kernels", "_linalg", "_threads"},
     "graphs": set(),
-    "_protocols": set(),
+    "_protocols": {"_certificates"},
     "_certificates": set(),
     "_free_part": {"_certificates", "_protocols"},
     "intercepts": {"losses"},
