@@ -14,8 +14,11 @@ from ..model_selection._template import Template, heeded, transform
 from ..model_selection.path import curvature
 from ..models import MeanRegularizedClassifier, MeanRegularizedRegressor
 
-# A coupling this strong leaves one model (it is at its limit, which is solved exactly).
-_ONE_MODEL = 1e200
+# A coupling this strong leaves one model (it is at its limit, which is solved exactly); with more
+# than two classes, whose limit is not, relative to the curvature of the loss, by Newton steps.
+_ONE_MODEL, _ONE_OF_MANY = 1e200, 1e4
+# Losses out of fold do not see more digits.
+_FITS = {"tol": 1e-4, "max_iter": 1000}
 # Strengths of the ridge, relative to the curvature of the loss.
 _RIDGES = np.logspace(2.0, -4.0, 9)
 
@@ -35,9 +38,12 @@ class Reference:
         model = self._ridge(given)
         seen = heeded(model, "fit", transform(steps, data)[0])
         rows, prepared = prepare_any(model, seen.X, seen.y, seen.tasks, seen.sample_weight)
+        scale = max(curvature(prepared), np.finfo(np.float64).tiny)
         if self.pooled:
             model.set_params(lambda1=_ONE_MODEL, task_weight="size")
-            if model.fit_intercept and rows.n_columns == 1:
+            if rows.n_columns > 1:
+                model.set_params(lambda1=_ONE_OF_MANY * scale, solver="newton")
+            elif model.fit_intercept:
                 model.set_params(intercept_shrinkage=np.inf)
         scoring = None
         if model._classifier:
@@ -47,7 +53,7 @@ class Reference:
         return MultiTaskSearchCV(
             Template.joined(self.template.parts({})[0], model),
             lambda1=[model.lambda1],
-            lambda2=max(curvature(prepared), np.finfo(np.float64).tiny) * _RIDGES,
+            lambda2=scale * _RIDGES,
             scoring=scoring,
         )
 
@@ -57,4 +63,4 @@ class Reference:
         parameters = given.get_params(deep=False)
         same = {name: parameters[name] for name in kept if name in parameters}
         kind = MeanRegularizedClassifier if given._classifier else MeanRegularizedRegressor
-        return kind(lambda1=0.0, lambda2=1.0, **same)
+        return kind(lambda1=0.0, lambda2=1.0, **_FITS, **same)
