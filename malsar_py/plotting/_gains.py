@@ -11,7 +11,7 @@ from .._typing import IntArray
 from ._draw import COLOURS, FAINT, Display, show_names, span
 
 # Inches for a line, and how far lines of several references are apart, as a share of it.
-_LINE, _APART = 0.24, 0.3
+_LINE, _APART = 0.24, 0.28
 
 
 class GainsDisplay(Display):
@@ -111,7 +111,10 @@ class GainsDisplay(Display):
         ax.set_xlabel(f"gain ({self.unit}; above 0: better)" if self.unit else "gain")
         ax.set_ylabel(f"{self.ylabel}{more}")
         if several > 1:
-            ax.legend(loc="best", fontsize=8)
+            # Above the axes: intervals may be anywhere in them.
+            ax.legend(
+                loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize=8
+            )
         elif next(iter(self.gains)):
             ax.set_title(next(iter(self.gains)), fontsize=10)
         self.names_ = shown
