@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import __version__
 from ._compare import compare
@@ -80,7 +80,7 @@ def _parser() -> _Parser:
     )
     add = compare.add_argument
     add("file", nargs="?", metavar="FILE", type=Path, help="the table (default: Exam)")
-    columns = {"metavar": "COLUMN", "action": "append", "default": []}
+    columns: dict[str, Any] = {"metavar": "COLUMN", "action": "append", "default": []}
     add("--task", metavar="COLUMN", help="column of the task labels")
     add("--target", metavar="COLUMN", help="column to predict")
     add("--classify", action="store_true", help="the target is one of two or more classes")
@@ -89,7 +89,7 @@ def _parser() -> _Parser:
     add("--keep", help="a feature, though it looks like an identifier", **columns)
     add("--id", help="names rows: not a feature", **columns)
     add("--date", help="holds dates", **columns)
-    number = {"metavar": "NUMBER", "type": float, "action": "append", "default": []}
+    number: dict[str, Any] = {"metavar": "NUMBER", "type": float, "action": "append", "default": []}
     add("--missing", help="means missing, such as -999 (repeatable)", **number)
     add("--time", metavar="COLUMN", help="train on what came before the rows that are tested")
     add("--group", metavar="COLUMN", help="rows of one group are not split")

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+from sklearn.base import clone
 
 from .. import mixed, models
-from .._typing import AnyArray, FloatArray, IntArray
-from ..metrics import make_task_scorer
-from ..model_selection import MultiTaskSearchCV, lambda1_max, lambda_grid
+from .._typing import FloatArray
+from ..model_selection import lambda1_max, lambda_grid
+from ._choice import Boosted, Candidate, Direct, Searched, Training
 from ._measure import Measure
+from ._references import boosting, dummies, features_only, mean
 from ._result import BOOSTING, DUMMIES, MEAN, POOLED, SINGLE
-from ._source import Coded, Source, Split
 
 # The search ranks settings; only the final fit needs the digits.
 _SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 1000, "task_column": 0, "unseen": "mean"}
@@ -34,251 +31,6 @@ _LITTLE = np.array([1e-2, 3e-1])
 _APART = np.array([0.2, 0.7])
 # Features that are constant within the tasks leave rounding alone, and no scale.
 _SMALLEST = 1e-12
-# Trees of gradient boosting: chosen among these by cross-validation.
-_TREES = np.array([5, 10, 20, 40, 80, 150])
-# scikit-learn's trees take so many categories.
-_MOST_CATEGORIES = 255
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """Training rows and their folds."""
-
-    source: Source
-    rows: IntArray
-    folds: list[Split]
-    measure: Measure
-    seed: int
-
-    @property
-    def y(self) -> FloatArray:
-        """Targets of the rows."""
-        return self.source.table.y[self.rows]
-
-    @property
-    def encoded(self) -> FloatArray:
-        """Codes and features of the rows."""
-        return self.source.encoded(self.rows)[self.rows]
-
-    @property
-    def kind(self) -> str:
-        """End of the names of estimators."""
-        return "Classifier" if self.measure.n_classes else "Regressor"
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """What cross-validation on the training rows says about a candidate."""
-
-    steps: list[tuple[str, Any]]  # unfitted, after that of the columns
-    parameters: dict[str, Any]
-    score: float  # greater is better
-    edges: frozenset[str] = frozenset()
-    search: Any = None
-
-
-class Candidate(Protocol):
-    """A row of the table."""
-
-    name: str
-    kind: str
-
-    def choose(self, training: Training) -> Choice:
-        """Choose everything by cross-validation on the training rows."""
-
-
-@dataclass(frozen=True, eq=False)
-class Searched:
-    """A model of this package, its strengths chosen by `MultiTaskSearchCV`."""
-
-    name: str
-    kind: str
-    # The steps after the columns, and the values of the parameters of the last one.
-    make: Callable[[Training], tuple[list[tuple[str, Any]], dict[str, Any]]]
-
-    def choose(self, training: Training) -> Choice:
-        steps, grid = self.make(training)
-        pipeline = Pipeline([("columns", Coded(training.source)), *steps])
-        rest = {k: v for k, v in grid.items() if "lambda" not in k}
-        hidden = len(steps) > 1  # the model does not see the tasks: the scorer must
-        name = training.measure.scoring
-        search = MultiTaskSearchCV(
-            pipeline,
-            lambda1=grid["lambda1"],
-            lambda2=grid.get("lambda2"),
-            param_grid={f"model__{k}": v for k, v in rest.items()} or None,
-            refit=False,
-            cv=_places(training),
-            scoring=make_task_scorer(name, task_column=0) if hidden else name,
-        ).fit(training.source.keys(training.rows), training.y)
-        chosen = {k.rpartition("__")[2]: v for k, v in search.best_params_.items()}
-        last = clone(steps[-1][1])
-        default = type(last)()
-        last.set_params(**chosen, tol=default.tol, max_iter=default.max_iter)
-        return Choice(
-            [*steps[:-1], ("model", last)],
-            chosen,
-            float(search.best_score_),
-            # The largest lambda1 is a limit: what it ties is tied for good.
-            frozenset(
-                name
-                for name, end in zip(
-                    (k.rpartition("__")[2] for k in search.edges_),
-                    search.edges_.values(),
-                    strict=True,
-                )
-                if (name, end) != ("lambda1", "largest")
-            ),
-            search,
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Direct:
-    """Any estimators: each is fitted in each fold, those at the front may be stages of one fit."""
-
-    name: str
-    kind: str
-    make: Callable[[Training], list[tuple[dict[str, Any], list[tuple[str, Any]]]]]
-
-    def choose(self, training: Training) -> Choice:
-        settings = self.make(training)
-        scores = np.zeros(len(settings))
-        table, keys = training.source.table, training.source.keys
-        for train, test in training.folds:
-            for i, predict in enumerate(self._fitted(settings, training, train)):
-                p = predict(keys(test))
-                scores[i] += training.measure.score(table.y[test], p, table.codes[test])
-        best = int(scores.argmax())
-        parameters, steps = settings[best]
-        return Choice(steps, parameters, float(scores[best] / len(training.folds)))
-
-    @staticmethod
-    def _fitted(
-        settings: list[Any], training: Training, rows: IntArray
-    ) -> Iterator[Callable[[Any], AnyArray]]:
-        source, measure = training.source, training.measure
-        for _, steps in settings:
-            model = Pipeline([("columns", Coded(source)), *steps])
-            model.fit(source.keys(rows), source.table.y[rows])
-            yield lambda X, model=model: measure.predict(model, X)
-
-
-@dataclass(frozen=True, eq=False)
-class Boosted(Direct):
-    """Trees one after another: all numbers of trees are stages of the largest."""
-
-    @staticmethod
-    def _fitted(
-        settings: list[Any], training: Training, rows: IntArray
-    ) -> Iterator[Callable[[Any], AnyArray]]:
-        source, n_classes = training.source, training.measure.n_classes
-        _, steps = settings[-1]
-        model = Pipeline([("columns", Coded(source)), *steps])
-        model.fit(source.keys(rows), source.table.y[rows])
-        stages = "staged_predict_proba" if n_classes else "staged_predict"
-        for parameters, _ in settings:
-
-            def predict(X: Any, n: int = parameters["trees"]) -> AnyArray:
-                found = list(getattr(model[-1], stages)(model[:-1].transform(X)))[n - 1]
-                return found[:, 1] if n_classes == 2 else found
-
-            yield predict
-
-
-def _places(training: Training) -> list[Split]:
-    """The folds as positions among the training rows."""
-    order = np.argsort(training.rows)
-    at = training.rows[order]
-    return [
-        (order[np.searchsorted(at, train)], order[np.searchsorted(at, test)])
-        for train, test in training.folds
-    ]
-
-
-# --- references ----------------------------------------------------------------------------------
-
-
-class MeanModel(BaseEstimator):
-    """The mean of the targets, or the shares of the classes: what is known without any feature."""
-
-    def fit(self, X: Any, y: Any) -> Self:
-        """Take the mean."""
-        self.n_features_in_ = X.shape[1]
-        if isinstance(self, ClassifierMixin):
-            self.classes_, counts = np.unique(np.asarray(y), return_counts=True)
-            self.shares_ = counts / counts.sum()
-        else:
-            self.mean_ = float(np.mean(y))
-        return self
-
-
-class MeanRegressor(RegressorMixin, MeanModel):
-    """The mean of the targets for every row."""
-
-    def predict(self, X: Any) -> FloatArray:
-        """The same for all rows."""
-        return np.full(len(X), self.mean_)
-
-
-class MeanClassifier(ClassifierMixin, MeanModel):
-    """The shares of the classes for every row."""
-
-    def predict_proba(self, X: Any) -> FloatArray:
-        """The same for all rows."""
-        return np.tile(self.shares_, (len(X), 1))
-
-    def predict(self, X: Any) -> AnyArray:
-        """The most frequent class."""
-        return np.full(len(X), self.classes_[self.shares_.argmax()])
-
-
-def _mean(training: Training) -> Any:
-    model = MeanClassifier() if training.measure.n_classes else MeanRegressor()
-    return [({}, [("model", model)])]
-
-
-def _features_only() -> tuple[str, Any]:
-    return "features", ColumnTransformer([("x", "passthrough", slice(1, None))])
-
-
-def _dummies() -> tuple[str, Any]:
-    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    return "features", ColumnTransformer(
-        [("task", one_hot, slice(0, 1)), ("x", "passthrough", slice(1, None))]
-    )
-
-
-def _boosting(training: Training) -> Any:
-    n_classes, loss = training.measure.n_classes, training.measure.loss
-    few = training.source.table.n_tasks <= _MOST_CATEGORIES
-    unknown = {"handle_unknown": "use_encoded_value", "unknown_value": np.nan}
-    task: Any = OrdinalEncoder(**unknown) if few else TargetEncoder(random_state=training.seed)
-    columns = ColumnTransformer([("task", task, slice(0, 1)), ("x", "passthrough", slice(1, None))])
-    options: dict[str, Any] = {
-        "max_leaf_nodes": 8,
-        "min_samples_leaf": min(20, max(2, len(training.rows) // 20)),
-        "categorical_features": [0] if few else None,
-        "early_stopping": False,
-        "random_state": training.seed,
-    }
-    if n_classes:
-        trees: Any = HistGradientBoostingClassifier(**options)
-    else:
-        names = {"squared": "squared_error", "huber": "absolute_error", "quantile": "quantile"}
-        trees = HistGradientBoostingRegressor(loss=names.get(loss, loss), **options)
-        if loss == "quantile":
-            trees.set_params(quantile=0.5)
-    return [
-        (
-            {"trees": int(n)},
-            [("features", columns), ("model", clone(trees).set_params(max_iter=int(n)))],
-        )
-        for n in _TREES
-    ]
-
-
-# --- models of this package ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -432,7 +184,7 @@ def _chain(training: Training) -> list[tuple[float, float]]:
     tasks = np.flatnonzero(n)
     means = np.bincount(codes, weights=training.y)[tasks] / n[tasks]
     order = tasks[np.argsort(means, kind="stable")].astype(float).tolist()
-    return list(zip(order[:-1], order[1:], strict=True))
+    return list(itertools.pairwise(order))
 
 
 NAMES = {
@@ -452,11 +204,11 @@ SHARING = (MIXED, *NAMES)
 def candidates(measure: Measure, *, new_tasks: bool, only: list[str] | None) -> list[Candidate]:
     """References, Lasso and the models that share (or those of `only`)."""
     found: list[Candidate] = [
-        Direct(MEAN, "reference", _mean),
-        Searched(POOLED, "reference", _alone(_features_only)),
+        Direct(MEAN, "reference", mean),
+        Searched(POOLED, "reference", _alone(features_only)),
         Searched(SINGLE, "reference", _alone(None)),
-        Searched(DUMMIES, "reference", _alone(_dummies)),
-        Boosted(BOOSTING, "reference", _boosting),
+        Searched(DUMMIES, "reference", _alone(dummies)),
+        Boosted(BOOSTING, "reference", boosting),
         Searched("Lasso", "separate", _norm("Lasso", common=False)),
     ]
     # REML is about squares; a chain in the order of the means has no place for a new task.

@@ -16,7 +16,8 @@ from sklearn.pipeline import Pipeline
 from .._keep_tasks import keep_tasks
 from .._table import Asked, CompareError, Table, exam_table, read_table
 from .._typing import AnyArray
-from ._candidates import Candidate, Choice, candidates
+from ._candidates import candidates
+from ._choice import Candidate, Choice
 from ._measure import LOSSES, Measure
 from ._options import Options
 from ._result import CHOSEN, POOLED, SINGLE, Comparison, Procedure

@@ -19,6 +19,8 @@ def draw(found: Comparison, folder: Path) -> int:
     """Write PNG files into the folder, which is made if need be; return how many."""
     from matplotlib import pyplot
 
+    if found.sharing is None or found.sharing_model is None:
+        raise CompareError("--plot: no model that shares was compared, so there is none to draw")
     model, name = found.sharing_model[-1], found.sharing.name
     response = "log odds" if found.kind == "classification" else found.target
     unit = f"coefficient ({response} per standard deviation)"

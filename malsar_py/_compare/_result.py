@@ -62,7 +62,7 @@ class Verdict:
 
     @property
     def clear(self) -> str:
-        """ "better" or "worse" if the interval is beyond 0, else ""."""
+        """The word "better" or "worse" if the interval is beyond 0, else ""."""
         return "better" if self.low > 0.0 else "worse" if self.high < 0.0 else ""
 
 

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from .._typing import AnyArray, FloatArray, IntArray
-from ._candidates import Candidate, Choice, Training
+from ._choice import Candidate, Choice, Training
 from ._measure import Measure
 from ._result import CHOSEN, Procedure
 from ._source import Coded, Source, Split, splits
@@ -49,7 +49,7 @@ class Outcome:
 
 
 class quiet:
-    """BLAS on one thread, and no warnings that are no news: the blocks of single tasks are small."""
+    """BLAS on one thread (blocks of tasks are small), and no warnings that are no news."""
 
     def __enter__(self) -> None:
         self._caught = warnings.catch_warnings()
@@ -156,7 +156,7 @@ def procedures(todo: list[Candidate], found: list[list[Outcome]]) -> list[Proced
 
 
 def chosen(todo: list[Candidate], found: list[list[Outcome]]) -> list[int]:
-    """In each split, the sharing candidate that cross-validation on its training rows likes best."""
+    """In each split, the sharing candidate that does best in the folds of its training rows."""
     sharing = [i for i, candidate in enumerate(todo) if candidate.kind == "sharing"]
     if not sharing:
         return []

@@ -80,7 +80,7 @@ class Coded(TransformerMixin, BaseEstimator):
 def splits(
     table: Table, rows: IntArray, n_splits: int, seed: int, *, new_tasks: bool = False
 ) -> list[Split]:
-    """Training and test rows, each of `rows`: dealt by task, by group, by time or as whole tasks."""
+    """Training and test rows among these: dealt by task, by group, by time or as whole tasks."""
     codes, y = table.codes[rows], table.y[rows]
     if table.time is not None:
         found = _by_time(table.time[rows], n_splits)

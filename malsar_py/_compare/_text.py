@@ -44,8 +44,8 @@ def table_lines(found: Comparison) -> Iterator[str]:
         (-22, 9, 9, 3, 10, 8, -5, 8, 10, 8),
     )
     yield (
-        f"{found.metric}: test rows, mean over the tasks and {said['repeats']} splits, s.e. over the "
-        f"splits; {found.second}: all test rows"
+        f"{found.metric}: test rows, mean over the tasks and {said['repeats']} splits, s.e. over "
+        f"the splits; {found.second}: all test rows"
     )
     yield (
         f"splits: {_SPLIT[said['split']]}; {said['n_tested']} rows of {said['n_test_tasks']} tasks "
@@ -213,8 +213,8 @@ def gain_sentence(gains: list[TaskGain]) -> str:
     clear = np.array([task.clear for task in gains])
     helps, hurts = gain > 0.0, gain < 0.0
     return (
-        f"sharing helps {helps.sum()} of {len(gains)} tasks, clearly {(helps & clear).sum()}; hurts "
-        f"{hurts.sum()}, clearly {(hurts & clear).sum()}; mean gain {_signed(float(gain.mean()))}"
+        f"sharing helps {helps.sum()} of {len(gains)} tasks, clearly {(helps & clear).sum()}; "
+        f"hurts {hurts.sum()}, clearly {(hurts & clear).sum()}; mean gain {_signed(float(gain.mean()))}"
     )
 
 

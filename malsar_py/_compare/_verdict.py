@@ -20,7 +20,7 @@ def verdict(sharing: Procedure, reference: Procedure, outer: list[Split]) -> Ver
     raised by n_test / n_train [1]_, and Student's t has as many degrees of freedom as there are
     splits, less one.
 
-    .. [1] C. Nadeau, Y. Bengio, "Inference for the generalization error", Machine Learning 52, 2003.
+    .. [1] C. Nadeau, Y. Bengio, "Inference for the generalization error", Machine Learning, 2003.
     """
     d = reference.scores - sharing.scores
     n, mean = len(d), float(d.mean())

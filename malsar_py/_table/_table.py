@@ -125,7 +125,7 @@ def read_table(data: Any, asked: Asked, *, encoding: str | None = None) -> Table
         numbers = [c for c in frame if is_number(frame[c]) and c not in (asked.task, asked.target)]
         frame[numbers] = frame[numbers].where(frame[numbers] != value)
     faults = [fault for fault in (_target_fault(frame[asked.target], asked),) if fault]
-    frame, kept = _with_labels(frame, asked, notes)
+    frame = _with_labels(frame, asked, notes)
     if faults or not len(frame):
         if not faults:
             faults.append("no row has both a task and a target")
@@ -203,8 +203,8 @@ def _target_fault(column: Any, asked: Asked) -> str | None:
     if asked.classify:
         if not 2 <= n_levels <= _MOST_CLASSES:
             return (
-                f"--target {asked.target}: --classify is for 2 to {_MOST_CLASSES} classes, here are "
-                f"{n_levels}: {some(map(label_text, np.unique(_plain(known))), 5)}"
+                f"--target {asked.target}: --classify is for 2 to {_MOST_CLASSES} classes, here "
+                f"are {n_levels}: {some(map(label_text, np.unique(_plain(known))), 5)}"
             )
         return None
     if is_number(column):
@@ -216,7 +216,10 @@ def _target_fault(column: Any, asked: Asked) -> str | None:
             lowest < 0 or (asked.loss == "gamma" and not lowest)
         ):
             least = "0 or more" if asked.loss == "poisson" else "more than 0"
-            return f"--target {asked.target}: --loss {asked.loss} is for targets of {least}, got {lowest:g}"
+            return (
+                f"--target {asked.target}: --loss {asked.loss} is for targets of {least}, got "
+                f"{lowest:g}"
+            )
         return None
     odd = known.index[0]
     fault = f"--target {asked.target}: {known.iloc[0]!r} in row {odd + 1} is not a number"
@@ -225,7 +228,7 @@ def _target_fault(column: Any, asked: Asked) -> str | None:
     return f"{fault}, and {n_levels} different values are too many for --classify"
 
 
-def _with_labels(frame: Any, asked: Asked, notes: list[str]) -> tuple[Any, Any]:
+def _with_labels(frame: Any, asked: Asked, notes: list[str]) -> Any:
     kept = frame[asked.target].notna()
     if not kept.all():
         notes.append(f"{(~kept).sum()} rows without a target ({asked.target}) are left out")
@@ -239,7 +242,7 @@ def _with_labels(frame: Any, asked: Asked, notes: list[str]) -> tuple[Any, Any]:
             if lost:
                 notes.append(f"{lost} rows without a {option} ({column}) are left out")
             named &= known | ~kept
-    return frame[kept & named].reset_index(drop=True), kept & named
+    return frame[kept & named].reset_index(drop=True)
 
 
 def _task_faults(frame: Any, asked: Asked) -> list[str]:
