@@ -11,6 +11,8 @@ from ._result import Procedure, TaskGain, Verdict
 from ._source import Split
 
 _LEVEL = 0.95
+# Splits below which an interval says nothing.
+_FEWEST = 3
 
 
 def verdict(sharing: Procedure, reference: Procedure, outer: list[Split]) -> Verdict:
@@ -18,13 +20,13 @@ def verdict(sharing: Procedure, reference: Procedure, outer: list[Split]) -> Ver
 
     Training parts overlap, so the differences of the splits are not independent: their variance is
     raised by n_test / n_train [1]_, and Student's t has as many degrees of freedom as there are
-    splits, less one.
+    splits, less one. With fewer than three splits there is none.
 
     .. [1] C. Nadeau, Y. Bengio, "Inference for the generalization error", Machine Learning, 2003.
     """
     d = reference.scores - sharing.scores
     n, mean = len(d), float(d.mean())
-    if n < 2:
+    if n < _FEWEST:
         return Verdict(reference.name, mean, np.nan, np.nan)
     ratio = float(np.mean([len(test) / len(train) for train, test in outer]))
     error = np.sqrt((1.0 / n + ratio) * d.var(ddof=1))
