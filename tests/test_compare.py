@@ -168,8 +168,8 @@ def test_gains_and_losses_by_hand():
     ]
     before, after = np.sqrt(single[8:].mean()), np.sqrt(shared[8:].mean())
     assert rows[1].gain == pytest.approx(before - after)
-    d = single[8:] - shared[8:]
-    reach = student.ppf(0.975, 3) * d.std(ddof=1) / 2.0 / (before + after)
+    d = (single[8:] - before**2) / (2 * before) - (shared[8:] - after**2) / (2 * after)
+    reach = student.ppf(0.975, 3) * d.std(ddof=1) / 2.0
     assert rows[1].high - rows[1].gain == pytest.approx(reach)
 
 

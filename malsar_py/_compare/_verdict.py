@@ -6,6 +6,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from .._typing import FloatArray, IntArray
+from ..inspection._gains import paired_gains
 from ._measure import Measure
 from ._result import Procedure, TaskGain, Verdict
 from ._source import Split
@@ -45,30 +46,21 @@ def task_gains(
 ) -> list[TaskGain]:
     """Gains of the tasks that were tested, from the losses of their test rows; largest first."""
     n_tasks = len(labels)
-    before, for_all, after = (
-        measure.of_tasks(losses, codes, n_tasks) for losses in (single, pooled, shared)
-    )
-    found = []
-    for t in np.flatnonzero(np.bincount(codes, minlength=n_tasks)):
-        d = (single - shared)[codes == t]
-        gain, reach = float(before[t] - after[t]), np.nan
-        if len(d) > 2:
-            reach = float(student.ppf(0.5 + _LEVEL / 2.0, len(d) - 1) * d.std(ddof=1))
-            reach /= np.sqrt(len(d))
-            if measure.name == "RMSE":  # a - b = (a^2 - b^2) / (a + b)
-                total = before[t] + after[t]
-                reach = reach / total if total > 0.0 else 0.0
-        found.append(
-            TaskGain(
-                labels[t],
-                int(sizes[t]),
-                len(d),
-                float(before[t]),
-                float(for_all[t]),
-                float(after[t]),
-                gain,
-                gain - reach,
-                gain + reach,
-            )
+    root = measure.name == "RMSE"
+    found = paired_gains(single, shared, codes, n_tasks, root=root, level=_LEVEL)
+    for_all = measure.of_tasks(pooled, codes, n_tasks)
+    gains = [
+        TaskGain(
+            labels[t],
+            int(sizes[t]),
+            int(found.n_rows[t]),
+            float(found.reference[t]),
+            float(for_all[t]),
+            float(found.loss[t]),
+            float(found.gain[t]),
+            float(found.lower[t]),
+            float(found.upper[t]),
         )
-    return sorted(found, key=lambda task: -task.gain)
+        for t in np.flatnonzero(found.n_rows)
+    ]
+    return sorted(gains, key=lambda task: -task.gain)
