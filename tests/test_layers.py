@@ -99,7 +99,6 @@ MAY_IMPORT = {
         "models",
         "model_selection",
         "metrics",
-        "inspection",
         "plotting",
     },
     "__main__": {"", "_table", "_compare"},
