@@ -243,6 +243,7 @@ class MultiTaskSearchCV(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
         self.error_score = error_score
         self.verbose = verbose
 
+    # In one piece: folds, candidates, scores and the refit, each from the one before.
     def fit(
         self,
         X: Any,
