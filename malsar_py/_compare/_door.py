@@ -134,7 +134,16 @@ def compare(
             "--new-tasks splits by task, --time and --group by other columns: one of them"
         )
     table = exam_table() if asked is None else read_table(data, asked, encoding=encoding)
-    options = Options(seed, n_jobs, repeats, new_tasks, tuple(_listed(models)), loss, len(table.y))
+    options = Options(
+        seed,
+        n_jobs,
+        repeats,
+        new_tasks,
+        tuple(_listed(models)),
+        loss,
+        len(table.y),
+        0 if table.classes is None else len(table.classes),
+    )
     for text in table.notes:
         say(text)
     found = _compare(table, options, say)
