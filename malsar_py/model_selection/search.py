@@ -21,6 +21,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from .._counted import only_counted
+from .._doc_link import PACKAGE, page_of
 from .._labels import as_labels, as_table, column_position, split_column
 from .._pipelines import last_step, last_step_of
 from .._summary import Summary
@@ -187,6 +188,8 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     """
 
     # Labels are requested wherever they can be used, as by the estimators themselves.
+    _doc_link_module = PACKAGE
+    _doc_link_template = page_of("model_selection.{estimator_name}")
     __metadata_request__fit: ClassVar = {"tasks": True, "groups": True}
     __metadata_request__predict: ClassVar = {"tasks": True}
     __metadata_request__predict_proba: ClassVar = {"tasks": True}

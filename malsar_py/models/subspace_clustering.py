@@ -15,6 +15,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
+from .._doc_link import PACKAGE, page_of
 from .._given import is_frame, native, refuse_dates, refuse_sparse
 from .._labels import (
     as_labels,
@@ -129,6 +130,8 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
     tol: float = 1e-6
     random_state: int | np.random.RandomState | None = None
 
+    _doc_link_module = PACKAGE
+    _doc_link_template = page_of()
     __metadata_request__fit: ClassVar = {"tasks": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
