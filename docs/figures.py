@@ -1,7 +1,7 @@
 """Draw the pictures of the README and the site: ``python docs/figures.py``.
 
-``images/speed.png`` is of the benchmarks' results and carries their digest, so that a test sees when
-it is out of date; ``images/pooling.png`` is of the Exam data.
+``images/speed.png`` is of the benchmarks' results and carries their digest, so that a test sees
+when it is out of date; ``images/pooling.png`` is of the Exam data.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def tokens(printed: str) -> list[str]:
 
 
 def run(page: Path) -> list[tuple[str, str]]:
-    """Run the blocks of a page in one namespace: what each prints, and what is said that it does."""
+    """Run the blocks of a page in one namespace: what each prints, and what is said under it."""
     blocks = FENCE.findall(page.read_text(encoding="utf-8"))
     namespace: dict[str, Any] = {}
     found = []
@@ -41,7 +41,9 @@ def check(page: Path) -> int:
     """Run the blocks and compare; returns how many there were."""
     found = run(page)
     for printed, said in found:
-        assert tokens(printed) == tokens(said), f"printed:\n{printed}\nbut {page.name} says:\n{said}"
+        assert tokens(printed) == tokens(said), (
+            f"printed:\n{printed}\nbut {page.name} says:\n{said}"
+        )
     return len(found)
 
 

@@ -122,8 +122,8 @@ def index() -> str:
     listed = pages()
     text = _title("API reference") + "\n"
     text += (
-        "Every public name. What estimators have in common with all of scikit-learn (``get_params``,\n"
-        "``set_output`` and the like) is described there.\n\n"
+        "Every public name. What estimators have in common with all of scikit-learn\n"
+        "(``get_params``, ``set_output`` and the like) is described there.\n\n"
     )
     for path in MODULES:
         names = [name for where, name in listed.values() if where == path]

@@ -15,6 +15,8 @@ from typing import Any
 from sphinx.application import Sphinx
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+# Which picture a tile shows, where it is not the last one, which is what a notebook comes to.
+PICTURES = {"10_school_benchmark": 1}
 
 
 def sources() -> list[Path]:
@@ -61,13 +63,14 @@ def write(folder: Path) -> None:
         copy = folder / path.name
         if not copy.exists() or copy.read_bytes() != path.read_bytes():
             shutil.copyfile(path, copy)
-        # The last picture is what a notebook comes to.
-        (folder / "pictures" / f"{path.stem}.png").write_bytes(pictures(notebook)[-1])
+        picture = pictures(notebook)[PICTURES.get(path.stem, -1)]
+        (folder / "pictures" / f"{path.stem}.png").write_bytes(picture)
         cards.append(card(path.stem, *headline(notebook)))
     toctree = "```{toctree}\n:hidden:\n\n" + "\n".join(sorted(names)) + "\n```\n"
     text = (
-        "# Gallery\n\nNotebooks as they were executed. Each reproduces a published figure or table,\n"
-        "with the optimum and its certificate beside the print, or shows a way to use the library.\n\n"
+        "# Gallery\n\nNotebooks as they were executed. Each reproduces a published figure or\n"
+        "table, with the optimum and its certificate beside the print, or shows a way to use\n"
+        "the library.\n\n"
         "::::{grid} 1 2 2 3\n:gutter: 3\n\n" + "\n".join(cards) + "::::\n\n" + toctree
     )
     (folder / "index.md").write_text(text, encoding="utf-8")
