@@ -51,11 +51,16 @@ THOROUGH = {
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave thorough files to CI, unless they were asked for."""
+    """Leave thorough files to CI, unless they were asked for.
+
+    Coverage, which doubles a test's time, is measured without what is thorough: it adds no lines.
+    """
     asked_for = {Path(argument.partition("::")[0]).name for argument in config.args}
     for item in items:
         if item.path.name in THOROUGH - asked_for and item.path.parent == ROOT / "tests":
             item.add_marker("thorough")
+        if item.get_closest_marker("thorough") and config.pluginmanager.hasplugin("_cov"):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

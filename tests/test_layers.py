@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "_task_prior": {"losses"},
     "_summary": {"_kernels", "_features", "_labels", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
-    "_centring": {"_sparse", "_tasks", "_threads", "design"},
+    "_centring": {"_kernels", "_sparse", "_tasks", "_threads", "design"},
     "_weights": {"_centring", "_labels", "_tasks"},
     "_units": {"_kernels", "_sparse", "_tasks"},
     "_keep_tasks": {"_doc_link", "_labels"},
