@@ -59,7 +59,15 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 7,
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    # Pages of wide formulas take the room of the table of contents.
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        "theory/formulations": [],
+        "theory/certificates": [],
+        "theory/pooling": [],
+        "guide/models": [],
+        "benchmarks": [],
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
     "show_prev_next": True,

@@ -30,6 +30,8 @@ from ._metrics import around, left_singular
 
 # Singular values below this share of the largest are rounding.
 _NO_DIRECTION = 1e-10
+# From here on M, which is up to 1, is lost in the rounding of eta + M.
+_LARGE_ETA = 1e12
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -170,7 +172,10 @@ def _membership(
     else:
         eta = lambda2 / lambda1
         m = min(W.shape)
-        share[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0] - eta
+        if eta < _LARGE_ETA:
+            share[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0] - eta
+        else:  # the limit
+            share[:k] = 1.0
     return (directions.T * share) @ directions, directions[:k].T
 
 
@@ -312,7 +317,7 @@ class ClusteredRegressor(_Clustered, AdaptingRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -489,7 +494,7 @@ class ClusteredClassifier(_Clustered, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -637,7 +642,7 @@ class SharedSubspaceRegressor(_SharedSubspace, MultiTaskRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -806,7 +811,7 @@ class SharedSubspaceClassifier(_SharedSubspace, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
