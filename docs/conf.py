@@ -72,4 +72,6 @@ html_theme_options = {
     "footer_end": [],
     "show_prev_next": True,
 }
-html_sidebars = {"changelog": [], "citing": [], "index": []}
+# Pages without others below them need no list of these.
+_ALONE = ("benchmarks", "changelog", "choose", "citing", "extending", "index", "start")
+html_sidebars = dict.fromkeys(_ALONE, [])
