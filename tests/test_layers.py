@@ -25,9 +25,11 @@ _SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "objective", "rotated"
 _SMOOTH |= {"solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
+_CORE |= {"_doc_link"}
 _CORE |= {"_sparse", "_standins", "_weights", "_new_tasks", "_task_prior"}
 MAY_IMPORT = {
     "_typing": set(),
+    "_doc_link": set(),
     "_threads": set(),
     "_family": set(),
     "_edges": {"_labels", "graphs"},
@@ -47,7 +49,7 @@ MAY_IMPORT = {
     "_centring": {"_kernels", "_sparse", "_tasks", "_threads", "design"},
     "_weights": {"_centring", "_labels", "_tasks"},
     "_units": {"_kernels", "_sparse", "_tasks"},
-    "_keep_tasks": {"_labels"},
+    "_keep_tasks": {"_doc_link", "_labels"},
     "_pipelines": set(),
     "_linalg": set(),
     "_mean_model": set(),
