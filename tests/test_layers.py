@@ -24,10 +24,11 @@ _SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "objective", "rotated"
 _SMOOTH |= {"solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_docs"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
-_CORE |= {"_sparse", "_standins", "_weights", "_new_tasks", "_task_prior"}
+_CORE |= {"_sparse", "_standins", "_weights", "_new_tasks", "_task_prior", "_intervals"}
 MAY_IMPORT = {
     "_typing": set(),
     "_docs": set(),
+    "_intervals": set(),
     "_threads": set(),
     "_family": set(),
     "_edges": {"_labels", "graphs"},
@@ -75,7 +76,7 @@ MAY_IMPORT = {
     "base": _CORE | {"_summary"},
     "models": _CORE | {"base"},
     "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_docs", "_threads"}
-    | {"penalties", "base"},
+    | {"_intervals", "penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
     "metrics": {"losses", "_counted", "_given", "_labels", "_pipelines", "_tasks"},
@@ -83,6 +84,7 @@ MAY_IMPORT = {
     "plotting": {"model_selection", "metrics"},
     "inspection": {
         "_features",
+        "_intervals",
         "_labels",
         "_tasks",
         "_threads",

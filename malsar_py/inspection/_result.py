@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from .._intervals import check_level
 from .._labels import factorize, match_keys, show_labels
 from .._typing import AnyArray, FloatArray
 
@@ -200,8 +200,7 @@ def _over_resamples(statistic: Any, values: FloatArray, **options: Any) -> Float
 
 
 def _interval(values: FloatArray, level: Any) -> tuple[FloatArray, FloatArray]:
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < float(level) < 1.0:
-        raise ValueError(f"level must be in (0, 1), got {level!r}.")
+    check_level(level)
     ends = [0.5 - 0.5 * float(level), 0.5 + 0.5 * float(level)]
     lower, upper = _over_resamples(np.nanquantile, values, q=ends)
     return lower, upper

@@ -10,12 +10,12 @@ from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._docs import SHRINKAGE, document
+from .._intervals import check_level, normal_interval
 from .._new_tasks import resolve_new_tasks
 from .._tasks import TaskRows, resolve_predict
 from .._threads import one_blas_thread
@@ -33,7 +33,6 @@ _HIDDEN = (
     *("loss", "lambda1", "lambda2", "intercept_shrinkage"),
     *("task_weight", "solver", "warm_start", "verbose"),
 )
-_LEVEL = Interval(Real, 0, 1, closed="neither")
 
 
 @document(
@@ -345,8 +344,8 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         mean = self._predict_rows(rows.X, rows.index)
         if not return_std:
             return mean
-        variance = self._effects.row_variances(rows.X, rows.index)
-        return mean, self._effects.statistics.frame.y_unit * np.sqrt(variance)
+        variance = self._effects.row_variances(rows.X, rows.index, self.n_tasks_)
+        return mean, self._effects.frame.y_unit * np.sqrt(variance)
 
     def _predict_rows(self, X: FloatArray, index: AnyArray | None) -> FloatArray:
         coef = self.coef_.reshape(self.n_tasks_, -1)
@@ -462,10 +461,9 @@ class MixedEffectsRegressor(MultiTaskRegressor):
             ``coef_`` less and plus a normal quantile times its standard error.
         """
         check_is_fitted(self, "tasks_")
-        _check_level(level)
+        check_level(level)
         variances = np.diagonal(self.coef_cov_, axis1=-2, axis2=-1)[..., int(self.fit_intercept) :]
-        half = norm.ppf(0.5 + 0.5 * level) * np.sqrt(np.maximum(variances, 0.0))
-        return self.coef_ - half, self.coef_ + half
+        return normal_interval(self.coef_, variances, level)
 
     def fit_report(self, level: float = 0.95) -> FitReport:
         """Fixed effects with standard errors, variance components, and fit statistics.
@@ -481,10 +479,5 @@ class MixedEffectsRegressor(MultiTaskRegressor):
             Tables as attributes; printing it gives them as text.
         """
         check_is_fitted(self, "tasks_")
-        _check_level(level)
+        check_level(level)
         return make_report(self, level)
-
-
-def _check_level(level: Any) -> None:
-    if isinstance(level, bool) or not _LEVEL.is_satisfied_by(level):
-        raise ValueError(f"level must be in (0, 1), got {level!r}.")

@@ -36,6 +36,7 @@ from ..penalties import (
 from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
 from ._feature_weight import COLUMN_WEIGHTS, COUPLING_WEIGHTS
 from ._metrics import around, left_singular, over
+from ._uncertainty import Uncertain
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -89,7 +90,7 @@ _REML_ATTRIBUTES = """\
     own_attributes=_REML_ATTRIBUTES,
 )
 @dataclass(kw_only=True, eq=False, repr=False)
-class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
+class MeanRegularizedRegressor(_MeanRegularized, Uncertain):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
 
     Minimises over W and b::
@@ -117,9 +118,19 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     intercepts of their own. Solved directly: one factorisation per task and one system of
     n_features equations.
 
+    `predict(return_std=True)` and `coef_interval` read the penalty as a model [2]_: coefficients
+    are draws ``w_t ~ N(m, sigma2 / (nbar lambda1))`` around common ones (for which the ridge stands
+    alone), intercepts ``b_t ~ N(b0, sigma2 / (nbar kappa))``, errors ``N(0, sigma2)`` alike in all
+    tasks, with nbar rows a task. The strengths are taken as known, and sigma2 is the sum of squared
+    residuals over n less the degrees of freedom. So they are right where the strengths are about
+    those of the data (``lambda1="reml"``, or chosen by cross-validation); the biases that a model
+    is sure of (another shape of the effects, errors that are correlated) are not in them.
+
     References
     ----------
     .. [1] T. Evgeniou, M. Pontil, "Regularized multi-task learning", KDD 2004.
+    .. [2] G. Wahba, "Bayesian 'confidence intervals' for the cross-validated smoothing spline",
+       JRSS B 45, 1983.
 
     Examples
     --------
