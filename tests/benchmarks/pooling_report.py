@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Trees are no linear method; what is recommended for grouped rows, by kind of target.
 _NOT_LINEAR = ("boosting",)
-RECOMMENDED = {False: "MixedEffects or MeanRegularized", True: "MeanRegularized kappa"}
+RECOMMENDED = {False: "MixedEffects by CV", True: "MeanRegularized kappa"}
 _BASELINES = ("ridge + one-hot", "pooled ridge")
 _COMMON = ("JointFeature common kappa", "TraceNorm common kappa")
 _COVERAGE = (0.87, 0.93)
