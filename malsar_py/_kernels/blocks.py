@@ -105,7 +105,7 @@ def whiten(Z, offsets, shifts, scale, out):
     L = np.empty((largest, largest))
     for t in range(offsets.shape[0] - 1):
         start = offsets[t]
-        floor = shifts[t] / scale
+        floor = max(shifts[t] / scale, 1e-300)  # (it may underflow)
         for i in range(offsets[t + 1] - start):
             for k in range(i + 1):
                 total = 0.0
