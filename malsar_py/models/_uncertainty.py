@@ -82,7 +82,8 @@ class Uncertain(AdaptingRegressor):
     def _posterior(self) -> Any:
         """The distribution of the tasks' coefficients."""
         check_is_fitted(self, "tasks_")
-        if getattr(self, "_moments", None) is None:
+        moments = getattr(self, "_moments", None)
+        if moments is None:
             why = getattr(self, "_unknown", "") or "they are for fits to rows"
             raise ValueError(
                 f"{type(self).__name__} has no standard deviations and intervals here: {why}. "
@@ -90,7 +91,7 @@ class Uncertain(AdaptingRegressor):
             )
         coef = np.reshape(self.coef_, (self.n_tasks_, -1))
         with one_blas_thread(), np.errstate(all="ignore"):
-            return self._moments.posterior(
+            return moments.posterior(
                 coef, np.atleast_1d(self.intercept_), shares=self._shares, **self._held
             )
 
