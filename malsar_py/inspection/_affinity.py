@@ -24,6 +24,7 @@ from ._gains import Gains, paired_gains
 from ._tables import as_html, frame, lines, of_one
 
 
+# In one piece: half of it is the signature and the result.
 def task_affinity(
     model: BaseEstimator,
     X: Any,

@@ -24,6 +24,7 @@ from ._tables import as_html, frame, lines, of_one
 _SINGLE, _POOLED = "one model per task", "one model for all"
 
 
+# In one piece: half of it is the signature and the result.
 def task_gains(
     model: BaseEstimator,
     X: Any,
