@@ -345,7 +345,7 @@ REGRESSORS = [m for m in EVERY if hasattr(m, "predict") and not is_classifier(m)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("model", REGRESSORS, ids=ids)
+@pytest.mark.parametrize("model", REGRESSORS, ids=ids(REGRESSORS))
 def test_data_stay_as_they_were(model, fit_intercept):
     """Sorted rows of doubles are not copied on their way: nothing may write into them."""
     model = clone(model)
