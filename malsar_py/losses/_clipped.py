@@ -60,6 +60,8 @@ class _Clipped(Compiled, Location):
 class Huber(_Clipped):
     """Huber's loss: ``r^2 / 2`` for ``|r| <= delta``, else ``delta |r| - delta^2 / 2``, r = y - z.
 
+    Outliers pull with a force that is bounded.
+
     Parameters
     ----------
     delta : float, default=1.35
@@ -71,6 +73,13 @@ class Huber(_Clipped):
     ----------
     .. [1] P. J. Huber, "Robust estimation of a location parameter", Annals of Mathematical
        Statistics 35, 1964.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import losses
+    >>> losses.Huber(delta=1.0).value(np.array([0.5, 100.0]), np.zeros(2))
+    array([ 0.125, 99.5  ])
     """
 
     delta: float = 1.35
@@ -104,6 +113,13 @@ class Quantile(Location):
     References
     ----------
     .. [1] R. Koenker, G. Bassett, "Regression quantiles", Econometrica 46, 1978.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import losses
+    >>> losses.Quantile(q=0.9).value(np.array([1.0, -1.0]), np.zeros(2))
+    array([0.9, 0.1])
     """
 
     q: float = 0.5

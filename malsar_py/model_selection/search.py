@@ -431,22 +431,78 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     @available_if(_refitted_has("predict"))
     def predict(self, X: Any, *, tasks: Any = None) -> AnyArray:
-        """Predict with the best model; `tasks` as for its own `predict`."""
+        """Predict with the best model.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows to predict.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, as for the model's own method.
+
+        Returns
+        -------
+        y : ndarray
+            What the model returns.
+        """
         return self._call("predict", X, tasks)
 
     @available_if(_refitted_has("predict_proba"))
     def predict_proba(self, X: Any, *, tasks: Any = None) -> FloatArray:
-        """Class probabilities by the best model; `tasks` as for its own `predict_proba`."""
+        """Class probabilities by the best model.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows to predict.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, as for the model's own method.
+
+        Returns
+        -------
+        p : ndarray
+            What the model returns.
+        """
         return self._call("predict_proba", X, tasks)
 
     @available_if(_refitted_has("decision_function"))
     def decision_function(self, X: Any, *, tasks: Any = None) -> FloatArray:
-        """Log odds by the best model; `tasks` as for its own `decision_function`."""
+        """Log odds by the best model.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Rows to predict.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, as for the model's own method.
+
+        Returns
+        -------
+        z : ndarray
+            What the model returns.
+        """
         return self._call("decision_function", X, tasks)
 
     @available_if(_refitted_has("score"))
     def score(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> float:
-        """Score of the best model by `scoring`; `tasks` and weights as for its own `score`."""
+        """Score of the best model by `scoring`.
+
+        Parameters
+        ----------
+        X : {array-like, DataFrame} of shape (n_samples, n_features)
+            Test rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
+            True targets; NaN entries are skipped.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, as for the model's own `score`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights; rows of weight 0 are skipped.
+
+        Returns
+        -------
+        score : float
+            Greater is better.
+        """
         check_is_fitted(self)
         if self.scorer_.scorer is not None:  # the estimator's own sees to that itself
             X, y, tasks, sample_weight = only_counted(X, y, tasks, sample_weight)
@@ -465,14 +521,17 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
 
     @property
     def classes_(self) -> AnyArray:
+        """Classes of the best model."""
         return self._refitted("classes_")
 
     @property
     def n_features_in_(self) -> int:
+        """Number of columns of X that the best model saw."""
         return self._refitted("n_features_in_")
 
     @property
     def feature_names_in_(self) -> AnyArray:
+        """Names of these columns, if X was a DataFrame with string names."""
         return self._refitted("feature_names_in_")
 
     def _refitted(self, name: str) -> Any:

@@ -15,19 +15,6 @@ from ..objective import Objective
 from ..penalties import AroundMean, Structure
 from ..solvers import Result, Workspace, best_common
 
-COMMON_PARAMETER = """\
-    common : bool, default=False
-        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``,
-        and leaves m alone (lambda2, as it stands in the objective, does not). Recommended for
-        grouped rows, with ``task_weight="size"`` and shrunk intercepts: tasks with few rows are
-        then drawn to the common model, not to zero."""
-
-COMMON_ATTRIBUTES = """\
-    coef_common_ : ndarray of shape (n_features,)
-        With ``common=True``: the common model m, the mean of the tasks' coefficients.
-    coef_specific_ : ndarray of shape (n_tasks, n_features)
-        With ``common=True``: what each task adds, ``coef_ - coef_common_``."""
-
 # Fits start at the common model where that is a system of so many equations at most.
 _SYSTEM = 1000
 
