@@ -119,6 +119,7 @@ _MODULES = (
     "metrics",
     "model_selection",
     "penalties",
+    "persistence",
     "plotting",
     "prox",
 )

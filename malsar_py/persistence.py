@@ -1,7 +1,7 @@
 """Keep fitted models in files that hold no code: `dump` and `load`, by skops instead of pickle.
 
-A pickle runs whatever its author wrote into it; these files are arrays, numbers, texts and the names
-of types, and only types that are known beforehand are ever made from one. skops is needed (extra
+A pickle runs whatever its author wrote into it; these files are arrays, numbers, texts and names of
+types, and only types that are known beforehand are ever made from one. skops is needed (extra
 ``table``), not to import this module.
 """
 
@@ -20,8 +20,8 @@ from sklearn.base import BaseEstimator
 
 __all__ = ["dump", "load", "trusted_types"]
 
-# What fitted models hold beside arrays, numbers and texts. Making one of these, or of the estimators,
-# losses, penalties and graphs of this package, from any arguments or state runs nothing else.
+# What fitted models hold beside arrays, numbers and texts. Making one of these, or an estimator,
+# loss, penalty or graph of this package, from any arguments or state runs nothing else.
 _STATE = (
     "malsar_py._family.Family",
     "malsar_py._keep_tasks.KeepTasks",
@@ -73,8 +73,8 @@ def dump(model: Any, file: str | os.PathLike[str] | BinaryIO, *, trusted: Any = 
     Parameters
     ----------
     model : estimator
-        Any estimator of this package, `keep_tasks`, scikit-learn's own, skrub's TableVectorizer, and
-        pipelines, lists and dicts of these.
+        Any estimator of this package, `keep_tasks`, scikit-learn's own, skrub's TableVectorizer,
+        and pipelines, lists and dicts of these.
     file : path or binary file
         Where to; the usual ending is ``.skops``.
     trusted : collection of str or type, default=()
@@ -112,8 +112,8 @@ def dump(model: Any, file: str | os.PathLike[str] | BinaryIO, *, trusted: Any = 
     others = _others(io.get_untrusted_types(data=data), trusted)
     if others:
         raise ValueError(
-            f"the model holds {_listed(others)}, which a loaded file may not: pass trusted= if these "
-            "are your own and harmless (of a search, keep best_estimator_)"
+            f"the model holds {_listed(others)}, which a loaded file may not: pass trusted= if "
+            "these are your own and harmless (of a search, keep best_estimator_)"
         )
     if isinstance(file, str | os.PathLike):
         Path(file).write_bytes(data)
@@ -167,8 +167,8 @@ def load(file: str | os.PathLike[str] | BinaryIO, *, trusted: Any = ()) -> Any:
         ) from error
     raise ValueError(
         f"{name} names {_listed(others)}, which is not made from a file: it was written by other "
-        "versions of malsar_py or skrub, holds types of its author's own, or means harm. Nothing was "
-        "loaded; if you wrote it, pass trusted="
+        "versions of malsar_py or skrub, holds types of its author's own, or means harm. Nothing "
+        "was loaded; if you wrote it, pass trusted="
     )
 
 
@@ -224,7 +224,5 @@ def _skops_io() -> Any:
         import skops.io
         import skops.io.exceptions
     except ImportError as error:
-        raise ImportError(
-            'keeping models needs skops: pip install "malsar_py[table]"'
-        ) from error
+        raise ImportError('keeping models needs skops: pip install "malsar_py[table]"') from error
     return skops.io

@@ -88,6 +88,7 @@ MAY_IMPORT = {
         "model_selection",
         "plotting",
     },
+    "persistence": {"", "graphs", "losses", "penalties"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {
@@ -281,6 +282,9 @@ LATE = [
     "pooch",
     "polars",
     "networkx",
+    "jinja2",
+    "skops",
+    "skrub",
     "sklearn.cluster",
 ]
 

@@ -1,4 +1,4 @@
-"""Models in files without code: every estimator comes back the same, and nothing else is ever made."""
+"""Models in files without code: every estimator comes back, and nothing else is ever made."""
 
 from __future__ import annotations
 
@@ -41,9 +41,11 @@ OTHERS = [
     malsar_py.MultiTaskGLM(penalty=2.0 * (penalties.RowL2() + penalties.Graph("chain", 0.5))),
     malsar_py.GraphRegressor(graph=graphs.adjacency(np.ones((4, 4)) - np.eye(4))),
     malsar_py.GraphRegressor(graph=[("a", "b"), ("c", "d")]),
-    malsar_py.MeanRegularizedRegressor(loss={"a": "huber", "b": "quantile", "c": "squared", "d": "squared"}),
+    malsar_py.MeanRegularizedRegressor(
+        loss={"a": "huber", "b": "quantile", "c": "squared", "d": "squared"}
+    ),
     malsar_py.JointFeatureRegressor(common=True, intercept_shrinkage="reml"),
-]  # fmt: skip
+]
 
 
 def again(model, **options):
@@ -161,7 +163,9 @@ def test_a_search_says_what_to_keep():
     X, y, tasks = ragged()
     X = np.column_stack([np.unique(tasks, return_inverse=True)[1], X])
     search = GridSearchCV(
-        malsar_py.LassoRegressor(task_column=0), {"lambda1": [0.1, 1.0]}, cv=TaskKFold(task_column=0)
+        malsar_py.LassoRegressor(task_column=0),
+        {"lambda1": [0.1, 1.0]},
+        cv=TaskKFold(task_column=0),
     ).fit(X, y)
     with pytest.raises(ValueError, match="keep best_estimator_"):
         persistence.dump(search, io.BytesIO())
@@ -242,7 +246,9 @@ LOADERS = ["ObjectNode", "FunctionNode", "TypeNode", "ConstructorFromReduceNode"
 def test_a_file_that_was_tampered_with_imports_nothing(tmp_path, monkeypatch, loader):
     """Any node of a good file, made to name a module that would say that it was imported."""
     mark = tmp_path / "mark"
-    (tmp_path / "evil_module.py").write_text(f"open({str(mark)!r}, 'w').close()\nclass Thing: pass\n")
+    (tmp_path / "evil_module.py").write_text(
+        f"open({str(mark)!r}, 'w').close()\nclass Thing: pass\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
     X, y, tasks = ragged()
     data = skops_io.dumps(malsar_py.LassoRegressor().fit(X, y, tasks=tasks))
