@@ -93,9 +93,9 @@ MAY_IMPORT = {
     "_table": {"datasets"},
     "_compare": {
         "",
+        "_keep_tasks",
         "_table",
-        "graphs",
-        "base",
+        "mixed",
         "models",
         "model_selection",
         "metrics",
