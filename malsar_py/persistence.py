@@ -23,6 +23,8 @@ __all__ = ["dump", "load", "trusted_types"]
 # What fitted models hold beside arrays, numbers and texts. Making one of these, or an estimator,
 # loss, penalty or graph of this package, from any arguments or state runs nothing else.
 _STATE = (
+    "malsar_py._compare._references.MeanClassifier",
+    "malsar_py._compare._references.MeanRegressor",
     "malsar_py._family.Family",
     "malsar_py._keep_tasks.KeepTasks",
     "malsar_py.base._adapt._Fit",

@@ -89,10 +89,13 @@ MAY_IMPORT = {
         "plotting",
     },
     "persistence": {"", "graphs", "losses", "penalties"},
+    "_report": {"", "plotting"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {
         "",
+        "_report",
+        "_saved",
         "_keep_tasks",
         "_table",
         "mixed",
@@ -102,7 +105,9 @@ MAY_IMPORT = {
         "inspection",
         "plotting",
     },
-    "__main__": {"", "_table", "_compare"},
+    "_saved": {"_table", "persistence"},
+    "_predict": {"_saved", "_table"},
+    "__main__": {"", "_table", "_compare", "_saved", "_predict"},
 }
 
 
