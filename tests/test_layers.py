@@ -89,7 +89,7 @@ MAY_IMPORT = {
         "plotting",
     },
     "persistence": {"", "graphs", "losses", "penalties"},
-    "_report": {"", "plotting"},
+    "_report": {"", "_table", "plotting"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {

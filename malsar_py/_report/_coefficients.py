@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .._table import label_text
 from .._typing import FloatArray
 
 _N_DEVIATIONS = 2
@@ -32,18 +33,22 @@ class Coefficients:
 
     rows: list[Row]
     intercept: Row
-    tasks: list[str]
+    tasks: list[str]  # with more than two classes: each task with each of them
     standardised: FloatArray  # (n_tasks, n_features), per standard deviation, in the order of rows
     common: FloatArray  # (n_features,), the same
 
 
-def coefficients(model: Any, linear: Any) -> Coefficients | None:
-    """Of a pipeline of the comparison and its last step; None where there are none."""
-    if linear is None or not hasattr(linear, "coef_"):
+def coefficients(found: Any) -> Coefficients | None:
+    """Of the model that the comparison shows; None where there are none."""
+    linear = found.linear
+    if linear is None:
         return None
-    names = [str(name) for name in model[0].get_feature_names_out()[1:]]
+    model = found.model if found.model[-1] is linear else found.sharing_model
+    names = found.inputs[1:]
+    if hasattr(model[0], "feature_names_in_"):
+        names = [str(name) for name in model[0].get_feature_names_out()[1:]]
     W = np.asarray(linear.coef_, dtype=np.float64)
-    tasks = [str(task) for task in linear.tasks_]
+    tasks = [label_text(task) for task in linear.tasks_]
     columns = tasks
     if W.ndim == 3:  # more than two classes: a column for each of them
         columns = [f"{task}: {name}" for task in tasks for name in linear.classes_]

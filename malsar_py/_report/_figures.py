@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import plotting
-from ..plotting._draw import short_names
+from ..plotting._draw import correlation, short_names
 from ._coefficients import Coefficients
 from ._words import by_gain
 
@@ -40,6 +40,10 @@ _RC: dict[str, Any] = {
 def scores(found: Any) -> str:
     """Every procedure's score with two standard errors, the best at the top."""
     ranked = sorted(found.procedures, key=lambda one: one.mean)
+    best, last, far = ranked[0], ranked[-1], ""
+    if len(ranked) > 2 and last.mean - best.mean > 2.0 * (ranked[-2].mean - best.mean):
+        # The others would be a point beside it.
+        far = f"\nnot drawn: {ranked.pop().name}, {last.mean:.4g}"
 
     def draw(figure: Any) -> None:
         ax = figure.add_subplot()
@@ -51,14 +55,13 @@ def scores(found: Any) -> str:
             face = colour if colour == GAIN else "none"
             ax.plot(one.mean, place, "o", color=colour, markerfacecolor=face, markersize=6)
         _names(ax, [one.name for one in ranked])
-        ax.set_xlabel(f"{found.metric} on unseen rows (smaller is better)")
+        ax.set_xlabel(f"{found.metric} on unseen rows (smaller is better){far}")
 
-    best, last = ranked[0], ranked[-1]
     words = (
-        f"{found.metric} of {len(ranked)} ways to predict, from {best.name} with {best.mean:.4g} "
-        f"to {last.name} with {last.mean:.4g}; the table below has the numbers."
+        f"{found.metric} of {len(found.procedures)} ways to predict, from {best.name} with "
+        f"{best.mean:.4g} to {last.name} with {last.mean:.4g}; the table below has the numbers."
     )
-    return _svg(draw, "scores", words, 0.26 * len(ranked) + 0.8)
+    return _svg(draw, "scores", words, 0.26 * len(ranked) + 1.0)
 
 
 def gains(found: Any) -> str:
@@ -125,35 +128,35 @@ def spread(found: Coefficients, response: str) -> str:
     return _svg(draw, "spread", words, max(0.26 * shown + 0.9, 1.6))
 
 
-def similarity(linear: Any) -> str:
+def similarity(found: Coefficients) -> str:
     """Which tasks have similar coefficients."""
-    n_tasks = len(linear.tasks_)
 
     def draw(figure: Any) -> None:
-        plotting.TaskSimilarityDisplay.from_estimator(linear, ax=figure.add_subplot())
+        W = found.standardised
+        display = plotting.TaskSimilarityDisplay(
+            correlation(W), coef=W, tasks=found.tasks, unit="correlation of coefficients"
+        )
+        display.plot(order="similarity", ax=figure.add_subplot())
 
     words = (
-        f"Map of the correlation between the coefficients of each pair of {n_tasks} tasks, similar "
-        "tasks side by side."
+        f"Map of the correlation between the coefficients of each pair of {len(found.tasks)} "
+        "tasks, similar tasks side by side."
     )
     return _svg(draw, "similarity", words, 4.6)
 
 
-def coefficient_map(linear: Any) -> str:
+def coefficient_map(found: Coefficients) -> str:
     """The coefficients of every task and feature as colours."""
-    n_tasks, n_features = len(linear.tasks_), linear.coef_.shape[-1]
+    names = [row.name for row in found.rows]
 
     def draw(figure: Any) -> None:
-        plotting.CoefficientMapDisplay.from_estimator(
-            linear,
-            ax=figure.add_subplot(),
-            order="similarity",
-            max_features=40,
-            unit="per standard deviation",
+        display = plotting.CoefficientMapDisplay(
+            found.standardised, tasks=found.tasks, feature_names=names, unit="per std. deviation"
         )
+        display.plot(order="similarity", max_features=_MOST_NAMES, ax=figure.add_subplot())
 
-    words = f"Map of the coefficients of {n_features} columns by {n_tasks} tasks, red above zero."
-    return _svg(draw, "map", words, min(max(0.2 * n_features + 1.6, 3.0), 7.0))
+    words = f"Map of the coefficients of {len(names)} columns by {len(found.tasks)} tasks."
+    return _svg(draw, "map", words, min(max(0.2 * len(names) + 1.6, 3.0), 7.0))
 
 
 def _colour(one: Any) -> str:

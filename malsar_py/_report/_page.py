@@ -20,19 +20,14 @@ def render(found: Any) -> str:
     """The page of a `Comparison`, a text in HTML."""
     script = _text("sort.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    linear = found.linear
-    table = coefficients(found.model, linear)
+    linear, table = found.linear, coefficients(found)
     pictures = _main_pictures(found)
     if table is not None and table.rows:
         pictures["spread"] = _figures.spread(table, _words.response(found))
-        if (
-            linear.coef_.ndim == 2
-            and 2 < len(linear.tasks_) <= _MOST_MAPPED
-            and len(table.rows) > 1
-        ):
-            pictures["map"] = _figures.coefficient_map(linear)
-            if len(table.rows) > 2:
-                pictures["similarity"] = _figures.similarity(linear)
+        if 2 < len(table.tasks) <= _MOST_MAPPED and len(table.rows) > 1:
+            pictures["map"] = _figures.coefficient_map(table)
+            if len(table.rows) > 2 and linear.coef_.ndim == 2:
+                pictures["similarity"] = _figures.similarity(table)
     return (
         _templates()
         .get_template("page.html")

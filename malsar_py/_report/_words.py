@@ -16,6 +16,14 @@ _KINDS = {
     "chosen": "the sharing model that cross-validation on the training rows chose",
 }
 _NONE, _MINUS = "\u2013", "\u2212"  # a dash where there is no number; a minus as wide as plus
+# Settings in words; others are said by their names.
+SETTINGS = {
+    "n_tested": "rows tested",
+    "n_test_tasks": "tasks tested",
+    "split": "split by",
+    "missing": "numbers that mean missing",
+    "date": "columns of dates",
+}
 _MISSING_MUCH = 0.3
 _SHOWN = 5
 
@@ -38,6 +46,11 @@ def strength(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, Real):
         return str(value)
     return "∞" if value == math.inf else _minus(f"{value:.3g}".replace("e-0", "e-"))
+
+
+def gap(value: float) -> str:
+    """A relative gap; below rounding it says nothing more."""
+    return f"< 1e{_MINUS}15" if value < 1e-15 else number(value, 1)
 
 
 def fixed(value: float, decimals: int) -> str:
@@ -102,8 +115,10 @@ def how_split(found: Any) -> str:
 def parameters(one: Any) -> list[str]:
     """Strengths over the repeats: the middle one, a mark where the end of the grid was best."""
     shown = []
-    for name in dict.fromkeys(key for chosen in one.parameters for key in chosen):
+    for name in sorted({key for chosen in one.parameters for key in chosen}):
         values = [chosen[name] for chosen in one.parameters if name in chosen]
+        if not any(values):  # strengths that are not used
+            continue
         if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
             text = strength(statistics.median(values))
         else:
