@@ -329,6 +329,11 @@ def _refuse_unseen(
 
 def _regression_targets(y: Any, estimator: Any, name: str = "y") -> tuple[AnyArray, AnyArray]:
     """Float64 targets and the mask of the observed ones."""
+    if type(y) is np.ndarray and y.dtype == np.float64 and y.ndim in (1, 2) and y.size:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(y.sum())
+        if np.isfinite(total):  # nothing to refuse, all observed
+            return y, np.ones(y.shape, np.bool_)
     y = check_array(
         as_numbers(y, name),
         dtype=np.float64,

@@ -213,8 +213,20 @@ class Objective(ABC):
             point = shifted
         bounds = self.penalty.dual_bounds(W, point.G)
         bound = max(point.dual(alpha) - conj for alpha, conj in bounds)
-        left = 0.0 if free is None else left_over(self.penalty, point.G, free, self._kept_squares)
+        left = 0.0
+        if free is not None:
+            size = partial(self._size_of, point)
+            left = left_over(self.penalty, point.G, free, self._kept_squares, size)
+        if left == np.inf:  # theta is not feasible, but zero always is
+            bound, left = point.dual(0.0), 0.0
         return Certificate(primal, duality_gap(primal, bound) + left)
+
+    def _size_of(self, point: DualPoint) -> float:
+        if point.theta is None:  # (least squares)
+            return float(np.sqrt(2.0 * point.loss))
+        w = self.weights
+        squares = np.divide(np.square(point.theta), w, out=np.zeros_like(w), where=w > 0.0)
+        return float(np.sqrt(squares.sum()))
 
     def _kept_squares(self) -> FloatArray:
         if self._energies is None:

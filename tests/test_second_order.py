@@ -165,6 +165,29 @@ def test_systems_against_the_dense_one(monkeypatch, penalty, fit_intercept, shap
     assert_allclose(found.W.T.ravel(), np.linalg.solve(system, right), rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.parametrize("matrix", [None, np.eye(6) - 1.0 / 6, CHAIN], ids=QUADRATICS)
+def test_systems_that_come_again_are_solved_in_their_eigenbases(monkeypatch, matrix):
+    monkeypatch.setattr(_systems, "_DENSE_SIZE", 0)
+    X, y, tasks = ragged(10, 15, 25)
+    X[:, 3], X[:, 4] = 1.0, X[:, 5]  # a constant, and twice the same
+    c = np.random.default_rng(1).uniform(0.2, 1.0, len(y))
+    offsets = np.append(0, np.cumsum(np.bincount(tasks)))
+    for scale, turned in ((1.0, True), (1e6, False)):  # of scales too uneven for one basis
+        design = Ragged(X * np.where(np.arange(X.shape[1]) == 0, scale, 1.0), offsets)
+        objective = make_objective(design, Squared(), y, c, Ridge(1.0), True)
+        workspace = Workspace()
+        for strength in (1.0, 10.0, 0.1, 1e-3, 1e3):
+            penalty = Ridge(strength)
+            if matrix is not None:
+                penalty = Coupling(strength, matrix) + Ridge(0.05)
+            step = objective.with_penalty(penalty)
+            once = solve_closed_form(step, tol=1e-12).W
+            found = solve_closed_form(step, tol=1e-12, workspace=workspace)
+            assert found.converged
+            assert_allclose(found.W, once, rtol=1e-8, atol=1e-10 * np.abs(once).max())
+        assert (workspace.bases is not None) == turned
+
+
 def test_a_wide_shared_x_is_solved_by_its_rows():
     rng = np.random.default_rng(0)
     X, Y = rng.standard_normal((12, 4000)), rng.standard_normal((12, 6))

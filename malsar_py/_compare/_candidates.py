@@ -27,7 +27,7 @@ _N_LAMBDAS = 12
 # more than what makes a solution unique.
 _RIDGE_GRID = np.logspace(2.0, -4.0, 13)
 _BESIDE = np.logspace(0.5, -4.0, 7)
-_LITTLE = np.array([1e-2, 3e-1])
+_LITTLE = np.array([1e-2])
 _APART = np.array([0.2, 0.7])
 # Features that are constant within the tasks leave rounding alone, and no scale.
 _SMALLEST = 1e-12

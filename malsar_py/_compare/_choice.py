@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,55 +110,52 @@ class Searched(Candidate):
         )
 
 
+Setting = tuple[dict[str, Any], list[tuple[str, Any]]]  # parameters, steps
+
+
 @dataclass(frozen=True, eq=False)
 class Direct(Candidate):
-    """Any estimators: each is fitted in each fold, those at the front may be stages of one fit."""
+    """Any estimators, each fitted in each fold."""
 
-    make: Callable[[Training], list[tuple[dict[str, Any], list[tuple[str, Any]]]]]
+    make: Callable[[Training], list[Setting]]
 
     def choose(self, training: Training) -> Choice:
         settings = self.make(training)
+        table, measure = training.source.table, training.measure
         scores = np.zeros(len(settings))
-        table, keys = training.source.table, training.source.keys
         for train, test in training.folds:
-            for i, predict in enumerate(self._fitted(settings, training, train)):
-                p = predict(keys(test))
-                scores[i] += training.measure.score(table.y[test], p, table.codes[test])
+            found = self._predictions(settings, training, train, test)
+            scores += [measure.score(table.y[test], p, table.codes[test]) for p in found]
         best = int(scores.argmax())
         parameters, steps = settings[best]
         return Choice(steps, parameters, float(scores[best] / len(training.folds)))
 
-    @staticmethod
-    def _fitted(
-        settings: list[Any], training: Training, rows: IntArray
-    ) -> Iterator[Callable[[Any], AnyArray]]:
+    def _predictions(
+        self, settings: list[Setting], training: Training, train: IntArray, test: IntArray
+    ) -> Iterator[AnyArray]:
         source, measure = training.source, training.measure
         for _, steps in settings:
             model = Pipeline([("columns", Coded(source)), *steps])
-            model.fit(source.keys(rows), source.table.y[rows])
-            yield partial(measure.predict, model)
+            model.fit(source.keys(train), source.table.y[train])
+            yield measure.predict(model, source.keys(test))
 
 
 @dataclass(frozen=True, eq=False)
 class Boosted(Direct):
-    """Trees one after another: all numbers of trees are stages of the largest."""
+    """Trees one after another: smaller numbers of them are stages of the largest."""
 
-    @staticmethod
-    def _fitted(
-        settings: list[Any], training: Training, rows: IntArray
-    ) -> Iterator[Callable[[Any], AnyArray]]:
+    def _predictions(
+        self, settings: list[Setting], training: Training, train: IntArray, test: IntArray
+    ) -> Iterator[AnyArray]:
         source, n_classes = training.source, training.measure.n_classes
-        _, steps = settings[-1]
-        model = Pipeline([("columns", Coded(source)), *steps])
-        model.fit(source.keys(rows), source.table.y[rows])
-        stages = "staged_predict_proba" if n_classes else "staged_predict"
-        for parameters, _ in settings:
-
-            def predict(X: Any, n: int = parameters["trees"]) -> AnyArray:
-                found = list(getattr(model[-1], stages)(model[:-1].transform(X)))[n - 1]
-                return found[:, 1] if n_classes == 2 else found
-
-            yield predict
+        model = Pipeline([("columns", Coded(source)), *settings[-1][1]])
+        model.fit(source.keys(train), source.table.y[train])
+        X = model[:-1].transform(source.keys(test))
+        staged = model[-1].staged_predict_proba if n_classes else model[-1].staged_predict
+        wanted = {parameters["trees"] for parameters, _ in settings}
+        for n, p in enumerate(staged(X), start=1):
+            if n in wanted:
+                yield p[:, 1] if n_classes == 2 else p
 
 
 def _places(training: Training) -> list[Split]:

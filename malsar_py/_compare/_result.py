@@ -59,7 +59,7 @@ class Verdict:
 
     reference: str
     difference: float  # reference minus sharing: positive where sharing is better
-    low: float  # of a 95 % interval, NaN for one repeat
+    low: float  # of a 95 % interval, NaN with fewer than three repeats
     high: float
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -139,13 +140,13 @@ def verdict_lines(found: Comparison) -> Iterator[str]:
         rows = []
         for v in found.verdicts:
             known = math.isfinite(v.low)
-            interval = f"[{_signed(v.low)}, {_signed(v.high)}]" if known else "one split: none"
+            interval = f"[{_signed(v.low)}, {_signed(v.high)}]" if known else "-"
             clear = f"clearly {v.clear}" if v.clear else "not clear"
             rows.append(
                 [f"than {v.reference}", _signed(v.difference), interval, clear if known else ""]
             )
         yield from aligned([["", "", "95 % interval", ""], *rows], (-28, 12, 26, -16))
-    yield sentence(found)
+    yield from textwrap.wrap(sentence(found), 100)
 
 
 def sentence(found: Comparison) -> str:
@@ -154,6 +155,8 @@ def sentence(found: Comparison) -> str:
     text = f"{best.name} has the smallest {found.metric}, {score(best.mean)}"
     if not found.verdicts:
         return f"{text}."
+    if not all(math.isfinite(v.low) for v in found.verdicts):
+        return f"{text}; whether clearly takes three splits or more."
     groups: dict[str, list[str]] = {"better": [], "worse": [], "": []}
     for v in found.verdicts:
         groups[v.clear].append(v.reference)
@@ -212,9 +215,10 @@ def gain_sentence(gains: list[TaskGain]) -> str:
     gain = np.array([task.gain for task in gains])
     clear = np.array([task.clear for task in gains])
     helps, hurts = gain > 0.0, gain < 0.0
+    mean = _signed(float(gain.mean()))
     return (
         f"sharing helps {helps.sum()} of {len(gains)} tasks, clearly {(helps & clear).sum()}; "
-        f"hurts {hurts.sum()}, clearly {(hurts & clear).sum()}; mean gain {_signed(float(gain.mean()))}"
+        f"hurts {hurts.sum()}, clearly {(hurts & clear).sum()}; mean gain {mean}"
     )
 
 

@@ -11,8 +11,10 @@ import numpy as np
 
 # What people write for "missing"; pandas' and skrub's words, and those of other programs.
 _MISSING = frozenset(
-    ["", "?", "-", "--", ".", "...", "na", "n/a", "<na>", "#n/a", "#na", "nan", "-nan", "null"]
-    + ["none", "missing", "nat", "#null!", "#div/0!", "#value!"]
+    [
+        *("", "?", "-", "--", ".", "...", "na", "n/a", "<na>", "#n/a", "#na", "nan", "-nan"),
+        *("null", "none", "missing", "nat", "#null!", "#div/0!", "#value!"),
+    ]
 )
 # A number with a currency sign, separators or a unit: "$74.69", "80,000", "66,26", "45,000 kms".
 _DRESSED = re.compile(

@@ -56,6 +56,9 @@ class _Clipped(Compiled, Location):
         return alpha * float(y @ theta) - alpha * alpha * curve
 
 
+_DELTAS = (np.finfo(float).tiny, 1e150)
+
+
 @dataclass(frozen=True)
 class Huber(_Clipped):
     """Huber's loss: ``r^2 / 2`` for ``|r| <= delta``, else ``delta |r| - delta^2 / 2``, r = y - z.
@@ -96,7 +99,8 @@ class Huber(_Clipped):
         return -self.delta, self.delta
 
     def in_units(self, exponent: int) -> Self:
-        return replace(self, delta=float(np.ldexp(self.delta, -exponent)))
+        # (In units in which y is of size 1, what is far beyond its residuals is as good as inf.)
+        return replace(self, delta=float(np.clip(np.ldexp(self.delta, -exponent), *_DELTAS)))
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,11 @@ class CommonPart(MultiTaskEstimator):
         return AroundMean(structure) if self.common else structure
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        common = W.mean(axis=1)
-        specific = np.ascontiguousarray((W - common[:, None]).T)
-        parts = {"coef_common_": common, "coef_specific_": specific}
-        self._set_or_forget(parts if self.common else dict.fromkeys(parts))
+        common = specific = None
+        if self.common:
+            common = W.mean(axis=1)
+            specific = np.ascontiguousarray((W - common[:, None]).T)
+        self._set_or_forget({"coef_common_": common, "coef_specific_": specific})
 
     def _solve(
         self,

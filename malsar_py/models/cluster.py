@@ -30,6 +30,8 @@ from ._metrics import around, left_singular
 
 # Singular values below this share of the largest are rounding.
 _NO_DIRECTION = 1e-10
+# From here on M, which is up to 1, is lost in the rounding of eta + M.
+_LARGE_ETA = 1e12
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -170,7 +172,10 @@ def _membership(
     else:
         eta = lambda2 / lambda1
         m = min(W.shape)
-        share[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0] - eta
+        if eta < _LARGE_ETA:
+            share[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0] - eta
+        else:  # the limit
+            share[:k] = 1.0
     return (directions.T * share) @ directions, directions[:k].T
 
 

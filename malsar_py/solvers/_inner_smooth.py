@@ -220,13 +220,16 @@ class Newton(FeatureInner):
         slopes = np.einsum("tj,jt->t", point.G, dW)
         step = np.ones(rows.n_tasks)
         while step.any():
-            W, z = point.W + step * dW, point.z + np.repeat(step, counts) * dz
+            # (A task that stays where it is may have a direction that is no number.)
+            W = np.where(step > 0.0, point.W + step * dW, point.W)
+            steps = np.repeat(step, counts)
+            z = np.where(steps > 0.0, point.z + steps * dz, point.z)
             found = objective.loss_at(z, point.b + step * shift)
             there = self._values(W, z, found.intercepts, separate)
             promised = step * slopes if separate else (step * slopes).sum()
             promised = promised + here[1] - there[1]
             gained = here.sum(axis=0) - there.sum(axis=0)
-            poor = ~(gained >= _SUFFICIENT * np.maximum(promised, 0.0) - allowed)
+            poor = ~(gained >= _SUFFICIENT * np.maximum(promised, 0.0) - allowed) & (step > 0.0)
             if not poor.any():
                 return self._point(W, z, found)
             step = np.where(poor, 0.5 * step, step)

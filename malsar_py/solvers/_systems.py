@@ -27,6 +27,7 @@ from .._typing import FloatArray, IntArray
 from ..design import Ragged
 from ..objective import Objective, Quadratic, QuadraticObjective
 from ..rotated import RotatedObjective
+from ._eigenbases import SpectralFactors, spectral_factors
 from ._workspace import Workspace
 
 Solve = Callable[[FloatArray], FloatArray]
@@ -96,17 +97,17 @@ def _without_tie(
     if not quadratic.coupled:
         if quadratic.ridge == 0.0:
             return _least_norm(objective)
-        return _own_factors(objective, np.full(n_tasks, quadratic.ridge)).solve
+        return _own_factors(objective, np.full(n_tasks, quadratic.ridge), workspace).solve
     alike = _exchangeable(quadratic)
     if alike is not None and (iterate or not _few_samples(objective)):
-        return _mean(objective, *alike)
+        return _mean(objective, *alike, workspace)
     Q = quadratic.dense(n_tasks)
     if n_features * n_tasks <= _DENSE_SIZE:
         return _dense(_grams(objective), Q)
     few = objective.design.rows_are_arrays and objective.design.offsets[-1] <= _KERNEL_SIZE
     if few and _few_samples(objective) and quadratic.null_basis(n_tasks) is None:
         return _kernel(objective, Q)
-    return _conjugate_gradients(objective, quadratic, Q) if iterate else None
+    return _conjugate_gradients(objective, quadratic, Q, workspace) if iterate else None
 
 
 def _few_samples(objective: Objective) -> bool:
@@ -292,20 +293,22 @@ def _whiten(Z: FloatArray, offsets: IntArray, shifts: FloatArray, scale: float) 
         factor, failed = scipy.linalg.lapack.dpotrf(K, lower=1)
         if failed:  # rounding: the shift is next to nothing
             values, Q = scipy.linalg.eigh(K, check_finite=False)
-            out[start:stop] = (Q / np.sqrt(np.maximum(values, shift / scale))).T @ own
+            least = max(shift / scale, 1e-300)
+            out[start:stop] = (Q / np.sqrt(np.maximum(values, least))).T @ own
         else:
             out[start:stop] = scipy.linalg.blas.dtrsm(1.0, factor, own, lower=1)
     return out
 
 
 def _own_factors(
-    objective: QuadraticObjective, shifts: FloatArray
-) -> _GramFactors | _KernelFactors | _ProductFactors:
+    objective: QuadraticObjective, shifts: FloatArray, workspace: Workspace
+) -> _GramFactors | SpectralFactors | _KernelFactors | _ProductFactors:
     if _few_samples(objective) and (shifts > 0.0).all():
         if not objective.design.rows_are_arrays:
             return _ProductFactors(objective, shifts)
         return _KernelFactors(objective, shifts)
-    return _GramFactors(objective, shifts)
+    found = spectral_factors(_grams(objective), shifts, workspace)
+    return _GramFactors(objective, shifts) if found is None else found
 
 
 def _inverses(A: FloatArray) -> FloatArray:
@@ -347,7 +350,9 @@ def _exchangeable(quadratic: Quadratic) -> tuple[float, float] | None:
     return float(q * n_tasks), float(quadratic.smallest)
 
 
-def _mean(objective: QuadraticObjective, coupling: float, ridge: float) -> Solve:
+def _mean(
+    objective: QuadraticObjective, coupling: float, ridge: float, workspace: Workspace
+) -> Solve:
     """``w_t = A_t^-1 (r_t + coupling m)`` with ``A_t = H_t + (coupling + ridge) I``, m their mean.
 
     Averaged over the tasks that is a system for m alone. It is written with
@@ -355,7 +360,7 @@ def _mean(objective: QuadraticObjective, coupling: float, ridge: float) -> Solve
     strong, and in a unit that keeps it in range when it is extreme.
     """
     p = min(coupling + ridge, np.finfo(float).max)
-    factors = _own_factors(objective, np.full(objective.shape[1], p))
+    factors = _own_factors(objective, np.full(objective.shape[1], p), workspace)
     common = factors.common(coupling / p, ridge * (factors.scale / p))
 
     def solve(R: FloatArray) -> FloatArray:
@@ -402,7 +407,7 @@ def _kernel(objective: QuadraticObjective, Q: FloatArray) -> Solve:
 
 
 def _conjugate_gradients(
-    objective: QuadraticObjective, quadratic: Quadratic, Q: FloatArray
+    objective: QuadraticObjective, quadratic: Quadratic, Q: FloatArray, workspace: Workspace
 ) -> Solve:
     d, n_tasks = objective.shape
 
@@ -414,7 +419,8 @@ def _conjugate_gradients(
     if np.isfinite(direct_size(objective)):
         diagonal = Q.diagonal()
         jitter = 1e-10 * max(objective.loss_lipschitz(), float(diagonal.max()))
-        own = _own_factors(objective, diagonal + max(jitter, np.finfo(float).tiny)).solve
+        shifts = diagonal + max(jitter, np.finfo(float).tiny)
+        own = _own_factors(objective, shifts, workspace).solve
 
         def precondition(r: FloatArray) -> FloatArray:
             return own(r.reshape(d, n_tasks)).ravel()

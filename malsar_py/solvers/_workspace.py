@@ -45,6 +45,9 @@ class Workspace:
     lipschitz: float | None = None
     # A shared X in its own eigenbasis.
     rotated: RotatedObjective | None = None
+    # How often the tasks' Gram matrices were factorized, and their eigenbases if that was often.
+    n_factors: int | None = None
+    bases: Any = None
     # Rows partly centred for intercepts that are shrunk.
     tied: Any = None
     # The splitting's last systems.
