@@ -84,7 +84,7 @@ def test_intervals_hold_what_they_say(found, model, new, tmp_path, capsys):
         table, _ = run(capsys, model, path, "--intervals", "--level", level)
         assert (table["low"] < table["prediction"]).all()
         covered = ((table["low"] <= truth) & (truth <= table["high"])).mean()
-        # 160 rows: two standard errors and a half.
+        # 120 rows: two standard errors and a half.
         assert abs(covered - level) < 2.5 * np.sqrt(level * (1 - level) / len(truth)) + 0.03
 
 
@@ -113,8 +113,8 @@ def test_errors_of_unseen_rows_make_intervals():
 def test_to_a_file(model, new, tmp_path, capsys):
     out = tmp_path / "out.csv"
     table, err = run(capsys, model, written(new, tmp_path), "--output", out)
-    assert table is None and "160 rows predicted by" in err
-    assert len(pd.read_csv(out)) == 160
+    assert table is None and "120 rows predicted by" in err
+    assert len(pd.read_csv(out)) == 120
     _, err = run(capsys, model, written(new, tmp_path), "--output", tmp_path / "no" / "x", code=2)
     assert "--output" in err
 

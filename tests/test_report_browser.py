@@ -90,7 +90,8 @@ CONTRAST = """() => {
     }
     return 1;
   };
-  return Math.min(...[...document.querySelectorAll('p, li, td, th, dd, dt, a, h1, h2, .tag')].map(e => {
+  const texts = document.querySelectorAll('p, li, td, th, dd, dt, a, h1, h2, .tag');
+  return Math.min(...[...texts].map(e => {
     const a = light(parse(getComputedStyle(e).color)), b = behind(e);
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   }));

@@ -238,11 +238,14 @@ class Comparison:
             write_text(path, html)
         return html
 
-    def _repr_html_(self) -> str:
-        """The verdict with its tables and pictures, in notebooks."""
+    def _repr_html_(self) -> str | None:
+        """The verdict with its tables and pictures, in notebooks that can draw them."""
         from .._report import fragment
 
-        return fragment(self)
+        try:
+            return fragment(self)
+        except ImportError:  # jinja2 or matplotlib
+            return None
 
     def save(self, path: str | os.PathLike[str]) -> str:
         """Keep the winner in a file without code, for ``python -m malsar_py predict``.
