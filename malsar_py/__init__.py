@@ -56,7 +56,7 @@ from .models import (
     TraceNormRegressor,
 )
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"
 
 __all__ = [
     "CalibratedJointFeatureRegressor",
