@@ -184,15 +184,7 @@ def _run(options: argparse.Namespace, parser: _Parser) -> None:
     elif any(getattr(options, name) for name in _OF_A_FILE):
         named = ", ".join(f"--{name}" for name in _OF_A_FILE)
         parser.error(f"{named} go with a FILE")
-    for option in ("json", "report", "save"):
-        if getattr(options, option) is not None:
-            _refuse_unwritable(getattr(options, option), f"--{option}")
-    if options.report is not None:
-        _refuse_without("--report", "table", "jinja2", "matplotlib")
-    if options.save is not None:
-        _refuse_without("--save", "table", "skops")
-    if options.plot is not None:
-        _refuse_no_folder(options.plot)
+    _refuse(options)
     found = compare(
         options.file,
         **{name: getattr(options, name) for name in ("task", "target", *_OF_A_FILE[2:])},
@@ -205,6 +197,24 @@ def _run(options: argparse.Namespace, parser: _Parser) -> None:
         verbose=1,
     )
     print(found.text(per_task=options.per_task))
+    _write(found, options)
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Say what cannot be written before the work rather than after it."""
+    for option in ("json", "report", "save"):
+        if getattr(options, option) is not None:
+            _refuse_unwritable(getattr(options, option), f"--{option}")
+    if options.report is not None:
+        _refuse_without("--report", "table", "jinja2", "matplotlib")
+    if options.save is not None:
+        _refuse_without("--save", "table", "skops")
+    if options.plot is not None:
+        _refuse_no_folder(options.plot)
+
+
+def _write(found: Comparison, options: argparse.Namespace) -> None:
+    """All that was asked for beside the table."""
     if options.json is not None:
         write_text(options.json, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
     if options.report is not None:

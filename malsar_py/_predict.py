@@ -119,8 +119,8 @@ def _tell_unknown(saved: Saved, tasks: AnyArray) -> None:
     if any(unknown):
         names = dict.fromkeys(tasks[unknown])
         _say(
-            f"{sum(unknown)} rows of {len(names)} tasks that training did not have, predicted by "
-            f"what the tasks have in common: {some(names, 5)}"
+            f"tasks that training did not have, predicted by what the others have in common: "
+            f"{some(names, 5)} (rows: {sum(unknown)})"
         )
 
 

@@ -67,8 +67,17 @@ def places(values: Iterable[float], digits: int = 4) -> int:
 
 
 def places_of_intervals(ones: Iterable[Any]) -> int:
-    """Decimals for differences with a `low` and a `high`: two digits of what is unsure."""
-    return places([(one.high - one.low) / 2.0 for one in ones], 2)
+    """Decimals for differences with a `low` and a `high`: two digits of what is unsure.
+
+    More where an end that is not 0, of an interval that is clear, would read as 0.
+    """
+    ones = list(ones)
+    decimals = places([(one.high - one.low) / 2.0 for one in ones], 2)
+    most = decimals + 2
+    nearest = [min(abs(one.low), abs(one.high)) for one in ones if one.clear]
+    while decimals < most and any(0.0 < end < 0.5 * 10.0**-decimals for end in nearest):
+        decimals += 1
+    return decimals
 
 
 def _minus(text: str) -> str:
