@@ -186,9 +186,7 @@ def _interval(
             [size if task in known else np.nan for size, task in zip(sizes, tasks, strict=True)]
         ) * unit(mean, saved.loss)
         if np.isnan(reach).any():
-            _say(
-                f"no interval for {np.isnan(reach).sum()} rows of tasks that training did not have"
-            )
+            _say("no interval for rows of tasks that training did not have")
     low = mean - reach
     return np.maximum(low, 0.0) if saved.loss in ("poisson", "gamma") else low, mean + reach
 
