@@ -98,10 +98,14 @@ MAY_IMPORT = {
         "models",
         "plotting",
     },
+    "persistence": {"", "graphs", "losses", "penalties"},
+    "_report": {"", "_table", "plotting"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {
         "",
+        "_report",
+        "_saved",
         "_keep_tasks",
         "_table",
         "inspection",
@@ -111,7 +115,9 @@ MAY_IMPORT = {
         "metrics",
         "plotting",
     },
-    "__main__": {"", "_table", "_compare"},
+    "_saved": {"_table", "persistence"},
+    "_predict": {"_saved", "_table"},
+    "__main__": {"", "_table", "_compare", "_saved", "_predict"},
 }
 
 
@@ -291,6 +297,9 @@ LATE = [
     "pooch",
     "polars",
     "networkx",
+    "jinja2",
+    "skops",
+    "skrub",
     "sklearn.cluster",
 ]
 
