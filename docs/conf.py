@@ -75,4 +75,4 @@ html_theme_options = {
 }
 # Pages without others below them need no list of these.
 _ALONE = ("benchmarks", "changelog", "choose", "citing", "extending", "index", "start")
-html_sidebars = dict.fromkeys(_ALONE, [])
+html_sidebars: dict[str, list[str]] = {name: [] for name in _ALONE}
