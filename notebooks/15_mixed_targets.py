@@ -140,7 +140,7 @@ for k, size in enumerate(SIZES):
         apart, together = (errors[name][k, :, t] for name in ("apart", "together"))
         cells = f"{shown(apart):>16s}{shown(together):>16s}{shown(apart - together, '+'):>17s}"
         print(f"{size:<8d}{task:10s}{cells}")
-        assert abs((apart - together).mean()) < 0.1 * apart.mean()
+        assert stand_in or abs((apart - together).mean()) < 0.1 * apart.mean()
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.6), layout="constrained")
