@@ -39,6 +39,7 @@ _ATTRIBUTES = """\
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _GroupFeature(MultiTaskEstimator):
+    _takes_sparse: ClassVar[bool] = True
     feature_groups: Any = None
     group_weight: Mapping[Any, float] | None = None
     lambda3: float = 0.0
