@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from . import _kernels
 from ._sparse import is_sparse
 from ._tasks import TaskRows
 from ._threads import spread
@@ -64,15 +65,19 @@ def _settle(X: FloatArray, means: FloatArray, c: FloatArray, offsets: IntArray) 
     exact, so that X and the means together still are the data as given.
     """
     suspects = (np.abs(X[offsets[:-1]]) <= _NEAR * np.abs(means)) & (means != 0.0)
-    for t in np.flatnonzero(suspects.any(axis=1)):
-        features = np.flatnonzero(suspects[t])
-        own = slice(offsets[t], offsets[t + 1])
-        rest = X[own, features]
-        constant = (rest == rest[0]).all(axis=0)
-        mean = means[t, features]
-        moved = mean + np.where(constant, rest[0], c[own] @ rest / c[own].sum())
-        X[own, features] = np.where(constant, 0.0, rest - (moved - mean))
-        means[t, features] = moved
+    if not suspects.any():
+        return
+    if not X.flags.c_contiguous:
+        some = suspects.any(axis=0)
+        part, mean = np.ascontiguousarray(X[:, some]), np.ascontiguousarray(means[:, some])
+        _settle(part, mean, c, offsets)
+        X[:, some], means[:, some] = part, mean
+        return
+    left, constant = np.zeros(means.shape), np.zeros(means.shape, np.bool_)
+    _kernels.blocks.leftovers(X, c, offsets, suspects, left, constant)
+    moved = means + left
+    _kernels.blocks.lower(X, offsets, suspects, constant, moved - means)
+    means[:] = moved
 
 
 def make_design(

@@ -63,7 +63,8 @@ def features(estimator: Any, X: Any, *, reset: bool) -> Features:
         if position is not None:
             column, table = split_column(table, position)
         bound = _bound(table)
-        table = _checked(table, estimator, looked=np.isfinite(bound))
+        if not np.isfinite(bound):
+            table = _checked(table, estimator)
     except ValueError as error:
         if "could not convert string" not in str(error):
             raise
@@ -121,7 +122,7 @@ def take_rows(X: AnyArray, order: IntArray | None, own: bool) -> tuple[FloatArra
 
 
 def _bound(table: Any) -> float:
-    """Of all values, from one pass; not finite unless all are, and inf where it cannot be told."""
+    """Of all values, from one pass; finite only for arrays of finite float64, which are valid."""
     if type(table) is not np.ndarray or table.dtype != np.float64:
         return np.inf
     if not (table.flags.c_contiguous or table.flags.f_contiguous):
@@ -131,15 +132,9 @@ def _bound(table: Any) -> float:
         return math.sqrt(np.dot(flat, flat))
 
 
-def _checked(table: Any, estimator: Any, looked: bool = False) -> FloatArray:
-    """As scikit-learn checks it; ``looked``: all values are known to be finite."""
-    return check_array(
-        table,
-        dtype=np.float64,
-        estimator=estimator,
-        input_name="X",
-        ensure_all_finite=not looked,
-    )
+def _checked(table: Any, estimator: Any) -> FloatArray:
+    """As scikit-learn checks it."""
+    return check_array(table, dtype=np.float64, estimator=estimator, input_name="X")
 
 
 def _in_pieces(table: Any, position: int | None) -> bool:

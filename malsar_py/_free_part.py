@@ -12,6 +12,9 @@ from ._typing import AnyArray, FloatArray
 
 # Rounds in which more coefficients at a bound turn out to be pulled from it.
 _MOST_SETS = 10
+# A pull above this share of what |X|' |theta| can be is more than rounding: systems with condition
+# numbers that doubles do not hold leave it.
+_LOST = 1e-10
 
 
 def released(
@@ -47,11 +50,13 @@ def left_over(
     G: FloatArray,
     free: tuple[Rows, Basis],
     energies: Callable[[], FloatArray],
+    size: Callable[[], float],
 ) -> float:
     """What a step along a free coordinate could still gain: G should vanish there.
 
-    As much as rounding leaves, as a rule; more where scales differ so much that a system could not
-    be solved. ``energies`` is the loss's curvature (n_features, n_tasks).
+    As much as rounding leaves, as a rule; infinity where it is more, as the step may be along other
+    directions, of less curvature. ``energies`` is the loss's curvature (n_features, n_tasks),
+    ``size`` the norm of theta over the roots of the samples' curvatures.
     """
     rows, basis = free
     pull = _along(G, rows, basis)
@@ -62,7 +67,9 @@ def left_over(
     curvature = energies()[rows]
     if basis is not None:
         curvature = curvature @ np.square(basis)
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        if (np.sqrt(pull) > _LOST * np.sqrt(curvature) * size()).any():
+            return np.inf
         gain = np.divide(0.5 * pull, curvature, out=np.zeros_like(pull), where=pull > 0.0)
     return float(gain.max())
 

@@ -45,7 +45,7 @@ class Deviations:
     def targets_about(self, center: float) -> FloatArray:
         """The same of the targets."""
         if self.stands_for is None:
-            return self.y - center
+            return self.y if center == 0.0 else self.y - center
         return self.y + self._each(self.stands_for.y - center)
 
     def with_means(self, common: bool = False) -> Self:

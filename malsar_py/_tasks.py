@@ -118,6 +118,7 @@ class ScoreRows:
     group: IntArray  # (m,) task codes; unseen labels have codes of their own
 
 
+# In one piece: one check after the other on what came, for every door.
 def resolve_fit(
     estimator: Any,
     X: Any,
@@ -329,6 +330,11 @@ def _refuse_unseen(
 
 def _regression_targets(y: Any, estimator: Any, name: str = "y") -> tuple[AnyArray, AnyArray]:
     """Float64 targets and the mask of the observed ones."""
+    if type(y) is np.ndarray and y.dtype == np.float64 and y.ndim in (1, 2) and y.size:
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(y.sum())
+        if np.isfinite(total):  # nothing to refuse, all observed
+            return y, np.ones(y.shape, np.bool_)
     y = check_array(
         as_numbers(y, name),
         dtype=np.float64,

@@ -101,21 +101,27 @@ class _OneThread:
 
 def _limit(libraries: list[Any]) -> list[int]:
     found = [library.get_num_threads() for library in libraries]
-    _restore(libraries, [min(number, 1) for number in found])
+    for library, number in zip(libraries, found, strict=True):
+        if number > 1:
+            _set(library, 1)
     return found
 
 
 def _restore(libraries: list[Any], numbers: list[int]) -> None:
+    """What was limited is as it was; what had one thread was left alone."""
     for library, number in zip(libraries, numbers, strict=True):
-        if library.get_num_threads() == number:
-            continue
-        # threadpoolctl 3.8 lets one thread at a time set OpenBLAS's limit and ignores the others.
-        release = getattr(library, "clear_controlling_thread", None)
-        if release is not None:
-            release(force=True)
-        library.set_num_threads(number)
-        if release is not None:
-            release(force=True)
+        if number > 1:
+            _set(library, number)
+
+
+def _set(library: Any, number: int) -> None:
+    # threadpoolctl 3.8 lets one thread at a time set OpenBLAS's limit and ignores the others.
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    library.set_num_threads(number)
+    if release is not None:
+        release(force=True)
 
 
 _one_thread = _OneThread()

@@ -197,6 +197,11 @@ def adjacency(A: Any, tasks: Sequence[Any] | None = None) -> Adjacency:
     tasks : sequence of length T, optional
         Labels of the rows. With labels the graph is restricted to the fitted tasks.
 
+    Returns
+    -------
+    graph : Adjacency
+        The matrix, checked, with its labels.
+
     Examples
     --------
     >>> from malsar_py import graphs
@@ -228,6 +233,11 @@ def incidence(R: Any, tasks: Sequence[Any] | None = None) -> Incidence:
         Labels of the rows. With labels the graph is restricted to the fitted tasks: columns that
         touch another task are dropped.
 
+    Returns
+    -------
+    graph : Incidence
+        The matrix, checked, with its labels.
+
     Examples
     --------
     >>> from malsar_py import graphs
@@ -251,6 +261,11 @@ def laplacian(L: Any, tasks: Sequence[Any] | None = None) -> Laplacian:
     tasks : sequence of length T, optional
         Labels of the rows. With labels the graph is restricted to the fitted tasks: the pair terms
         ``-L_st ||w_s - w_t||^2`` with another task are dropped.
+
+    Returns
+    -------
+    graph : Laplacian
+        The matrix, checked, with its labels.
     """
     where = "graphs.laplacian: L"
     matrix, labels = _read_matrix(L, tasks, where, square=True)
@@ -276,6 +291,11 @@ def edges(pairs: Iterable[Any]) -> Edges:
         ``weight >= 0``, 1 when left out. Edges that occur twice add up, in either direction. An
         edge from a task to itself is an error.
 
+    Returns
+    -------
+    graph : Edges
+        The edges and their tasks.
+
     Examples
     --------
     >>> from malsar_py import graphs
@@ -289,6 +309,16 @@ def edges(pairs: Iterable[Any]) -> Edges:
 def chain(n_tasks: int) -> FloatArray:
     """Adjacency of ordered tasks: each with the next, weight 1 (the word ``"chain"``).
 
+    Parameters
+    ----------
+    n_tasks : int
+        Number of tasks T.
+
+    Returns
+    -------
+    A : ndarray of shape (n_tasks, n_tasks)
+        The adjacency.
+
     Examples
     --------
     >>> from malsar_py.graphs import chain
@@ -301,7 +331,18 @@ def chain(n_tasks: int) -> FloatArray:
 
 
 def complete(n_tasks: int) -> FloatArray:
-    """Adjacency of all pairs, weight 1/T (the word ``"complete"``), so that ``L = I - 11'/T``."""
+    """Adjacency of all pairs, weight 1/T (the word ``"complete"``), so that ``L = I - 11'/T``.
+
+    Parameters
+    ----------
+    n_tasks : int
+        Number of tasks T.
+
+    Returns
+    -------
+    A : ndarray of shape (n_tasks, n_tasks)
+        The adjacency.
+    """
     A = np.full((n_tasks, n_tasks), 1.0 / n_tasks)
     np.fill_diagonal(A, 0.0)
     return A

@@ -80,7 +80,8 @@ class Hessian:
         """
         if not isinstance(self.intercepts, ShrunkIntercepts) or self.design.same_weights:
             return None
-        return self.intercepts.tie(self._means, self._totals)
+        v, s = self.intercepts.tie(self._means, self._totals)
+        return (v, s) if s > 0.0 else None  # (below what floats hold, tasks are free)
 
     def scaled_rows(self) -> FloatArray:
         """Z (N, d) with ``Z_t'Z_t = H_t``."""

@@ -130,7 +130,7 @@ class Objective(ABC):
     def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
         """The certificate from one full pass over X, and ``X' theta`` of its dual point."""
         found = self.pass_at(self.design.predict(W) if W.any() else None)
-        return self.certificate_of(W, found), found.G.T
+        return self.certificate_of(W, found), found.G_rows.T
 
     def pass_at(self, z: FloatArray | None, rough: bool = False) -> Pass:
         """One pass over X at predictions ``z``, None at W = 0.
@@ -143,7 +143,7 @@ class Objective(ABC):
 
     def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
         """Objective and duality gap at W from the pass there."""
-        G = np.ascontiguousarray(found.G.T)
+        G = np.ascontiguousarray(found.G_rows.T)
         dual = self.dual_of(found, float(np.vdot(W, G)))
         point = DualPoint(found.loss, G, dual, found.theta)
         return replace(self._certify(W, None, point), intercepts=found.intercepts)
@@ -213,8 +213,20 @@ class Objective(ABC):
             point = shifted
         bounds = self.penalty.dual_bounds(W, point.G)
         bound = max(point.dual(alpha) - conj for alpha, conj in bounds)
-        left = 0.0 if free is None else left_over(self.penalty, point.G, free, self._kept_squares)
+        left = 0.0
+        if free is not None:
+            size = partial(self._size_of, point)
+            left = left_over(self.penalty, point.G, free, self._kept_squares, size)
+        if left == np.inf:  # theta is not feasible, but zero always is
+            bound, left = point.dual(0.0), 0.0
         return Certificate(primal, duality_gap(primal, bound) + left)
+
+    def _size_of(self, point: DualPoint) -> float:
+        if point.theta is None:  # (least squares)
+            return float(np.sqrt(2.0 * point.loss))
+        w = self.weights
+        squares = np.divide(np.square(point.theta), w, out=np.zeros_like(w), where=w > 0.0)
+        return float(np.sqrt(squares.sum()))
 
     def _kept_squares(self) -> FloatArray:
         if self._energies is None:
@@ -307,8 +319,8 @@ class QuadraticObjective(Objective):
         if z is not None:
             return super().pass_at(z, rough)
         known = "rhs_rows" in self._kept or not (rough and self.design.has_rough)
-        G = self.rhs_rows if known else self.design.adjoint_rows(self.theta0, rough)
-        return Pass(self.scale, G, self.b0)
+        G_rows = self.rhs_rows if known else self.design.adjoint_rows(self.theta0, rough)
+        return Pass(self.scale, G_rows, self.b0)
 
     def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
         return _quadratic_dual(found.loss, inner)

@@ -72,7 +72,9 @@ def _per_row(V: FloatArray, tau: float | FloatArray) -> FloatArray:
 
 
 def singular_values(V: FloatArray) -> FloatArray:
-    """Singular values in descending order, min(V.shape) of them."""
+    """Singular values in descending order, min(V.shape) of them; infinite where V is not finite."""
+    if not np.isfinite(V.sum()) and not np.isfinite(V).all():
+        return np.full(min(V.shape), np.inf)
     # A tall matrix is reduced by QR first; unlike its Gram matrix this keeps the small values.
     tall = V if V.shape[0] >= V.shape[1] else V.T
     if tall.shape[0] > 2 * tall.shape[1]:

@@ -17,6 +17,16 @@ FOLDER = Path(__file__).resolve().parent
 VARIABLE = "MALSAR_PY_DATA"
 DEFAULT_DATA = FOLDER.parents[1] / "shared" / "data"
 
+# More than half a minute with the real data. CI runs their stand-ins (tests/test_notebooks.py), and
+# ``pytest notebooks`` or ``pytest -m slow`` these.
+LONG = {
+    "04_graph",
+    "09_multi_task_clustering",
+    "10_school_benchmark",
+    "11_when_does_sharing_help",
+    "12_disease_progression",
+}
+
 # The scripts are the notebooks' sources: --doctest-modules would run them by importing them.
 collect_ignore_glob = ["*.py"]
 
@@ -27,7 +37,7 @@ if os.environ.get(VARIABLE):  # a kernel runs in notebooks/, where a relative pa
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the notebooks, so that ``-m "not notebook"`` leaves them out.
 
-    They take minutes: unless asked for by themselves they are left to CI.
+    They take minutes: unless asked for by themselves they are left to CI, and long ones are slow.
     """
     paths = [Path(argument.partition("::")[0]).resolve() for argument in config.args]
     asked_for = all(FOLDER in (path, *path.parents) for path in paths)
@@ -35,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.path.suffix == ".ipynb" and item.path.parent == FOLDER:
             item.add_marker("notebook")
             if not asked_for:
-                item.add_marker("thorough")
+                item.add_marker("slow" if item.path.stem in LONG else "thorough")
 
 
 @pytest.hookimpl(wrapper=True)

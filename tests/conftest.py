@@ -51,11 +51,18 @@ THOROUGH = {
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave thorough files to CI, unless they were asked for."""
+    """Leave thorough files to CI, unless they were asked for.
+
+    Coverage, which doubles a test's time, is measured without what is thorough, and without
+    scikit-learn's checks: they add no lines.
+    """
     asked_for = {Path(argument.partition("::")[0]).name for argument in config.args}
     for item in items:
         if item.path.name in THOROUGH - asked_for and item.path.parent == ROOT / "tests":
             item.add_marker("thorough")
+        repeats = item.get_closest_marker("thorough") or item.path.name == "test_common.py"
+        if repeats and config.pluginmanager.hasplugin("_cov"):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,13 @@ def fitted_or_refused(model, X, y, seconds=60, **fit):
                 "no finite minimiser",
                 "rescale",
                 "Rescale",
+                # Options that exclude each other.
+                "loss=",
+                "common=True",
+                "intercept_shrinkage=",
+                "feature_weight",
+                "positive=True",
+                "not smooth",
             )
             assert any(word in str(error) for word in words), error
             return None
@@ -101,23 +108,44 @@ def check(model, messages):
     assert reached <= model.tol or any("did not reach" in m for m in messages)
 
 
+def wide_loss(model, y, z):
+    """Losses of rows in extended precision, written out anew."""
+    name = "logistic" if is_classifier(model) else getattr(model, "loss", "squared")
+    one = np.longdouble(1)
+    if name == "logistic":
+        high = model.classes_[1] if is_classifier(model) else 1
+        return np.logaddexp(0 * one, np.where(y == high, -one, one) * z)
+    y = y.astype(np.longdouble)
+    if name == "poisson":
+        return np.exp(z) - y * z + y * np.log(np.where(y > 0, y, 1)) - y
+    if name == "gamma":
+        return z + y * np.exp(-z) - 1 - np.log(y)
+    r = np.abs(y - z)
+    if name == "quantile":
+        return r / 2
+    if name == "huber":
+        return np.where(r <= 1.35, r * r / 2, 1.35 * one * r - one * 1.35**2 / 2)
+    return r * r / 2
+
+
 def objective_of(model, X, y, tasks, weights=None):
     """The objective of a fitted linear model, evaluated in extended precision on data as given."""
     wide = np.longdouble
     X, weights = X.astype(wide), np.ones(len(y), wide) if weights is None else weights.astype(wide)
     coef, intercept = model.coef_.reshape(model.n_tasks_, -1).astype(wide), model.intercept_
-    total = wide(0)
+    intercept = np.broadcast_to(np.ravel(intercept), model.n_tasks_).astype(wide)
+    total, means = wide(0), []
     for t, label in enumerate(model.tasks_):
         own = tasks == label
-        z = X[own] @ coef[t] + wide(np.atleast_1d(intercept)[t])
         share = weights[own] / weights[own].sum()
-        if is_classifier(model):
-            sign = np.where(y[own] == model.classes_[1], wide(1), wide(-1))
-            total += share @ np.logaddexp(wide(0), -sign * z)
-        else:
-            squares = share @ np.square(y[own].astype(wide) - z)
-            root = "Calibrated" in type(model).__name__
-            total += np.sqrt(squares) if root else squares / 2
+        losses = wide_loss(model, y[own], X[own] @ coef[t] + intercept[t])
+        means.append(share @ X[own])
+        root = "Calibrated" in type(model).__name__
+        total += np.sqrt(2 * (share @ losses)) if root else share @ losses
+    kappa = getattr(model, "intercept_shrinkage", 0.0)
+    if 0.0 < kappa < np.inf:
+        b = coef @ np.mean(means, axis=0) + intercept
+        total += wide(kappa) / 2 * np.square(b - b.mean()).sum()
     return total + penalty_of(model)
 
 
@@ -128,7 +156,10 @@ def penalty_of(model):
     problem = Problem(model.tasks_, model.coef_.shape[-1])
     W = model.coef_.reshape(model.n_tasks_, -1).T
     names = getattr(model, "_part_names", None)
-    if names is not None:
+    if hasattr(model, "coef_specific_") and "Lasso" in type(model).__name__:
+        common = np.tile(model.coef_common_[:, None], W.shape[1])
+        W = np.concatenate([common, model.coef_specific_.T])
+    elif names is not None:
         W = np.concatenate([getattr(model, n).reshape(model.n_tasks_, -1).T for n in names])
     return np.longdouble(model._penalty(problem, **model._given()).value(np.ascontiguousarray(W)))
 

@@ -170,14 +170,14 @@ def test_a_task_of_one_class_where_intercepts_are_shrunk():
 def test_a_pass_is_for_all_values_of_a_path(model):
     X, y, tasks, weight = classes() if model is CLASSES[0] else data(model)
     several, huber = model is CLASSES[0], getattr(model, "loss", "") == "huber"
-    model = clone(model).set_params(tol=1e-8 if several else 1e-10 if huber else 1e-13)
+    model = clone(model).set_params(tol=1e-8 if several else 1e-9 if huber else 1e-13)
     source = batches(X, y, tasks, weight)
     given = {"tasks": tasks, "sample_weight": weight}
     path = path_batches(model, source, n_lambdas=4)
     assert_allclose(path.lambda1, lambda_grid(model, X, y, **given, n_lambdas=4, eps=1e-2))
     assert (path.relative_gap <= model.tol).all() and path.n_passes <= 25
     whole = regularization_path(model, X, y, **given, lambda1=path.lambda1)
-    atol = 1e-3 if several else 1e-5 if huber else 1e-6
+    atol = 1e-3 if several else 3e-5 if huber else 1e-6
     assert_allclose(path.coef, whole.coef, rtol=0, atol=atol)
     assert_allclose(path.intercept, whole.intercept, rtol=0, atol=20 * atol)
     assert_array_equal(path.df, whole.df)

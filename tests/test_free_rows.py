@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
 
-from malsar_py import MultiStageRegressor
+from malsar_py import JointFeatureRegressor, MultiStageRegressor
 from malsar_py.design import Masked, Ragged, Shared
 from malsar_py.losses import Squared
 from malsar_py.objective import make_objective
@@ -137,3 +139,17 @@ def test_a_staged_fit_does_not_depend_on_it(missing, monkeypatch):
     assert_allclose(one.coef_, other.coef_, atol=1e-5)
     monkeypatch.setattr(free_rows, "_COPIES", 0.0)
     assert_allclose(fit().fit(X, Y).coef_, one.coef_, atol=1e-5)
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e3, 1e6])
+@pytest.mark.parametrize("loss", ["squared", "huber", "quantile"])
+def test_what_cannot_be_solved_for_is_in_the_gap(loss, mean):
+    """A common model that is free and fits each row: the least loss is 0, and gaps are the loss."""
+    rng = np.random.default_rng(0)
+    X, y = mean + rng.standard_normal((12, 40)), rng.standard_normal(12)
+    model = JointFeatureRegressor(loss=loss, lambda1=1e-12, common=True, fit_intercept=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    assert model.dual_gap_ >= (1.0 - 1e-9) * model.objective_[-1] - 1e-18
+    assert model.relative_gap_ < 1e-3

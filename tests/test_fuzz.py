@@ -24,6 +24,7 @@ from sklearn.base import is_classifier
 from malsar_py import (
     DistributionMatchingClassifier,
     DistributionMatchingRegressor,
+    MultiLevelLassoClassifier,
     SharedSubspaceClassifier,
 )
 
@@ -71,6 +72,7 @@ strengths = st.sampled_from(
 )
 
 
+LOSSES = ["huber", "quantile", "poisson", "gamma", "logistic"]
 ROWS_OF_THEIR_OWN = (DistributionMatchingRegressor, DistributionMatchingClassifier)
 
 
@@ -92,6 +94,11 @@ def problems(draw):
         "solver": draw(st.sampled_from(["auto", "auto", "apg"])),
         "fit_intercept": draw(st.booleans()),
         "task_weight": draw(st.sampled_from(["equal", "size"])),
+        "loss": draw(st.sampled_from(["squared"] * 5 + LOSSES)),
+        "kappa": draw(st.sampled_from([0.0, 0.0, 1e-300, 1e-6, 0.3, 1e6, 1e300, np.inf])),
+        "common": draw(st.sampled_from([False, False, True])),
+        "positive": draw(st.sampled_from([False, False, False, True])),
+        "features": draw(st.sampled_from([None, None, None, 0.0, 1e-200, 1e200, np.inf])),
     }
 
 
@@ -104,7 +111,7 @@ def build(p):
     with np.errstate(over="ignore", under="ignore"):
         X = X * 10.0 ** min(p["x"], 300) + p["mean"]
         X[:, -1] = X[:, -1] * 10.0 ** p["column"] if d > 1 else X[:, -1]
-        target = classes(y, tasks) if is_classifier(cls()) else y * 10.0 ** min(p["y"], 300)
+        target = targets(p, y, tasks)
     if p["dtype"] == "int64":
         X = np.clip(np.nan_to_num(X), -(2.0**53), 2.0**53).astype(np.int64)
     elif p["dtype"] == "float32":
@@ -121,6 +128,10 @@ def build(p):
         weight = np.full(n, weight)
     fit, door = {"sample_weight": weight}, p["door"]
     parameters = {k: p[k] for k in ("lambda1", "lambda2", "solver", "fit_intercept", "task_weight")}
+    parameters |= {k: p[k] for k in ("loss", "common", "positive")}
+    parameters["intercept_shrinkage"] = p["kappa"] if p["fit_intercept"] else 0.0
+    if p["features"] is not None:
+        parameters["feature_weight"] = [p["features"], *[1.0] * (d - 1)]
     if not takes_labels(cls):
         door = "none"
     elif cls in ROWS_OF_THEIR_OWN and door in ("shared", "masked", "none"):
@@ -133,9 +144,20 @@ def build(p):
     elif door in ("shared", "masked"):
         target = np.column_stack([target, np.roll(target, 1)])
         if door == "masked" and not is_classifier(cls()):
+            target = target.astype(float)
             target[::5, 1] = np.nan
     own = labels_by_door(door, tasks)
     return make(cls, max_iter=200, max_stages=5, **parameters), X, target, fit, own
+
+
+def targets(p, y, tasks):
+    """What the loss is of: classes, events, counts and times that go up to 10 ** y."""
+    if is_classifier(p["cls"]()) or p["loss"] == "logistic":
+        return classes(y, tasks)
+    if p["loss"] in ("poisson", "gamma"):
+        up = np.exp(np.clip(y, -3.0, 3.0)) * 10.0 ** min(p["y"], 300)
+        return np.round(up) if p["loss"] == "poisson" else up
+    return y * 10.0 ** min(p["y"], 300)
 
 
 def labels_by_door(door, tasks):
@@ -194,6 +216,8 @@ def _no_better_one_is_known(model, p, X, y, fit, tasks):
     """The gap bounds how much better another solver's solution is, on the data as given."""
     if p["cls"] not in CONVEX or not hasattr(model, "coef_") or y.ndim == 2:
         return
+    if p["cls"] in ROWS_OF_THEIR_OWN:
+        return  # (a classifier weighs the rows of the objective)
     if model.get_params().get("task_column") is not None:
         X = X[:, 1:]
     weight = fit["sample_weight"]
@@ -203,6 +227,8 @@ def _no_better_one_is_known(model, p, X, y, fit, tasks):
         X, y, tasks, weight = X[used], y[used], tasks[used], weight[used]
     if p["task_weight"] == "size" or not np.isfinite(model.dual_gap_):
         return
+    if getattr(model, "feature_weight", None) is not None:
+        return  # (its penalty is of other columns)
     other = make(p["cls"], **{**model.get_params(), "tol": 1e-10, "max_iter": 2000})
     other.set_params(solver="apg") if hasattr(other, "solver") and p["solver"] == "auto" else None
     keyword = {"tasks": tasks} if p["door"] in ("tasks", "column") else {}
@@ -221,9 +247,16 @@ def _no_better_one_is_known(model, p, X, y, fit, tasks):
     if not (np.isfinite(here) and np.isfinite(there)):
         return
     # Rounding of predictions x.w + b is the data's, not the solver's; so is what of the objective
-    # doubles do not hold.
+    # and of W and b doubles do not hold. (Around the best b an error counts with its square.)
     scale = model.dual_gap_ / model.relative_gap_ if model.relative_gap_ > 0 else abs(here)
+    smallest = np.abs(X).max() * 5e-324
+    reach = np.longdouble(np.abs(X).max()) * np.abs(model.coef_).sum()
+    size = np.abs(model.intercept_).max() + reach
+    held = 2.0**-52 * size + smallest
+    kappa = getattr(model, "intercept_shrinkage", 0.0)
+    curvature = 1.0 + (np.longdouble(kappa) if kappa < np.inf else 0.0)
     allowed = model.dual_gap_ + 1e-9 * max(scale, float(abs(there)), 1e-300)
+    allowed = allowed + model.n_tasks_ * (curvature * held * held + smallest)
     assert here - there <= allowed, (
         f"gap {model.dual_gap_}, but {float(here - there)} above another"
     )
@@ -263,6 +296,33 @@ FOUND = [
         "solver": "auto",
         "fit_intercept": True,
         "task_weight": "size",
+        "loss": "squared",
+        "kappa": 0.0,
+        "common": False,
+        "positive": False,
+        "features": None,
+    },
+    {  # one task's step was no number, another's was never shortened
+        "cls": MultiLevelLassoClassifier,
+        "seed": 17,
+        "shape": (12, 40, 1),
+        "door": "masked",
+        "dtype": "float64",
+        "x": 10,
+        "y": 10,
+        "column": 0,
+        "mean": 0.0,
+        "weight": None,
+        "lambda1": 0.01,
+        "lambda2": 0.01,
+        "solver": "auto",
+        "fit_intercept": False,
+        "task_weight": "equal",
+        "loss": "squared",
+        "kappa": 0.0,
+        "common": False,
+        "positive": False,
+        "features": None,
     },
 ]
 

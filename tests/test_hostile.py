@@ -6,9 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
+from malsar_py import ClusteredRegressor, _kernels, prox
 from malsar_py.base import MultiTaskEstimator
 
 from .test_common import kinds, public_estimators, takes_labels, with_random_state
@@ -137,3 +139,23 @@ def test_ends_certified_or_with_a_warning(cls, way, case):
         assert reached > model.tol
     else:
         assert reached <= model.tol
+
+
+@pytest.mark.parametrize("lambda1", [1e-3, 1e-30])
+def test_next_to_no_clustering(lambda1):
+    """Eta = lambda2 / lambda1 in whose rounding M is lost: the k largest directions are M's."""
+    X, y, tasks = plain()
+    model = ClusteredRegressor(lambda1=lambda1, lambda2=1e10, n_clusters=2).fit(X, y, tasks=tasks)
+    assert np.trace(model.task_membership_) == pytest.approx(2.0)
+    assert model.relative_gap_ <= model.tol
+
+
+def test_values_that_are_no_numbers_are_infinite():
+    assert (prox.singular_values(np.array([[np.nan, 1.0], [0.0, 1.0]])) == np.inf).all()
+    assert (prox.singular_values(np.array([[np.inf, 1.0, 2.0]])) == np.inf).all()
+
+
+def test_a_shift_that_underflows():
+    Z, out = np.array([[0.0, 0.0], [1e150, 1e150]]), np.empty((2, 2))
+    _kernels.blocks.whiten(Z, np.array([0, 2]), np.array([1e-300]), 1e300, out)
+    assert_allclose(out, [[0.0, 0.0], [np.sqrt(0.5) * 1e150] * 2])

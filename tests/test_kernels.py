@@ -631,6 +631,31 @@ def test_blocks_gram_and_squares(problem, centered):
 
 
 @PROFILE
+@given(problem=block_problems(), seed=st.integers(0, 9))
+def test_blocks_leftovers_and_lower(problem, seed):
+    X, _, theta, offsets, scale = problem
+    rng, shape = np.random.default_rng(seed), (len(offsets) - 1, X.shape[1])
+    near, equal = rng.random(shape) < 0.5, rng.random(shape) < 0.5
+    for t, s in enumerate(task_slices(offsets)):
+        X[s] = np.where(equal[t], X[s][:1], X[s])
+    weight, size = np.abs(theta) + 1.0, 400.0 * scale * len(X)
+    zeros = np.zeros(shape), np.zeros(shape, np.bool_)
+    _, (*_, left, constant) = same(
+        blocks.leftovers, X, weight, offsets, near, *zeros, scale=size * weight.max()
+    )
+    _, (lowered, *_) = same(blocks.lower, X, offsets, near, constant, left, scale=size)
+    for t, s in enumerate(task_slices(offsets)):
+        assert_array_equal(constant[t], near[t] & (X[s] == X[s][:1]).all(axis=0))
+        means = np.where(constant[t], X[s][0], weight[s] @ X[s] / weight[s].sum())
+        assert_allclose(left[t], np.where(near[t], means, 0.0), rtol=1e-12, atol=1e-12 * scale)
+        assert_array_equal(lowered[s][:, ~near[t]], X[s][:, ~near[t]])
+        assert not lowered[s][:, constant[t]].any()
+        assert_allclose(
+            lowered[s][:, near[t]], (X[s] - means)[:, near[t]], rtol=1e-9, atol=1e-12 * scale
+        )
+
+
+@PROFILE
 @given(problem=block_problems(), shift=st.floats(1e-3, 1e3))
 def test_blocks_whiten(problem, shift):
     Z, _, _, offsets, scale = problem

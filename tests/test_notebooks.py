@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -80,12 +81,21 @@ def test_the_readmes_picture_is_a_notebooks(root):
     assert (root / picture).read_bytes() in [base64.b64decode(text) for text in found]
 
 
-STAND_INS = [path for path in NOTEBOOKS if "SIMULATED" in path.with_suffix(".py").read_text()]
+LONG = runpy.run_path(str(NOTEBOOKS[0].parent / "conftest.py"))["LONG"]
+STAND_INS = [
+    pytest.param(
+        path,
+        id=path.stem,
+        # Where the data are not, nbmake does the same; CI runs each notebook once.
+        marks=pytest.mark.thorough if path.stem in LONG else pytest.mark.slow,
+    )
+    for path in NOTEBOOKS
+    if "SIMULATED" in path.with_suffix(".py").read_text(encoding="utf-8")
+]
 
 
 @pytest.mark.notebook
-@pytest.mark.thorough  # where the data are not, nbmake does the same
-@pytest.mark.parametrize("path", STAND_INS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", STAND_INS)
 def test_stand_in(path, tmp_path):
     """Without the data a notebook runs on simulated ones, and says so."""
     nowhere = dict.fromkeys(

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -16,20 +13,14 @@ from sklearn.base import clone
 from malsar_py import ClusteredRegressor, TraceNormRegressor, losses
 from malsar_py.model_selection import MultiTaskSearchCV, lambda1_max, regularization_path
 
+from .outside import written_outside
 from .problems import ragged
 
 
 @pytest.fixture(scope="module")
 def outside(root):
-    """The module that the section's code makes."""
-    text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.partition("## A loss\n")[2].partition("\n## ")[0]
-    code = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1)
-    module = types.ModuleType("loss_written_outside")
-    sys.modules[module.__name__] = module
-    exec(compile(code, "CONTRIBUTING.md", "exec"), vars(module))
-    yield module
-    del sys.modules[module.__name__]
+    with written_outside(root, "A loss") as module:
+        yield module
 
 
 def test_its_fit_is_certified_and_optimal(outside):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -20,20 +17,14 @@ from malsar_py.model_selection import (
     regularization_path,
 )
 
+from .outside import written_outside
 from .problems import ragged
 
 
 @pytest.fixture(scope="module")
 def outside(root):
-    """The module that the section's code makes."""
-    text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.partition("## A penalty\n")[2].partition("\n## ")[0]
-    code = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1)
-    module = types.ModuleType("written_outside")
-    sys.modules[module.__name__] = module
-    exec(compile(code, "CONTRIBUTING.md", "exec"), vars(module))
-    yield module
-    del sys.modules[module.__name__]
+    with written_outside(root, "A penalty") as module:
+        yield module
 
 
 @pytest.mark.parametrize("lambda2", [0.0, 0.1])

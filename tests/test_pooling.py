@@ -399,3 +399,40 @@ def test_the_best_common_model(loss, kappa):
     model.fit(X, y, tasks=tasks)
     assert model.n_iter_ == 1
     assert_allclose(model.coef_common_, W[:, 0], atol=1e-10)
+
+
+# --- at the ends of what floats hold -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kappa", [0.3, np.inf])
+@pytest.mark.parametrize("loss, same", [("poisson", 0.0), ("logistic", 0.0), ("logistic", 1.0)])
+def test_targets_that_are_all_the_same_have_no_intercept(loss, same, kappa):
+    rng = np.random.default_rng(12)
+    X, tasks, y = rng.standard_normal((20, 2)), np.repeat([0, 1], 10), np.full(20, same)
+    model = MeanRegularizedRegressor(loss=loss, intercept_shrinkage=kappa)
+    with pytest.raises(ValueError, match=f"All targets of all tasks are {same:g}.*fit_intercept"):
+        model.fit(X, y, tasks=tasks)
+    y[15] = 1.0 - same  # the other task then is drawn to this one
+    assert model.fit(X, y, tasks=tasks).relative_gap_ <= model.tol
+    y[15] = same
+    mixed = model.set_params(loss={0: loss, 1: "squared"})
+    assert np.isfinite(mixed.fit(X, y, tasks=tasks).intercept_).all()
+
+
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+def test_the_smallest_shrinkage_is_none(loss):
+    model = tight(GraphRegressor(lambda1=0.5, lambda2=0.1, loss=loss))
+    X, y, tasks = data_for(model, seed=13)
+    y = np.floor(np.abs(y)) if loss == "poisson" else y
+    free = model.fit(X, y, tasks=tasks).coef_
+    tiny = tight(model, intercept_shrinkage=1e-300).fit(X, y, tasks=tasks)
+    assert_allclose(tiny.coef_, free, atol=1e-7)
+
+
+def test_huber_of_the_smallest_targets_is_squared():
+    X, y, tasks = data_for(JointFeatureRegressor(), seed=14)
+    squared, huber = (
+        tight(JointFeatureRegressor(lambda1=1e-311, loss=loss)).fit(X, 1e-310 * y, tasks=tasks)
+        for loss in ("squared", "huber")
+    )
+    assert_allclose(huber.predict(X, tasks=tasks), squared.predict(X, tasks=tasks), rtol=1e-6)

@@ -105,7 +105,7 @@ def whiten(Z, offsets, shifts, scale, out):
     L = np.empty((largest, largest))
     for t in range(offsets.shape[0] - 1):
         start = offsets[t]
-        floor = shifts[t] / scale
+        floor = max(shifts[t] / scale, 1e-300)  # (it may underflow)
         for i in range(offsets[t + 1] - start):
             for k in range(i + 1):
                 total = 0.0
@@ -139,3 +139,33 @@ def column_sizes(X, out):
         for j in range(n_features):
             size = abs(x[j])
             out[j] = size if size > out[j] else out[j]
+
+
+@jit
+def leftovers(X, c, offsets, near, left, constant):
+    """Of feature j in task t, where near[t, j]: whether it is constant; its value then, or mean.
+
+    The mean is that with weights c.
+    """
+    for t in range(near.shape[0]):
+        start, stop = offsets[t], offsets[t + 1]
+        for j in range(near.shape[1]):
+            if not near[t, j]:
+                continue
+            first, same, total, weight = X[start, j], True, 0.0, 0.0
+            for i in range(start, stop):
+                same = same and X[i, j] == first
+                total += c[i] * X[i, j]
+                weight += c[i]
+            constant[t, j] = same
+            left[t, j] = first if same else total / weight
+
+
+@jit
+def lower(X, offsets, near, constant, by):
+    """Subtract by[t, j] from feature j in task t, where near[t, j]; what is constant becomes 0."""
+    for t in range(near.shape[0]):
+        for j in range(near.shape[1]):
+            if near[t, j]:
+                for i in range(offsets[t], offsets[t + 1]):
+                    X[i, j] = 0.0 if constant[t, j] else X[i, j] - by[t, j]

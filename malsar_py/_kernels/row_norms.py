@@ -176,19 +176,19 @@ def restricted_gap(code, threshold, ridge, base, row_major, rhs, W, G):
 
 
 @jit
-def survey(code, G, threshold, inside, sizes):
+def survey(code, G_rows, threshold, inside, sizes):
     """Fill ``sizes[j]`` with the dual norm of feature j's gradients over its threshold.
 
-    G is (T, d). Returns, over the features that are not ``inside``, the largest size and the sum of
-    the squares by which gradients exceed their thresholds, as a ridge would pay for it.
+    G_rows is (T, d). Returns, over the features that are not ``inside``, the largest size and the
+    sum of the squares by which gradients exceed their thresholds, as a ridge would pay for it.
     """
     _refuse_unknown(code)
-    n_tasks, d = G.shape
+    n_tasks, d = G_rows.shape
     for j in range(d):
         sizes[j] = 0.0
     excess = 0.0
     for t in range(n_tasks):
-        g = G[t]
+        g = G_rows[t]
         if code == L1:
             for j in range(d):
                 size = abs(g[j])
@@ -675,6 +675,7 @@ def _center(D, offsets, total, U):
             U[i] -= s * D[i]
 
 
+# In one piece: one cycle, of which every line is on the path of all samples.
 @jit
 def newton_descent(
     code,

@@ -329,11 +329,28 @@ class Summary(RowSource):
         return out
 
     def task_rows(self, estimator: Any) -> TaskRows:
-        """Rows for a fit of this estimator, by task, centred."""
+        """The rows for a fit of this estimator, by task, centred.
+
+        Parameters
+        ----------
+        estimator : estimator of this package
+            Not fitted yet.
+
+        Returns
+        -------
+        rows : TaskRows
+            What `fit` makes of a table, from the moments.
+        """
         return _fit.task_rows(self, estimator)
 
     def check_features(self, estimator: Any) -> None:
-        """Refuse features that are not those of the estimator's fit."""
+        """Refuse features that are not those of the estimator's fit.
+
+        Parameters
+        ----------
+        estimator : estimator of this package
+            Fitted.
+        """
         _fit.check_features(self, estimator)
 
     @property

@@ -52,7 +52,7 @@ _ROUNDING = 16.0 * np.finfo(float).eps
 # Of sums over rows that are compared.
 _SLACK = 256.0 * np.finfo(float).eps
 # What intercepts may still win at W = 0, as a share of the loss.
-_AT_ZERO = 1e-13
+_AT_ZERO = 1e-18
 
 
 @dataclass(frozen=True, eq=False)
@@ -372,6 +372,7 @@ class BatchFit:
                 step = self._model_step(penalty, state, state.W, share * target)
             following = yield from self._advance(penalty, state, step)
             if following is None:
+                assert step.objective is not None
                 gap = yield from self._certify(penalty, state, step.objective)
                 break
             state, k = following, k + 1

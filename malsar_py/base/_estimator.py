@@ -37,6 +37,7 @@ class TaskEstimator(BaseEstimator, ABC):
     # Whether fits take sparse X as it is, and predictions; else it is made dense.
     _takes_sparse: ClassVar[bool] = False
     _linear: ClassVar[bool] = True
+    _param_names: ClassVar[list[str]]
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
@@ -52,6 +53,13 @@ class TaskEstimator(BaseEstimator, ABC):
         "unseen": [StrOptions({"error", "mean"})],
         "verbose": ["verbose"],
     }
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        # Read off the signature once for each class: that takes as long as a small fit.
+        if "_param_names" not in vars(cls):
+            cls._param_names = super()._get_param_names()
+        return cls._param_names.copy()
 
     @abstractmethod
     def _fit_rows(self, rows: TaskRows) -> None:

@@ -26,6 +26,7 @@ from .._tasks import TaskRows
 from .._typing import FloatArray, IntArray
 from .._units import PLAIN, into_units
 from .._weights import task_weights
+from ..design import Design
 from ..losses import Loss
 from ..objective import Objective, make_objective
 from ..parts import by_parts
@@ -246,6 +247,8 @@ class MultiTaskEstimator(TaskEstimator):
         y = loss.check_targets(
             rows.y, rows.sample_weight, rows.offsets, rows.tasks, free_intercepts
         )
+        if self.fit_intercept and not free_intercepts:
+            loss.check_together(rows.y, rows.sample_weight)
         return replace(rows, y=y), loss
 
     @within_floats
@@ -270,7 +273,7 @@ class MultiTaskEstimator(TaskEstimator):
         given = self._given()
         penalty = penalty_in_units(self, problem, given)
         c = sample_shares(rows, omega)
-        design, means = make_design(rows, c, self.fit_intercept, loss.n_columns, grand=not free)
+        design, means = self._design(rows, c, n_columns=loss.n_columns, grand=not free)
         y, offset = rows.y, np.zeros(rows.n_tasks)
         if self.fit_intercept:
             offsets = rows.offsets if free else rows.offsets[[0, -1]]
@@ -292,6 +295,12 @@ class MultiTaskEstimator(TaskEstimator):
         common = bool(getattr(self, "common", False))
         scale = feature_weight if self._columns_scaled else None
         return Prepared(rows, problem, objective, offset, means, common, kappa, scale)
+
+    def _design(
+        self, rows: TaskRows, c: FloatArray, **options: Any
+    ) -> tuple[Design, FloatArray | None]:
+        """How X is kept, and the means (n_tasks, n_features) taken out of it, None if it is not."""
+        return make_design(rows, c, self.fit_intercept, **options)
 
     def _lambda1_max(self, prepared: Prepared) -> float | None:
         """The smallest lambda1 at which W = 0, None for a model without one."""

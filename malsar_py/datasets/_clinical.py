@@ -8,7 +8,7 @@ import numpy as np
 
 from .._typing import AnyArray
 from ._files import PathLike, fetch, read_columns
-from ._present import document, one_of, present, rows_of_tasks
+from ._present import one_of, present, rows_of_tasks
 
 __all__ = ["fetch_oasis_longitudinal", "fetch_parkinsons"]
 
@@ -59,7 +59,6 @@ _OASIS_TEXT = ("Subject ID", "MRI ID", "Group", "M/F", "Hand")
 _OASIS_FEATURES = ("Age", "EDUC", "SES", "eTIV", "nWBV", "ASF")
 
 
-@document
 def fetch_parkinsons(
     *,
     target: str = "motor_UPDRS",
@@ -73,7 +72,16 @@ def fetch_parkinsons(
     ----------
     target : {"motor_UPDRS", "total_UPDRS"}, default="motor_UPDRS"
         The score to predict. The other one is not a feature.
-    <parameters>
+    data_home : path, default=None
+        Cache folder; None is the user's cache folder for malsar_py. A file is taken from the folder
+        named by the environment variable ``MALSAR_PY_DATA`` if it is there, else from `data_home`,
+        where it is downloaded once (by pooch: ``pip install "malsar_py[data]"``). Its SHA-256 is
+        checked every time.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Return pandas objects; where every row belongs to one task, the first column of `data` is
+        the task, ready for ``task_column=bunch.task_name``.
 
     Returns
     -------
@@ -83,7 +91,8 @@ def fetch_parkinsons(
 
     Raises
     ------
-    <raises>
+    OSError
+        A file is not on disk and cannot be downloaded, or it is not the right one.
     ValueError
         `target` is not one of the two.
 
@@ -112,7 +121,6 @@ def fetch_parkinsons(
     return present("fetch_parkinsons", bunch, return_X_y, as_frame)
 
 
-@document
 def fetch_oasis_longitudinal(
     *,
     target: str = "MMSE",
@@ -130,7 +138,16 @@ def fetch_oasis_longitudinal(
     features : {"baseline", "visit"}, default="baseline"
         Features of the subject's first visit, which predict the course of the disease, or those of
         the visit itself.
-    <parameters>
+    data_home : path, default=None
+        Cache folder; None is the user's cache folder for malsar_py. A file is taken from the folder
+        named by the environment variable ``MALSAR_PY_DATA`` if it is there, else from `data_home`,
+        where it is downloaded once (by pooch: ``pip install "malsar_py[data]"``). Its SHA-256 is
+        checked every time.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Return pandas objects; where every row belongs to one task, the first column of `data` is
+        the task, ready for ``task_column=bunch.task_name``.
 
     Returns
     -------
@@ -141,7 +158,8 @@ def fetch_oasis_longitudinal(
 
     Raises
     ------
-    <raises>
+    OSError
+        A file is not on disk and cannot be downloaded, or it is not the right one.
     ValueError
         `target` or `features` is not one of those named.
 

@@ -60,6 +60,8 @@ def load_exam(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     Returns
     -------
     Bunch or (data, target)
+        A Bunch has these entries.
+
         data : ndarray of shape (4059, 15), or DataFrame of shape (4059, 16) with the school
         target : ndarray of shape (4059,) or Series, `normexam`
         tasks : ndarray of shape (4059,), the schools 1 to 65, for the keyword ``tasks=``
@@ -67,7 +69,7 @@ def load_exam(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
         task_name : "school", the column of ``as_frame`` with the tasks
         target_names : list of str
         frame : with `as_frame` the file as it is, categories as strings: (4059, 10)
-        DESCR, filename : str
+        DESCR, filename : str.
 
     References
     ----------

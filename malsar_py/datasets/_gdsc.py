@@ -9,7 +9,7 @@ from sklearn.utils import Bunch
 
 from .._typing import AnyArray
 from ._files import PathLike, fetch, read_columns
-from ._present import document, present
+from ._present import present
 
 __all__ = ["fetch_gdsc"]
 
@@ -29,7 +29,6 @@ never distributed with this package.
 """
 
 
-@document
 def fetch_gdsc(
     *, data_home: PathLike | None = None, return_X_y: bool = False, as_frame: bool = False
 ) -> Any:
@@ -39,11 +38,22 @@ def fetch_gdsc(
 
     Parameters
     ----------
-    <parameters>
+    data_home : path, default=None
+        Cache folder; None is the user's cache folder for malsar_py. A file is taken from the folder
+        named by the environment variable ``MALSAR_PY_DATA`` if it is there, else from `data_home`,
+        where it is downloaded once (by pooch: ``pip install "malsar_py[data]"``). Its SHA-256 is
+        checked every time.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Return pandas objects; where every row belongs to one task, the first column of `data` is
+        the task, ready for ``task_column=bunch.task_name``.
 
     Returns
     -------
     Bunch or (data, target)
+        A Bunch has these entries.
+
         data : ndarray of shape (988, 678) of 0 and 1
         target : ndarray of shape (988, 265), log IC50, NaN where it was not measured
         tasks : ndarray of shape (265,) of str, the drugs: labels of the *columns* of the target
@@ -53,11 +63,12 @@ def fetch_gdsc(
         feature_names, target_names : list of str
         frame : with `as_frame` features and targets joined: (988, 943)
         DESCR : str
-        filename : list of the two files
+        filename : list of the two files.
 
     Raises
     ------
-    <raises>
+    OSError
+        A file is not on disk and cannot be downloaded, or it is not the right one.
 
     References
     ----------

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._files import PathLike, fetch
-from ._present import document, one_of, present, rows_of_tasks, stack
+from ._present import one_of, present, rows_of_tasks, stack
 
 __all__ = ["fetch_newsgroups_pairs"]
 
@@ -27,7 +27,6 @@ jiayuzhou/MALSAR. They are downloaded, never distributed with this package.
 """
 
 
-@document
 def fetch_newsgroups_pairs(
     pair: str = "comp.vs.sci",
     *,
@@ -41,7 +40,16 @@ def fetch_newsgroups_pairs(
     ----------
     pair : {"comp.vs.sci", "rec.vs.talk"}, default="comp.vs.sci"
         The two classes. Each of the two tasks has them, in postings of other subgroups.
-    <parameters>
+    data_home : path, default=None
+        Cache folder; None is the user's cache folder for malsar_py. A file is taken from the folder
+        named by the environment variable ``MALSAR_PY_DATA`` if it is there, else from `data_home`,
+        where it is downloaded once (by pooch: ``pip install "malsar_py[data]"``). Its SHA-256 is
+        checked every time.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Return pandas objects; where every row belongs to one task, the first column of `data` is
+        the task, ready for ``task_column=bunch.task_name``.
 
     Returns
     -------
@@ -53,7 +61,8 @@ def fetch_newsgroups_pairs(
 
     Raises
     ------
-    <raises>
+    OSError
+        A file is not on disk and cannot be downloaded, or it is not the right one.
     ValueError
         `pair` is not one of the two.
 

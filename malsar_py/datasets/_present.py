@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from .._typing import AnyArray, IntArray
 
-__all__ = ["document", "one_of", "present", "rows_of_tasks", "stack"]
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-_PARAMETERS = """\
-data_home : path, default=None
-    Cache folder; None is the user's cache folder for malsar_py. A file is taken from the folder
-    named by the environment variable ``MALSAR_PY_DATA`` if it is there, else from `data_home`,
-    where it is downloaded once (by pooch: ``pip install "malsar_py[data]"``). Its SHA-256 is
-    checked every time.
-return_X_y : bool, default=False
-    Return ``(data, target)`` instead of a Bunch.
-as_frame : bool, default=False
-    Return pandas objects; where every row belongs to one task, the first column of `data` is the
-    task, ready for ``task_column=bunch.task_name``."""
-
-_RAISES = """\
-OSError
-    A file is not on disk and cannot be downloaded, or it is not the right one."""
-
-
-def document(function: Function) -> Function:
-    """Fill in ``<parameters>`` and ``<raises>`` of a fetcher's docstring."""
-    if function.__doc__ is not None:  # python -OO
-        text = inspect.cleandoc(function.__doc__)
-        for name, part in (("<parameters>", _PARAMETERS), ("<raises>", _RAISES)):
-            text = text.replace(name, part)
-        function.__doc__ = text
-    return function
+__all__ = ["one_of", "present", "rows_of_tasks", "stack"]
 
 
 def stack(

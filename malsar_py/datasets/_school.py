@@ -8,7 +8,7 @@ import numpy as np
 
 from .._typing import IntArray
 from ._files import PathLike, fetch, shipped
-from ._present import document, present, rows_of_tasks, stack
+from ._present import present, rows_of_tasks, stack
 
 __all__ = ["fetch_school", "load_school_splits"]
 
@@ -30,7 +30,6 @@ downloaded, never distributed with this package.
 """
 
 
-@document
 def fetch_school(
     *,
     data_home: PathLike | None = None,
@@ -41,7 +40,16 @@ def fetch_school(
 
     Parameters
     ----------
-    <parameters>
+    data_home : path, default=None
+        Cache folder; None is the user's cache folder for malsar_py. A file is taken from the folder
+        named by the environment variable ``MALSAR_PY_DATA`` if it is there, else from `data_home`,
+        where it is downloaded once (by pooch: ``pip install "malsar_py[data]"``). Its SHA-256 is
+        checked every time.
+    return_X_y : bool, default=False
+        Return ``(data, target)`` instead of a Bunch.
+    as_frame : bool, default=False
+        Return pandas objects; where every row belongs to one task, the first column of `data` is
+        the task, ready for ``task_column=bunch.task_name``.
 
     Returns
     -------
@@ -52,7 +60,8 @@ def fetch_school(
 
     Raises
     ------
-    <raises>
+    OSError
+        A file is not on disk and cannot be downloaded, or it is not the right one.
 
     References
     ----------

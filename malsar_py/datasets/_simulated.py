@@ -97,10 +97,21 @@ def make_low_rank(
 
     Parameters
     ----------
-    n_tasks, n_samples, n_features, noise, classification, coef, random_state
-        As in `make_joint_feature`, and so is what is returned.
+    n_tasks, n_samples, n_features : int, default=10, 50 and 20
+        As in `make_joint_feature`.
     rank : int, default=2
         Rank of the coefficient matrix, at most the smaller of `n_tasks` and `n_features`.
+    noise : float, default=1.0
+        As in `make_joint_feature`.
+    classification, coef : bool, default=False
+        As in `make_joint_feature`.
+    random_state : int, RandomState or None, default=None
+        Seed.
+
+    Returns
+    -------
+    X, y, tasks, coef : ndarray
+        What `make_joint_feature` returns.
 
     Examples
     --------
@@ -140,14 +151,25 @@ def make_clustered(
 
     Parameters
     ----------
-    n_tasks, n_samples, n_features, noise, classification, coef, random_state
-        As in `make_joint_feature`, and so is what is returned.
+    n_tasks, n_samples, n_features : int, default=10, 50 and 20
+        As in `make_joint_feature`.
     n_clusters : int, default=2
         Number of clusters, at most `n_tasks` and ``n_features - n_common``.
     cluster_std, task_std : float, default=3.0 and 0.5
         Standard deviation of the centres' coefficients and of the tasks' deviations.
     n_common : int, default=2
         Number of features in which every task deviates and no centre takes part.
+    noise : float, default=1.0
+        As in `make_joint_feature`.
+    classification, coef : bool, default=False
+        As in `make_joint_feature`.
+    random_state : int, RandomState or None, default=None
+        Seed.
+
+    Returns
+    -------
+    X, y, tasks, coef : ndarray
+        What `make_joint_feature` returns.
 
     References
     ----------
@@ -197,13 +219,24 @@ def make_graph(
 
     Parameters
     ----------
-    n_tasks, n_samples, n_features, noise, classification, coef, random_state
-        As in `make_joint_feature`, and so is what is returned.
+    n_tasks, n_samples, n_features : int, default=10, 50 and 20
+        As in `make_joint_feature`.
     graph : str, array, edges, networkx graph or wrapper, default="chain"
         What the parameter ``graph`` of `GraphRegressor` takes, for the tasks 0 to T - 1: pass the
         same value to both.
     smoothness : float, default=10.0
         0 for unrelated tasks; large for equal ones within each connected component.
+    noise : float, default=1.0
+        As in `make_joint_feature`.
+    classification, coef : bool, default=False
+        As in `make_joint_feature`.
+    random_state : int, RandomState or None, default=None
+        Seed.
+
+    Returns
+    -------
+    X, y, tasks, coef : ndarray
+        What `make_joint_feature` returns.
 
     Examples
     --------

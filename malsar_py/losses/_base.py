@@ -247,6 +247,23 @@ class Loss(ABC):
         """
         return y
 
+    def check_together(self, y: FloatArray, weight: FloatArray) -> None:
+        """Check targets of tasks whose intercepts are drawn to each other, or are one.
+
+        Raises
+        ------
+        ValueError
+            If the targets have no finite best intercept all together.
+        """
+        try:
+            self.check_targets(y, weight, np.array([0, y.shape[0]]), np.array(["all"]), True)
+        except ValueError as error:
+            raise ValueError(
+                f"All targets of all tasks are {y[weight > 0.0].max(initial=0.0):g}: with loss="
+                f"{self!r} their intercepts have no finite minimiser. Add tasks that have others, "
+                "or set fit_intercept=False."
+            ) from error
+
     def smoothed(
         self, y: FloatArray, theta: FloatArray, c: FloatArray, width: float
     ) -> tuple[Loss, FloatArray]:

@@ -56,9 +56,14 @@ class _Clipped(Compiled, Location):
         return alpha * float(y @ theta) - alpha * alpha * curve
 
 
+_DELTAS = (np.finfo(float).tiny, 1e150)
+
+
 @dataclass(frozen=True)
 class Huber(_Clipped):
     """Huber's loss: ``r^2 / 2`` for ``|r| <= delta``, else ``delta |r| - delta^2 / 2``, r = y - z.
+
+    Outliers pull with a force that is bounded.
 
     Parameters
     ----------
@@ -71,6 +76,13 @@ class Huber(_Clipped):
     ----------
     .. [1] P. J. Huber, "Robust estimation of a location parameter", Annals of Mathematical
        Statistics 35, 1964.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import losses
+    >>> losses.Huber(delta=1.0).value(np.array([0.5, 100.0]), np.zeros(2))
+    array([ 0.125, 99.5  ])
     """
 
     delta: float = 1.35
@@ -87,7 +99,8 @@ class Huber(_Clipped):
         return -self.delta, self.delta
 
     def in_units(self, exponent: int) -> Self:
-        return replace(self, delta=float(np.ldexp(self.delta, -exponent)))
+        # (In units in which y is of size 1, what is far beyond its residuals is as good as inf.)
+        return replace(self, delta=float(np.clip(np.ldexp(self.delta, -exponent), *_DELTAS)))
 
 
 @dataclass(frozen=True)
@@ -104,6 +117,13 @@ class Quantile(Location):
     References
     ----------
     .. [1] R. Koenker, G. Bassett, "Regression quantiles", Econometrica 46, 1978.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import losses
+    >>> losses.Quantile(q=0.9).value(np.array([1.0, -1.0]), np.zeros(2))
+    array([0.9, 0.1])
     """
 
     q: float = 0.5

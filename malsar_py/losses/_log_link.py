@@ -33,6 +33,13 @@ class Poisson(_LogLink):
     """Half the Poisson deviance, ``exp(z) - y z + y log y - y``: `predict` returns ``exp(z)``.
 
     Targets are counts or rates, y >= 0, not all 0 in a task that has a free intercept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import losses
+    >>> losses.Poisson().value(np.array([0.0, 2.0]), np.log([1.0, 2.0])).round(3)
+    array([1., 0.])
     """
 
     attained: ClassVar[bool] = False
@@ -94,6 +101,13 @@ class Gamma(_LogLink):
     """Half the gamma deviance, ``y exp(-z) + z - log y - 1``: `predict` returns ``exp(z)``.
 
     Targets are amounts y > 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import losses
+    >>> losses.Gamma().value(np.array([1.0, 2.0]), np.log([1.0, 1.0])).round(3)
+    array([0.   , 0.307])
     """
 
     def value(self, y: FloatArray, z: FloatArray) -> FloatArray:

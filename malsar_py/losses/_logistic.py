@@ -20,6 +20,13 @@ class Logistic(Compiled):
     """The logistic loss ``log(1 + exp(-y z))``, y in {-1, +1}; targets are 0 and 1.
 
     In a regressor `predict` returns the probability of 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import losses
+    >>> losses.Logistic().value(np.array([1.0, -1.0]), np.array([2.0, 2.0])).round(3)
+    array([0.127, 2.127])
     """
 
     curvature: ClassVar[float | None] = 0.25

@@ -151,6 +151,18 @@ class PerTask(Loss):
             ]
         )
 
+    def check_together(self, y: FloatArray, weight: FloatArray) -> None:
+        # One loss whose targets hold the mean of the intercepts is enough.
+        error: ValueError | None = None
+        for loss, _, own, _ in self._runs:
+            try:
+                loss.check_together(y[own], weight[own])
+                return
+            except ValueError as found:
+                error = found
+        if error is not None:
+            raise error
+
     def in_units(self, exponent: int) -> Self:
         return replace(self, losses=tuple(loss.in_units(exponent) for loss in self.losses))
 

@@ -43,7 +43,17 @@ class Location(Loss):
 
 @dataclass(frozen=True)
 class Squared(Compiled, Location):
-    """The squared loss ``1/2 (y - z)^2``."""
+    """The squared loss ``1/2 (y - z)^2``.
+
+    Predictions are means; `score` is R2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from malsar_py import losses
+    >>> losses.Squared().value(np.array([1.0, 2.0]), np.array([1.0, 4.0]))
+    array([0., 2.])
+    """
 
     curvature: ClassVar[float | None] = 1.0
     degree: ClassVar[int] = 2

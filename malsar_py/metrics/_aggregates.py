@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
@@ -14,45 +13,6 @@ from sklearn.exceptions import UndefinedMetricWarning
 from .._typing import FloatArray
 from ._per_task import METRICS, amse, nmse, pinball_loss, scatter
 from ._rows import Rows, read_rows
-
-Function = TypeVar("Function", bound=Callable[..., float])
-
-_PARAMETERS = """\
-y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
-    True targets, NaN where not observed: these are skipped. Two-dimensional: one column per task.
-y_pred : array-like of the shape of y_true
-    {y_pred}
-tasks : array-like of shape (n_samples,), default=None
-    Task label of each row, with a 1-D y_true; None: one task.
-sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
-    Nonnegative weights{within}; rows of weight 0 are skipped."""
-
-_CLASSES = """
-classes : pair of labels, default=None
-    The negative and the positive class, see `task_scores`."""
-
-_PREDICTIONS = {
-    "values": "Predictions.",
-    "labels": "Predicted class labels.",
-    "classes": "Predicted class labels.",
-    "scores": "Scores of the positive class: `decision_function` or `predict_proba`.",
-    "probabilities": "Probabilities of the positive class, or of all classes in a last axis: "
-    "`predict_proba`.",
-}
-
-
-def _document(kind: str, within: str = " within the tasks") -> Callable[[Function], Function]:
-    """Fill the shared parameters into a docstring."""
-
-    def fill(function: Function) -> Function:
-        if function.__doc__ is not None:  # python -OO
-            text = _PARAMETERS.format(y_pred=_PREDICTIONS[kind], within=within)
-            if kind in ("classes", "scores", "probabilities"):
-                text += _CLASSES
-            function.__doc__ = inspect.cleandoc(function.__doc__).replace("<parameters>", text)
-        return function
-
-    return fill
 
 
 def _mean(
@@ -78,7 +38,6 @@ def _undefined(why: str) -> float:
     return np.nan
 
 
-@_document("values")
 def mean_task_rmse(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -89,7 +48,15 @@ def mean_task_rmse(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -105,7 +72,6 @@ def mean_task_rmse(
     return _mean("rmse", y_true, y_pred, tasks, sample_weight=sample_weight)
 
 
-@_document("values")
 def mean_task_mse(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -113,7 +79,15 @@ def mean_task_mse(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -124,7 +98,6 @@ def mean_task_mse(
     return _mean("mse", y_true, y_pred, tasks, sample_weight=sample_weight)
 
 
-@_document("values")
 def mean_task_mae(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -132,7 +105,15 @@ def mean_task_mae(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -142,7 +123,6 @@ def mean_task_mae(
     return _mean("mae", y_true, y_pred, tasks, sample_weight=sample_weight)
 
 
-@_document("values")
 def mean_task_poisson_deviance(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -152,7 +132,15 @@ def mean_task_poisson_deviance(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -167,7 +155,6 @@ def mean_task_poisson_deviance(
     return _mean("poisson_deviance", y_true, y_pred, tasks, sample_weight=sample_weight)
 
 
-@_document("values")
 def mean_task_gamma_deviance(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -177,7 +164,15 @@ def mean_task_gamma_deviance(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -192,7 +187,6 @@ def mean_task_gamma_deviance(
     return _mean("gamma_deviance", y_true, y_pred, tasks, sample_weight=sample_weight)
 
 
-@_document("values")
 def mean_task_pinball_loss(
     y_true: Any,
     y_pred: Any,
@@ -205,7 +199,15 @@ def mean_task_pinball_loss(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
     alpha : float, default=0.5
         The quantile that is predicted, in (0, 1). The scorer of this name is for the median.
 
@@ -222,7 +224,6 @@ def mean_task_pinball_loss(
     )
 
 
-@_document("values")
 def mean_task_r2(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -233,7 +234,15 @@ def mean_task_r2(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -243,7 +252,6 @@ def mean_task_r2(
     return _mean("r2", y_true, y_pred, tasks, sample_weight=sample_weight)
 
 
-@_document("labels")
 def mean_task_accuracy(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -253,7 +261,15 @@ def mean_task_accuracy(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predicted class labels.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -263,7 +279,6 @@ def mean_task_accuracy(
     return _mean("accuracy", y_true, y_pred, tasks, sample_weight=sample_weight)
 
 
-@_document("classes")
 def mean_task_f1(
     y_true: Any,
     y_pred: Any,
@@ -278,7 +293,17 @@ def mean_task_f1(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predicted class labels.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
+    classes : pair of labels, default=None
+        The negative and the positive class, see `task_scores`.
 
     Returns
     -------
@@ -288,7 +313,6 @@ def mean_task_f1(
     return _mean("f1", y_true, y_pred, tasks, sample_weight=sample_weight, classes=classes)
 
 
-@_document("scores")
 def mean_task_auc(
     y_true: Any,
     y_pred: Any,
@@ -303,7 +327,17 @@ def mean_task_auc(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Scores of the positive class: `decision_function` or `predict_proba`.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
+    classes : pair of labels, default=None
+        The negative and the positive class, see `task_scores`.
 
     Returns
     -------
@@ -324,7 +358,6 @@ def mean_task_auc(
     return _mean("auc", y_true, y_pred, tasks, sample_weight=sample_weight, classes=classes)
 
 
-@_document("probabilities")
 def mean_task_log_loss(
     y_true: Any,
     y_pred: Any,
@@ -339,7 +372,17 @@ def mean_task_log_loss(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Probabilities of the positive class, or of all classes in a last axis: `predict_proba`.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights within the tasks; rows of weight 0 are skipped.
+    classes : pair of labels, default=None
+        The negative and the positive class, see `task_scores`.
 
     Returns
     -------
@@ -349,7 +392,6 @@ def mean_task_log_loss(
     return _mean("log_loss", y_true, y_pred, tasks, sample_weight=sample_weight, classes=classes)
 
 
-@_document("values", within="")
 def normalized_mse(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -360,7 +402,15 @@ def normalized_mse(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -381,7 +431,6 @@ def normalized_mse(
     return _defined(nmse, read_rows(y_true, y_pred, tasks, "values", sample_weight=sample_weight))
 
 
-@_document("values", within="")
 def averaged_mse(
     y_true: Any, y_pred: Any, tasks: Any = None, *, sample_weight: Any = None
 ) -> float:
@@ -392,7 +441,15 @@ def averaged_mse(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights; rows of weight 0 are skipped.
 
     Returns
     -------
@@ -414,7 +471,6 @@ def averaged_mse(
     return _defined(amse, read_rows(y_true, y_pred, tasks, "values", sample_weight=sample_weight))
 
 
-@_document("values", within="")
 def explained_variance(
     y_true: Any,
     y_pred: Any,
@@ -427,11 +483,19 @@ def explained_variance(
 
     Parameters
     ----------
-    <parameters>
+    y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+        True targets, NaN where not observed: these are skipped. Two-dimensional: one column per
+        task.
+    y_pred : array-like of the shape of y_true
+        Predictions.
+    tasks : array-like of shape (n_samples,), default=None
+        Task label of each row, with a 1-D y_true; None: one task.
     within_tasks : bool, default=False
         What the total is. False, pooled: ``sum (y - mean y)^2`` over all rows, so that telling the
         tasks apart counts as explaining [1]_ [2]_. True: ``sum_t sum (y - mean y_t)^2``, around
         the mean of each task's own rows [3]_.
+    sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+        Nonnegative weights; rows of weight 0 are skipped.
 
     Returns
     -------

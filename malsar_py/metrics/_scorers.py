@@ -50,14 +50,36 @@ class TaskScore:
         classes: Any = None,
         sample_weight: Any = None,
     ) -> float:
-        """Sign times the metric."""
+        """Sign times the metric.
+
+        Parameters
+        ----------
+        y_true, y_pred, tasks, classes, sample_weight : array-like
+            As for the metric.
+
+        Returns
+        -------
+        score : float
+            Greater is better.
+        """
         extra = {"classes": classes} if self.takes_classes else {}
         return self.sign * self.function(
             y_true, y_pred, tasks, sample_weight=sample_weight, **extra
         )
 
     def response_method(self, estimator: Any) -> str:
-        """The method of the estimator that gives y_pred."""
+        """The method of the estimator that gives y_pred.
+
+        Parameters
+        ----------
+        estimator : object
+            Fitted or not.
+
+        Returns
+        -------
+        name : str
+            The first of `response_methods` that it has.
+        """
         for method in self.response_methods:
             if hasattr(estimator, method):
                 return method

@@ -15,7 +15,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._docs import SHRINKAGE, document
 from .._new_tasks import resolve_new_tasks
 from .._tasks import TaskRows, resolve_predict
 from .._threads import one_blas_thread
@@ -36,15 +35,6 @@ _HIDDEN = (
 _LEVEL = Interval(Real, 0, 1, closed="neither")
 
 
-@document(
-    "regressor",
-    without=(
-        *_HIDDEN,
-        *SHRINKAGE,
-        *("fit_intercept", "unseen", "tol", "max_iter"),
-        *("dual_gap_", "relative_gap_", "objective_", "objective_iterations_", "n_iter_"),
-    ),
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class MixedEffectsRegressor(MultiTaskRegressor):
     """Linear mixed model: partial pooling by random intercepts and slopes, BLUP for each task.
@@ -93,7 +83,10 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     fit_intercept : bool, default=True
         Whether there are intercepts b0 and a_t. Without them columns are not centred and every
         feature is "varying".
-    <parameters>
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
     unseen : "error" or "mean", default="mean"
         What predict does with a task label that was not fitted: refuse it, or use the common model,
         the best prediction for a task of which nothing is known.
@@ -104,7 +97,21 @@ class MixedEffectsRegressor(MultiTaskRegressor):
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
     coef_mean_ : ndarray of shape (n_features,)
         Common slopes m.
     intercept_mean_ : float

@@ -131,7 +131,18 @@ class TaskGroupKFold(Folds):
         tasks: Any = None,
         sample_weight: Any = None,
     ) -> int:
-        """Number of folds; the arguments are there for API compatibility."""
+        """Number of folds.
+
+        Parameters
+        ----------
+        X, y, groups, tasks, sample_weight : object
+            Ignored, here for API compatibility.
+
+        Returns
+        -------
+        n_splits : int
+            Number of folds.
+        """
         return self.n_splits
 
     def _deal(self, sample: Sample, codes: AnyArray, n_groups: int) -> AnyArray:

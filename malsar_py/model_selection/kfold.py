@@ -155,7 +155,18 @@ class TaskKFold(Folds):
         *,
         sample_weight: Any = None,
     ) -> int:
-        """Number of folds; the arguments are there for API compatibility."""
+        """Number of folds.
+
+        Parameters
+        ----------
+        X, y, tasks, groups, sample_weight : object
+            Ignored, here for API compatibility.
+
+        Returns
+        -------
+        n_splits : int
+            Number of folds.
+        """
         return self.n_splits
 
     def _folds(self, sample: Sample) -> AnyArray:

@@ -106,7 +106,9 @@ def lambda_grid(
 
     Parameters
     ----------
-    estimator, X, y, tasks, sample_weight
+    estimator : estimator of this package
+        As for :func:`lambda1_max`.
+    X, y, tasks, sample_weight : array-like
         As for :func:`lambda1_max`.
     n_lambdas : int, default=100
         Number of values, at least 1.
@@ -194,7 +196,7 @@ def regularization_path(
     n_lambdas: int = 100,
     eps: float = 1e-3,
 ) -> RegularizationPath:
-    """Solutions along `lambda1`, each started from the one before.
+    """The solutions along `lambda1`, each started from the one before.
 
     They are those of separate fits with the same parameters, each certified to the estimator's
     `tol`, but data are checked and centred once, products such as Gram matrices are kept, and each

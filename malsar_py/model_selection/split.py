@@ -128,7 +128,18 @@ class TaskShuffleSplit(TaskSplitter):
         *,
         sample_weight: Any = None,
     ) -> int:
-        """Number of splits; the arguments are there for API compatibility."""
+        """Number of splits.
+
+        Parameters
+        ----------
+        X, y, tasks, groups, sample_weight : object
+            Ignored, here for API compatibility.
+
+        Returns
+        -------
+        n_splits : int
+            Number of splits.
+        """
         return self.n_splits
 
     def _draw(self, sample: Sample, rng: np.random.RandomState) -> AnyArray:
@@ -244,7 +255,18 @@ class LeaveOneTaskOut(TaskSplitter):
         *,
         sample_weight: Any = None,
     ) -> int:
-        """Number of tasks; needs what `split` needs."""
+        """Number of tasks.
+
+        Parameters
+        ----------
+        X, y, tasks, groups, sample_weight : array-like
+            As for `split`.
+
+        Returns
+        -------
+        n_splits : int
+            Number of tasks.
+        """
         if X is None:
             raise ValueError("The number of splits is the number of tasks: pass X, and `tasks`.")
         sample = self._one_task_a_row(X, y, tasks, sample_weight)

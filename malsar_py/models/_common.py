@@ -15,19 +15,6 @@ from ..objective import Objective
 from ..penalties import AroundMean, Structure
 from ..solvers import Result, Workspace, best_common
 
-COMMON_PARAMETER = """\
-    common : bool, default=False
-        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``,
-        and leaves m alone (lambda2, as it stands in the objective, does not). Recommended for
-        grouped rows, with ``task_weight="size"`` and shrunk intercepts: tasks with few rows are
-        then drawn to the common model, not to zero."""
-
-COMMON_ATTRIBUTES = """\
-    coef_common_ : ndarray of shape (n_features,)
-        With ``common=True``: the common model m, the mean of the tasks' coefficients.
-    coef_specific_ : ndarray of shape (n_tasks, n_features)
-        With ``common=True``: what each task adds, ``coef_ - coef_common_``."""
-
 # Fits start at the common model where that is a system of so many equations at most.
 _SYSTEM = 1000
 
@@ -64,10 +51,11 @@ class CommonPart(MultiTaskEstimator):
         return AroundMean(structure) if self.common else structure
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
-        common = W.mean(axis=1)
-        specific = np.ascontiguousarray((W - common[:, None]).T)
-        parts = {"coef_common_": common, "coef_specific_": specific}
-        self._set_or_forget(parts if self.common else dict.fromkeys(parts))
+        common = specific = None
+        if self.common:
+            common = W.mean(axis=1)
+            specific = np.ascontiguousarray((W - common[:, None]).T)
+        self._set_or_forget({"coef_common_": common, "coef_specific_": specific})
 
     def _solve(
         self,

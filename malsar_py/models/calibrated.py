@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from .._docs import SHRINKAGE, document
 from .._tasks import TaskRows
 from .._typing import FloatArray
 from .._units import shifted
@@ -16,14 +15,6 @@ from ..penalties import Penalty, Ridge, RowL2
 from ..solvers import Result, Workspace, noise_levels, solve_square_root
 
 
-@document(
-    "regressor",
-    own_attributes="""\
-    noise_levels_ : ndarray of shape (n_tasks,)
-        Root mean square of each task's residuals, in the units of y; (nearly) 0 for a task that is
-        interpolated.""",
-    without=("loss", *SHRINKAGE),
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     """Joint feature selection with a square-root loss: every task is scaled by its own noise.
@@ -38,11 +29,76 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    noise_levels_ : ndarray of shape (n_tasks,)
+        Root mean square of each task's residuals, in the units of y; (nearly) 0 for a task that is
+        interpolated.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .._docs import document
 from .._edges import warn_of_unknown
 from .._labels import show_label
 from .._new_tasks import resolve_new_tasks
@@ -27,23 +26,8 @@ from ..base import (
 )
 from ..graphs import to_laplacian
 from ..penalties import L1, Coupling, MeanCoupling, Penalty
-from ._feature_weight import COUPLING_WEIGHTS
 from ._metrics import over
 from ._new_edges import edge_weights
-
-_GRAPH_PARAMETERS = f"""\
-    graph : str, array-like, sparse matrix, DataFrame, list of edges or networkx graph,
-    default="complete"
-        How the tasks are related. "complete": all of them, with weights 1/n_tasks (mean
-        regularisation); "chain": each to the next in the order of `tasks_`. A bare array is an
-        adjacency matrix (n_tasks, n_tasks), symmetric with weights in [0, inf), in the order of
-        `tasks_`; :func:`malsar_py.graphs.incidence` and :func:`malsar_py.graphs.laplacian` wrap the
-        other matrices. Edges ``(label, label[, weight])``, a labelled DataFrame and a networkx
-        graph go by task labels and are restricted to the fitted tasks; an edge that names another
-        label is told by a warning (not in clones, which may be fitted to folds without a task).
-    lambda3 : float, default=0.0
-        Strength of ``sum_jt |w_jt|``, in [0, inf).
-{COUPLING_WEIGHTS}"""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -110,7 +94,6 @@ class _Graph(CouplingWeighted):
         return None  # the norm is lambda3's
 
 
-@document("regressor", own_parameters=_GRAPH_PARAMETERS)
 @dataclass(kw_only=True, eq=False, repr=False)
 class GraphRegressor(_Graph, AdaptingRegressor):
     """Graph-regularised multi-task regression: neighbours in a graph have similar models.
@@ -120,15 +103,129 @@ class GraphRegressor(_Graph, AdaptingRegressor):
         F(W, b) + lambda1/2 tr(W L W') + lambda2/2 ||W||_F^2 + lambda3 sum_jt |w_jt|
 
     with L the graph's Laplacian: ``tr(W L W') = sum over edges (t, u) of weight_tu ||w_t -
-    w_u||^2``. <notation>
+    w_u||^2``.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
+    z)^2``, see the parameter `loss`.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+    graph : str, array-like, sparse matrix, DataFrame, list or networkx graph, default="complete"
+        How the tasks are related. "complete": all of them, with weights 1/n_tasks (mean
+        regularisation); "chain": each to the next in the order of `tasks_`. A bare array is an
+        adjacency matrix (n_tasks, n_tasks), symmetric with weights in [0, inf), in the order of
+        `tasks_`; :func:`malsar_py.graphs.incidence` and :func:`malsar_py.graphs.laplacian` wrap the
+        other matrices. Edges ``(label, label[, weight])``, a labelled DataFrame and a networkx
+        graph go by task labels and are restricted to the fitted tasks; an edge that names another
+        label is told by a warning (not in clones, which may be fitted to folds without a task).
+    lambda3 : float, default=0.0
+        Strength of ``sum_jt |w_jt|``, in [0, inf).
+    feature_weight : array-like of shape (n_features,), "varying" or None, default=None
+        Factors f_j in [0, inf] on the lambda1 term of each feature (never on the ridge), in the
+        order of the columns of X without the label column: with inf a feature has coefficients that
+        the term does not see (one and the same for all tasks, or for all that a graph connects), 0
+        leaves the tasks' coefficients to the ridge, which must be there. "varying" is inf for
+        features that hardly vary within tasks (less than 1 % of their sum of squares about the mean
+        is there), else 1.
+    positive : bool, default=False
+        Keep the coefficients from being negative.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
+        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
+        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
+        the probability of 1 with "logistic".
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
+    task_prior_ : tuple of ndarray
+        Mean (n_features + 1,) and covariance of a new task's intercept (first, if there are
+        intercepts, at x = 0; with infinite variance where they are free) and coefficients, from the
+        quadratic that touches the penalty at `coef_`, for the squared loss times the variance of
+        the noise (strengths taken as variances); see `adapt`.
 
     See Also
     --------
@@ -177,8 +274,14 @@ class GraphRegressor(_Graph, AdaptingRegressor):
 
         Parameters
         ----------
-        X_new, y_new, tasks, sample_weight
-            As for the other models, see :meth:`MeanRegularizedRegressor.adapt`.
+        X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Rows of the new tasks, as for :meth:`MeanRegularizedRegressor.adapt`.
+        y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
+            Their targets.
+        tasks : array-like of shape (n_samples,), default=None
+            Task label of each row, when the model was fitted with `tasks`.
+        sample_weight : array-like of shape (n_samples,) or (n_samples, n_new_tasks), default=None
+            Weights, as in `fit`.
         edges : list of tuple, default=None
             Edges ``(label, label[, weight])`` between a new and a fitted task, weights in (0, inf).
             Needed unless the graph is "complete", whose edges have weight 1/(n_tasks + 1).
@@ -233,7 +336,6 @@ class GraphRegressor(_Graph, AdaptingRegressor):
         return self._beside(np.full(T, 1.0 / (T + 1)), self.lambda1, self.lambda2)
 
 
-@document("classifier", own_parameters=_GRAPH_PARAMETERS)
 @dataclass(kw_only=True, eq=False, repr=False)
 class GraphClassifier(_Graph, MultiTaskClassifier):
     """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
@@ -243,15 +345,134 @@ class GraphClassifier(_Graph, MultiTaskClassifier):
         F(W, b) + lambda1/2 tr(W L W') + lambda2/2 ||W||_F^2 + lambda3 sum_jt |w_jt|
 
     with L the graph's Laplacian: ``tr(W L W') = sum over edges (t, u) of weight_tu ||w_t -
-    w_u||^2``. <notation>
+    w_u||^2``.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
+    z))``, y in {-1, +1}.
+
+    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task
+    has a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all
+    columns; terms of pairs of tasks or of their mean go class by class; clusters, covariances and
+    outliers are of tasks with all their columns. Strengths change their meaning from two classes to
+    more: with two, the multinomial loss would predict the same at twice lambda2, sqrt(2) times the
+    strength of norms of rows and of singular values, and that of L1 as it is.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+    graph : str, array-like, sparse matrix, DataFrame, list or networkx graph, default="complete"
+        How the tasks are related. "complete": all of them, with weights 1/n_tasks (mean
+        regularisation); "chain": each to the next in the order of `tasks_`. A bare array is an
+        adjacency matrix (n_tasks, n_tasks), symmetric with weights in [0, inf), in the order of
+        `tasks_`; :func:`malsar_py.graphs.incidence` and :func:`malsar_py.graphs.laplacian` wrap the
+        other matrices. Edges ``(label, label[, weight])``, a labelled DataFrame and a networkx
+        graph go by task labels and are restricted to the fitted tasks; an edge that names another
+        label is told by a warning (not in clones, which may be fitted to folds without a task).
+    lambda3 : float, default=0.0
+        Strength of ``sum_jt |w_jt|``, in [0, inf).
+    feature_weight : array-like of shape (n_features,), "varying" or None, default=None
+        Factors f_j in [0, inf] on the lambda1 term of each feature (never on the ridge), in the
+        order of the columns of X without the label column: with inf a feature has coefficients that
+        the term does not see (one and the same for all tasks, or for all that a graph connects), 0
+        leaves the tasks' coefficients to the ridge, which must be there. "varying" is inf for
+        features that hardly vary within tasks (less than 1 % of their sum of squares about the mean
+        is there), else 1.
+    positive : bool, default=False
+        Keep the coefficients from being negative.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    class_weight : "balanced", mapping or None, default=None
+        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
+        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
+        weights in (0, inf), 1 for classes that are not named.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels. With more
+        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the former
+        scikit-learn's SelectFromModel makes nothing.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b. With more than two classes (n_tasks, n_classes) or (n_classes,), those of a
+        task with the sum 0; -inf for a class that the task does not have.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels of all tasks together; of two, ``classes_[1]`` is the positive one.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------

@@ -14,7 +14,6 @@ from sklearn.metrics.pairwise import PAIRWISE_KERNEL_FUNCTIONS, pairwise_kernels
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._centring import sample_shares
-from .._docs import SHRINKAGE, document
 from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
 from .._limits import within_floats
@@ -41,37 +40,6 @@ from ..solvers import (
 _NOT_SEMIDEFINITE = -1e-10
 # Largest value of a kernel.
 _MOST = 1e100
-_OWN_PARAMETERS = """\
-    kernel : str or callable, default="linear"
-        Kernel k between rows: a metric of :func:`sklearn.metrics.pairwise.pairwise_kernels`, a
-        function of two rows, or "precomputed": X then holds ``k(x_i, x_j)``, as many columns as
-        rows at `fit`, and against these at `predict`.
-    task_kernel : "mean", "independent", "learned", array, DataFrame or graph, default="mean"
-        How the tasks are related: see S above. An array of shape (n_tasks, n_tasks), or a
-        DataFrame with task labels, is a positive semidefinite kernel A between tasks and S its
-        inverse; graphs are those of :mod:`malsar_py.graphs`: "chain", "complete", edges, networkx
-        graphs, ``graphs.adjacency(A)`` and so on.
-    gamma : float, default=None
-        Parameter of the kernels that have it (rbf, poly, sigmoid, laplacian, chi2), in (0, inf);
-        None is the metric's default, ``1 / n_features`` (1 for chi2).
-    degree : float, default=3
-        Degree of the polynomial kernel, in [0, inf).
-    coef0 : float, default=1
-        Constant of the polynomial and sigmoid kernels.
-    kernel_params : dict, default=None
-        Keyword arguments of a callable kernel."""
-
-_OWN_ATTRIBUTES = """\
-    dual_coef_ : ndarray of shape (n_fit,) or (n_fit, n_tasks)
-        Weights theta of the fitted rows, one column per task after a fit on a 2-D y.
-    X_fit_ : ndarray of shape (n_fit, n_features) or None
-        The fitted rows, in the order given; None with a precomputed kernel.
-    rows_ : ndarray of shape (n_fit,)
-        Their positions in the X given: rows without a target or weight are left out.
-    task_kernel_ : ndarray of shape (n_tasks, n_tasks)
-        ``(lambda1 S + lambda2 I)^-1``, which multiplies k.
-    task_covariance_ : ndarray of shape (n_tasks, n_tasks)
-        The A that was learned (trace 1); only with ``task_kernel="learned"``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +53,6 @@ class PreparedFunctions:
     units: Units
 
 
-@document(
-    "regressor",
-    own_parameters=_OWN_PARAMETERS,
-    own_attributes=_OWN_ATTRIBUTES,
-    lambda2="0.1",
-    without=("loss", "solver", "solver_", "warm_start", "coef_", "coef_feature_names_", *SHRINKAGE),
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class SeparableKernelRegressor(MultiTaskRegressor):
     """Kernel ridge regression for related tasks: one kernel for rows, one for tasks.
@@ -112,11 +73,85 @@ class SeparableKernelRegressor(MultiTaskRegressor):
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.1
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+    kernel : str or callable, default="linear"
+        Kernel k between rows: a metric of :func:`sklearn.metrics.pairwise.pairwise_kernels`, a
+        function of two rows, or "precomputed": X then holds ``k(x_i, x_j)``, as many columns as
+        rows at `fit`, and against these at `predict`.
+    task_kernel : "mean", "independent", "learned", array, DataFrame or graph, default="mean"
+        How the tasks are related: see S above. An array of shape (n_tasks, n_tasks), or a
+        DataFrame with task labels, is a positive semidefinite kernel A between tasks and S its
+        inverse; graphs are those of :mod:`malsar_py.graphs`: "chain", "complete", edges, networkx
+        graphs, ``graphs.adjacency(A)`` and so on.
+    gamma : float, default=None
+        Parameter of the kernels that have it (rbf, poly, sigmoid, laplacian, chi2), in (0, inf);
+        None is the metric's default, ``1 / n_features`` (1 for chi2).
+    degree : float, default=3
+        Degree of the polynomial kernel, in [0, inf).
+    coef0 : float, default=1
+        Constant of the polynomial and sigmoid kernels.
+    kernel_params : dict, default=None
+        Keyword arguments of a callable kernel.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    dual_coef_ : ndarray of shape (n_fit,) or (n_fit, n_tasks)
+        Weights theta of the fitted rows, one column per task after a fit on a 2-D y.
+    X_fit_ : ndarray of shape (n_fit, n_features) or None
+        The fitted rows, in the order given; None with a precomputed kernel.
+    rows_ : ndarray of shape (n_fit,)
+        Their positions in the X given: rows without a target or weight are left out.
+    task_kernel_ : ndarray of shape (n_tasks, n_tasks)
+        ``(lambda1 S + lambda2 I)^-1``, which multiplies k.
+    task_covariance_ : ndarray of shape (n_tasks, n_tasks)
+        The A that was learned (trace 1); only with ``task_kernel="learned"``.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
 
     See Also
     --------

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._docs import document
 from .._task_prior import TaskPrior
 from .._typing import FloatArray
 from ..base import (
@@ -20,22 +19,13 @@ from ..base import (
 )
 from ..penalties import L1, ColumnL2, Penalty, Ridge, Split, TraceBall, TraceNorm
 from ..prox import singular_values
-from ._common import COMMON_ATTRIBUTES, COMMON_PARAMETER, CommonPart
-from ._feature_weight import COLUMN_WEIGHTS
+from ._common import CommonPart
 from ._metrics import around, left_singular, over
 from ._two_part import TwoPart
 
 # The prox sets singular values to zero; what rounding leaves of them lies far below this share of
 # the largest.
 _RANK_CUTOFF = 1e-10
-
-_OWN_ATTRIBUTES = f"""\
-    rank_ : int
-        Rank of `coef_`: singular values above 1e-10 times the largest.
-{COMMON_ATTRIBUTES}"""
-
-
-_PARAMETERS = f"{COMMON_PARAMETER}\n{COLUMN_WEIGHTS}"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -58,7 +48,6 @@ class _TraceNorm(ScaledColumns, CommonPart):
         self.rank_ = int((s > _RANK_CUTOFF * s.max(initial=0.0)).sum())
 
 
-@document("regressor", own_parameters=_PARAMETERS, own_attributes=_OWN_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     """Low-rank coefficients (trace norm): the tasks' models lie in a common small subspace.
@@ -67,15 +56,125 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
 
         F(W, b) + lambda1 sum_i sigma_i(W) + lambda2/2 ||W||_F^2
 
-    with sigma_i(W) the singular values. <notation>
+    with sigma_i(W) the singular values.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
+    z)^2``, see the parameter `loss`.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+    common : bool, default=False
+        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``,
+        and leaves m alone (lambda2, as it stands in the objective, does not). Recommended for
+        grouped rows, with ``task_weight="size"`` and shrunk intercepts: tasks with few rows are
+        then drawn to the common model, not to zero.
+    feature_weight : array-like of shape (n_features,) or None, default=None
+        Factors f_j in (0, inf): the penalty is that of ``diag(f) W``, as if the columns of X had
+        been divided by f; the ridge, too, is that of ``f_j w_j``. In the order of the columns of X
+        without the label column.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
+        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
+        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
+        the probability of 1 with "logistic".
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    rank_ : int
+        Rank of `coef_`: singular values above 1e-10 times the largest.
+    coef_common_ : ndarray of shape (n_features,)
+        With ``common=True``: the common model m, the mean of the tasks' coefficients.
+    coef_specific_ : ndarray of shape (n_tasks, n_features)
+        With ``common=True``: what each task adds, ``coef_ - coef_common_``.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
+    task_prior_ : tuple of ndarray
+        Mean (n_features + 1,) and covariance of a new task's intercept (first, if there are
+        intercepts, at x = 0; with infinite variance where they are free) and coefficients, from the
+        quadratic that touches the penalty at `coef_`, for the squared loss times the variance of
+        the noise (strengths taken as variances); see `adapt`.
 
     See Also
     --------
@@ -99,7 +198,6 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     """
 
 
-@document("classifier", own_parameters=_PARAMETERS, own_attributes=_OWN_ATTRIBUTES)
 @dataclass(kw_only=True, eq=False, repr=False)
 class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     """Low-rank logistic regression (trace norm): the tasks' models lie in a common subspace.
@@ -108,15 +206,130 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
 
         F(W, b) + lambda1 sum_i sigma_i(W) + lambda2/2 ||W||_F^2
 
-    with sigma_i(W) the singular values. <notation>
+    with sigma_i(W) the singular values.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
+    z))``, y in {-1, +1}.
+
+    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task
+    has a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all
+    columns; terms of pairs of tasks or of their mean go class by class; clusters, covariances and
+    outliers are of tasks with all their columns. Strengths change their meaning from two classes to
+    more: with two, the multinomial loss would predict the same at twice lambda2, sqrt(2) times the
+    strength of norms of rows and of singular values, and that of L1 as it is.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+    common : bool, default=False
+        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``,
+        and leaves m alone (lambda2, as it stands in the objective, does not). Recommended for
+        grouped rows, with ``task_weight="size"`` and shrunk intercepts: tasks with few rows are
+        then drawn to the common model, not to zero.
+    feature_weight : array-like of shape (n_features,) or None, default=None
+        Factors f_j in (0, inf): the penalty is that of ``diag(f) W``, as if the columns of X had
+        been divided by f; the ridge, too, is that of ``f_j w_j``. In the order of the columns of X
+        without the label column.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    class_weight : "balanced", mapping or None, default=None
+        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
+        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
+        weights in (0, inf), 1 for classes that are not named.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels. With more
+        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the former
+        scikit-learn's SelectFromModel makes nothing.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b. With more than two classes (n_tasks, n_classes) or (n_classes,), those of a
+        task with the sum 0; -inf for a class that the task does not have.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels of all tasks together; of two, ``classes_[1]`` is the positive one.
+    rank_ : int
+        Rank of `coef_`: singular values above 1e-10 times the largest.
+    coef_common_ : ndarray of shape (n_features,)
+        With ``common=True``: the common model m, the mean of the tasks' coefficients.
+    coef_specific_ : ndarray of shape (n_tasks, n_features)
+        With ``common=True``: what each task adds, ``coef_ - coef_common_``.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -137,32 +350,6 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     """
 
 
-_LOW_RANK_ATTRIBUTES = """\
-    coef_low_rank_, coef_specific_ : ndarray of the shape of `coef_`
-        P' and Q', which add up to `coef_`.
-    outlier_tasks_ : ndarray
-        Labels of the tasks whose column of Q is not zero."""
-
-_LOW_RANK_RANGE = """\
-P is zero for
-    ``lambda2 < lambda1 / sqrt(n_tasks)``, Q is zero for ``lambda2 > lambda1``: a warning says
-    so."""
-
-_SPARSE_PARAMETERS = """\
-    trace_bound : float, default=None
-        With a number tau in [0, inf) the second term is the constraint ``sum_i sigma_i(Q) <= tau``,
-        and `lambda2` is not used."""
-
-_SPARSE_ATTRIBUTES = """\
-    coef_sparse_, coef_low_rank_ : ndarray of the shape of `coef_`
-        P' and Q', which add up to `coef_`."""
-
-_SPARSE_RANGE = """\
-P is zero for
-    ``lambda2 < lambda1``, Q is zero for ``lambda2 > lambda1 sqrt(n_features n_tasks)``: a warning
-    says so."""
-
-
 @dataclass(kw_only=True, eq=False, repr=False)
 class _RobustLowRank(TwoPart):
     lambda2: float = 0.08
@@ -179,13 +366,6 @@ class _RobustLowRank(TwoPart):
         return float(1.0 / np.sqrt(problem.n_tasks)), float(np.sqrt(most))
 
 
-@document(
-    "regressor",
-    own_attributes=_LOW_RANK_ATTRIBUTES,
-    lambda2="0.08",
-    lambda2_range=_LOW_RANK_RANGE,
-    two_parts=True,
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     """Robust low rank (RMTL): the tasks share a subspace, and outlier tasks do not.
@@ -195,15 +375,111 @@ class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
         F(P + Q, b) + lambda1 sum_i sigma_i(P) + lambda2 sum_t ||q_t||_2
 
     with sigma_i(P) the singular
-    values; column q_t of Q is one task, and not zero for outlier tasks only. <notation>
+    values; column q_t of Q is one task, and not zero for outlier tasks only.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
+    z)^2``, see the parameter `loss`.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the first term, in (0, inf); see the objective above.
+    lambda2 : float, default=0.08
+        Strength of the second term, in (0, inf). P is zero for
+        ``lambda2 < lambda1 / sqrt(n_tasks)``, Q is zero for ``lambda2 > lambda1``: a warning says
+        so.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
+        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
+        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
+        the probability of 1 with "logistic".
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    coef_low_rank_, coef_specific_ : ndarray of the shape of `coef_`
+        P' and Q', which add up to `coef_`.
+    outlier_tasks_ : ndarray
+        Labels of the tasks whose column of Q is not zero.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -233,13 +509,6 @@ class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     """
 
 
-@document(
-    "classifier",
-    own_attributes=_LOW_RANK_ATTRIBUTES,
-    lambda2="0.08",
-    lambda2_range=_LOW_RANK_RANGE,
-    two_parts=True,
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
     """Robust low rank (RMTL), logistic: the tasks share a subspace, outlier tasks do not.
@@ -249,15 +518,121 @@ class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
         F(P + Q, b) + lambda1 sum_i sigma_i(P) + lambda2 sum_t ||q_t||_2
 
     with sigma_i(P) the singular
-    values; column q_t of Q is one task, and not zero for outlier tasks only. <notation>
+    values; column q_t of Q is one task, and not zero for outlier tasks only.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
+    z))``, y in {-1, +1}.
+
+    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task
+    has a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all
+    columns; terms of pairs of tasks or of their mean go class by class; clusters, covariances and
+    outliers are of tasks with all their columns. Strengths change their meaning from two classes to
+    more: with two, the multinomial loss would predict the same at twice lambda2, sqrt(2) times the
+    strength of norms of rows and of singular values, and that of L1 as it is.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the first term, in (0, inf); see the objective above.
+    lambda2 : float, default=0.08
+        Strength of the second term, in (0, inf). P is zero for
+        ``lambda2 < lambda1 / sqrt(n_tasks)``, Q is zero for ``lambda2 > lambda1``: a warning says
+        so.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    class_weight : "balanced", mapping or None, default=None
+        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
+        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
+        weights in (0, inf), 1 for classes that are not named.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels. With more
+        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the former
+        scikit-learn's SelectFromModel makes nothing.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b. With more than two classes (n_tasks, n_classes) or (n_classes,), those of a
+        task with the sum 0; -inf for a class that the task does not have.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels of all tasks together; of two, ``classes_[1]`` is the positive one.
+    coef_low_rank_, coef_specific_ : ndarray of the shape of `coef_`
+        P' and Q', which add up to `coef_`.
+    outlier_tasks_ : ndarray
+        Labels of the tasks whose column of Q is not zero.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -303,14 +678,6 @@ class _SparseLowRank(TwoPart):
         return 1.0, float(np.sqrt(problem.n_features * problem.n_columns))
 
 
-@document(
-    "regressor",
-    own_parameters=_SPARSE_PARAMETERS,
-    own_attributes=_SPARSE_ATTRIBUTES,
-    lambda2="0.2",
-    lambda2_range=_SPARSE_RANGE,
-    two_parts=True,
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     """Sparse plus low rank: a common subspace, and own features of single tasks.
@@ -320,15 +687,111 @@ class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
         F(P + Q, b) + lambda1 sum_jt |p_jt| + lambda2 sum_i sigma_i(Q)
 
     or, with `trace_bound`, under the constraint ``sum_i sigma_i(Q) <= trace_bound`` in place of the
-    last term; sigma_i(Q) are the singular values. <notation>
+    last term; sigma_i(Q) are the singular values.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
+    z)^2``, see the parameter `loss`.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the first term, in (0, inf); see the objective above.
+    lambda2 : float, default=0.2
+        Strength of the second term, in (0, inf). P is zero for ``lambda2 < lambda1``, Q is zero for
+        ``lambda2 > lambda1 sqrt(n_features n_tasks)``: a warning says so.
+    trace_bound : float, default=None
+        With a number tau in [0, inf) the second term is the constraint ``sum_i sigma_i(Q) <= tau``,
+        and `lambda2` is not used.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
+        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
+        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
+        the probability of 1 with "logistic".
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    coef_sparse_, coef_low_rank_ : ndarray of the shape of `coef_`
+        P' and Q', which add up to `coef_`.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -360,14 +823,6 @@ class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     """
 
 
-@document(
-    "classifier",
-    own_parameters=_SPARSE_PARAMETERS,
-    own_attributes=_SPARSE_ATTRIBUTES,
-    lambda2="0.2",
-    lambda2_range=_SPARSE_RANGE,
-    two_parts=True,
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
     """Sparse plus low rank, logistic: a common subspace, and own features of single tasks.
@@ -377,15 +832,121 @@ class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
         F(P + Q, b) + lambda1 sum_jt |p_jt| + lambda2 sum_i sigma_i(Q)
 
     or, with `trace_bound`, under the constraint ``sum_i sigma_i(Q) <= trace_bound`` in place of the
-    last term; sigma_i(Q) are the singular values. <notation>
+    last term; sigma_i(Q) are the singular values.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
+    z))``, y in {-1, +1}.
+
+    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task
+    has a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all
+    columns; terms of pairs of tasks or of their mean go class by class; clusters, covariances and
+    outliers are of tasks with all their columns. Strengths change their meaning from two classes to
+    more: with two, the multinomial loss would predict the same at twice lambda2, sqrt(2) times the
+    strength of norms of rows and of singular values, and that of L1 as it is.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the first term, in (0, inf); see the objective above.
+    lambda2 : float, default=0.2
+        Strength of the second term, in (0, inf). P is zero for ``lambda2 < lambda1``, Q is zero for
+        ``lambda2 > lambda1 sqrt(n_features n_tasks)``: a warning says so.
+    trace_bound : float, default=None
+        With a number tau in [0, inf) the second term is the constraint ``sum_i sigma_i(Q) <= tau``,
+        and `lambda2` is not used.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    class_weight : "balanced", mapping or None, default=None
+        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
+        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
+        weights in (0, inf), 1 for classes that are not named.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels. With more
+        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the former
+        scikit-learn's SelectFromModel makes nothing.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b. With more than two classes (n_tasks, n_classes) or (n_classes,), those of a
+        task with the sum 0; -inf for a class that the task does not have.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels of all tasks together; of two, ``classes_[1]`` is the positive one.
+    coef_sparse_, coef_low_rank_ : ndarray of the shape of `coef_`
+        P' and Q', which add up to `coef_`.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------

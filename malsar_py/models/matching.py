@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils._param_validation import Interval
 
-from .._docs import document
 from .._tasks import TaskRows
 from .._typing import FloatArray, IntArray
 from ..base import MultiTaskClassifier, MultiTaskEstimator, MultiTaskRegressor, Problem
@@ -22,25 +21,6 @@ from ..penalties import Penalty, Ridge
 _LEAST_RATIO = 1e-12
 # Coefficients of a task classifier up to which Newton steps are the faster way to an exact one.
 _FEW_COEFFICIENTS = 400
-
-_STRENGTHS = """\
-    lambda1 : float, default=0.1
-        Ridge of the task classifier, in (0, inf]: ``inf`` weights all rows alike, which is one
-        model for all tasks; where tasks are far apart a small one leaves each its own rows.
-    lambda2 : float, default=0.0
-        Ridge of the tasks' fits, in [0, inf)."""
-
-_OWN_PARAMETERS = """\
-    n_folds : int, default=5
-        Number of folds of the cross-fitting, at least 2: the weights of a row come from a task
-        classifier that was not trained on it. Folds are the same for any order of the rows, and
-        equal rows are in one fold. A task with a single row is in all training sets."""
-
-_OWN_ATTRIBUTES = """\
-    effective_sample_size_ : ndarray of shape (n_tasks,)
-        ``(sum_i v_ti)^2 / sum_i v_ti^2`` with the weights v_ti of all rows in the fit of task t:
-        about the number of rows of the task where no other is like it, that of all rows where all
-        tasks are alike."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -188,13 +168,6 @@ def _ratio(
     return ratio
 
 
-@document(
-    "regressor",
-    strengths=_STRENGTHS,
-    own_parameters=_OWN_PARAMETERS,
-    own_attributes=_OWN_ATTRIBUTES,
-    without=("task_weight",),
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class DistributionMatchingRegressor(_DistributionMatching, MultiTaskRegressor):
     """Distribution matching: rows of other tasks count as far as they could be the task's own.
@@ -211,11 +184,102 @@ class DistributionMatchingRegressor(_DistributionMatching, MultiTaskRegressor):
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Ridge of the task classifier, in (0, inf]: ``inf`` weights all rows alike, which is one
+        model for all tasks; where tasks are far apart a small one leaves each its own rows.
+    lambda2 : float, default=0.0
+        Ridge of the tasks' fits, in [0, inf).
+    n_folds : int, default=5
+        Number of folds of the cross-fitting, at least 2: the weights of a row come from a task
+        classifier that was not trained on it. Folds are the same for any order of the rows, and
+        equal rows are in one fold. A task with a single row is in all training sets.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
+        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
+        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
+        the probability of 1 with "logistic".
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    effective_sample_size_ : ndarray of shape (n_tasks,)
+        ``(sum_i v_ti)^2 / sum_i v_ti^2`` with the weights v_ti of all rows in the fit of task t:
+        about the number of rows of the task where no other is like it, that of all rows where all
+        tasks are alike.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -245,13 +309,6 @@ class DistributionMatchingRegressor(_DistributionMatching, MultiTaskRegressor):
     """
 
 
-@document(
-    "classifier",
-    strengths=_STRENGTHS,
-    own_parameters=_OWN_PARAMETERS,
-    own_attributes=_OWN_ATTRIBUTES,
-    without=("task_weight",),
-)
 @dataclass(kw_only=True, eq=False, repr=False)
 class DistributionMatchingClassifier(_DistributionMatching, MultiTaskClassifier):
     """Distribution matching, logistic: rows of others count as far as they could be the task's own.
@@ -269,11 +326,102 @@ class DistributionMatchingClassifier(_DistributionMatching, MultiTaskClassifier)
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Ridge of the task classifier, in (0, inf]: ``inf`` weights all rows alike, which is one
+        model for all tasks; where tasks are far apart a small one leaves each its own rows.
+    lambda2 : float, default=0.0
+        Ridge of the tasks' fits, in [0, inf).
+    n_folds : int, default=5
+        Number of folds of the cross-fitting, at least 2: the weights of a row come from a task
+        classifier that was not trained on it. Folds are the same for any order of the rows, and
+        equal rows are in one fold. A task with a single row is in all training sets.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    class_weight : "balanced", mapping or None, default=None
+        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
+        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
+        weights in (0, inf), 1 for classes that are not named.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : str, default="auto"
+        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
+        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
+        separate over the features); "closed-form", a direct solution (squared loss, quadratic
+        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
+        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
+        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        `solver_`.
+    tol : float, default=1e-6
+        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        best intercepts.
+    max_iter : int, default=10000
+        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    classes_ : ndarray of shape (2,)
+        Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
+    effective_sample_size_ : ndarray of shape (n_tasks,)
+        ``(sum_i v_ti)^2 / sum_i v_ti^2`` with the weights v_ti of all rows in the fit of task t:
+        about the number of rows of the task where no other is like it, that of all rows where all
+        tasks are alike.
+    dual_gap_ : float
+        Duality gap at `coef_`: the objective is at most this far above the optimum.
+    relative_gap_ : float
+        The gap divided by the objective at W = 0, comparable with `tol`.
+    objective_ : ndarray
+        Objective at each certificate; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps.
+    solver_ : str
+        The solver that ran, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------

@@ -10,12 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._docs import document
 from .._typing import FloatArray
 from ..base import MultiTaskClassifier, MultiTaskRegressor, Problem
 from ..penalties import CappedRows, Concave, FusedRoots, RootRows
 from ._staged import Staged
-from .temporal import ORDER_PARAMETER, OrderedTasks
+from .temporal import OrderedTasks
 
 _POSITIVE = [Interval(Real, 0, None, closed="neither")]
 
@@ -39,13 +38,6 @@ class _MultiStage(Staged):
         return CappedRows(lambda1, threshold, lambda2)
 
 
-_SOLVERS = '"auto", "apg" or "active-set"'
-_MULTI_STAGE_PARAMETERS = """\
-    threshold : float, default=1.0
-        Size theta of ``||w^j||_1`` from which a feature costs no more, in the units of W."""
-
-
-@document("regressor", own_parameters=_MULTI_STAGE_PARAMETERS, stages=_SOLVERS)
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
     """Multi-stage feature learning (capped L1): features that clearly count are not shrunk.
@@ -54,15 +46,104 @@ class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
 
         F(W, b) + lambda1 sum_j min(||w^j||_1, threshold) + lambda2/2 ||W||_F^2
 
-    <notation>
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
+    z)^2``, see the parameter `loss`.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+    threshold : float, default=1.0
+        Size theta of ``||w^j||_1`` from which a feature costs no more, in the units of W.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
+        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
+        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
+        the probability of 1 with "logistic".
+    solver : "auto", "apg" or "active-set", default="auto"
+        How a stage is solved: by accelerated proximal gradient, or by working sets where the
+        penalty separates over the features. "auto" takes the fastest that applies.
+    tol : float, default=1e-6
+        The fit stops when `optimality_` is at most `tol`; each stage is solved to a tenth of it.
+    max_stages : int, default=100
+        Largest number of stages, each a convex problem.
+    max_iter : int, default=10000
+        Largest number of accelerated steps in each stage; of outer rounds, at most 1000, with
+        working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    optimality_ : float
+        How far `coef_` is from a stationary point: its duality gap as a solution of the convex
+        problem that would be the next stage, divided by the objective at W = 0. Zero at a
+        stationary point.
+    n_stages_ : int
+        Number of convex problems solved.
+    objective_ : ndarray
+        Objective after each stage, which never rises; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps of all stages.
+    solver_ : str
+        The solver that ran in the last stage, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -93,7 +174,6 @@ class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
     """
 
 
-@document("classifier", own_parameters=_MULTI_STAGE_PARAMETERS, stages=_SOLVERS)
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiStageClassifier(_MultiStage, MultiTaskClassifier):
     """Multi-stage feature learning (capped L1) for classes: clear features are not shrunk.
@@ -102,15 +182,104 @@ class MultiStageClassifier(_MultiStage, MultiTaskClassifier):
 
         F(W, b) + lambda1 sum_j min(||w^j||_1, threshold) + lambda2/2 ||W||_F^2
 
-    <notation>
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
+    z))``, y in {-1, +1}.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+    threshold : float, default=1.0
+        Size theta of ``||w^j||_1`` from which a feature costs no more, in the units of W.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    class_weight : "balanced", mapping or None, default=None
+        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
+        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
+        weights in (0, inf), 1 for classes that are not named.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : "auto", "apg" or "active-set", default="auto"
+        How a stage is solved: by accelerated proximal gradient, or by working sets where the
+        penalty separates over the features. "auto" takes the fastest that applies.
+    tol : float, default=1e-6
+        The fit stops when `optimality_` is at most `tol`; each stage is solved to a tenth of it.
+    max_stages : int, default=100
+        Largest number of stages, each a convex problem.
+    max_iter : int, default=10000
+        Largest number of accelerated steps in each stage; of outer rounds, at most 1000, with
+        working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    classes_ : ndarray of shape (2,)
+        Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
+    optimality_ : float
+        How far `coef_` is from a stationary point: its duality gap as a solution of the convex
+        problem that would be the next stage, divided by the objective at W = 0. Zero at a
+        stationary point.
+    n_stages_ : int
+        Number of convex problems solved.
+    objective_ : ndarray
+        Objective after each stage, which never rises; the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps of all stages.
+    solver_ : str
+        The solver that ran in the last stage, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -161,21 +330,6 @@ class _MultiLevelLasso(Staged):
         )
 
 
-_LEVEL_ATTRIBUTES = """\
-    feature_weights_ : ndarray of shape (n_features,)
-        theta_j: what the tasks share of a feature's coefficients; 0 for features that are not
-        used."""
-_LEVEL: Any = {
-    "own_attributes": _LEVEL_ATTRIBUTES,
-    "lambda2": "0.1",
-    "lambda2_range": "(0, inf)",
-    "lambda2_term": "``sum_jt |gamma_jt|``",
-    "stages": _SOLVERS,
-    "smoothed": " (with the square roots smoothed, see the notes)",
-}
-
-
-@document("regressor", **_LEVEL)
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
     """Multi-level Lasso: a feature's weight for all tasks times one for each task.
@@ -185,15 +339,107 @@ class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
         F(W, b) + lambda1 sum_j theta_j + lambda2 sum_jt |gamma_jt|
 
     With theta and gamma minimised out this is ``F(W, b) + 2 sqrt(lambda1 lambda2) sum_j
-    sqrt(||w^j||_1)``. <notation>
+    sqrt(||w^j||_1)``.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
+    z)^2``, see the parameter `loss`.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.1
+        Strength of ``sum_jt |gamma_jt|``, in (0, inf).
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
+        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
+        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
+        the probability of 1 with "logistic".
+    solver : "auto", "apg" or "active-set", default="auto"
+        How a stage is solved: by accelerated proximal gradient, or by working sets where the
+        penalty separates over the features. "auto" takes the fastest that applies.
+    tol : float, default=1e-6
+        The fit stops when `optimality_` is at most `tol`; each stage is solved to a tenth of it.
+    max_stages : int, default=100
+        Largest number of stages, each a convex problem.
+    max_iter : int, default=10000
+        Largest number of accelerated steps in each stage; of outer rounds, at most 1000, with
+        working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    feature_weights_ : ndarray of shape (n_features,)
+        theta_j: what the tasks share of a feature's coefficients; 0 for features that are not used.
+    optimality_ : float
+        How far `coef_` is from a stationary point: its duality gap as a solution of the convex
+        problem that would be the next stage, divided by the objective at W = 0. Zero at a
+        stationary point.
+    n_stages_ : int
+        Number of convex problems solved.
+    objective_ : ndarray
+        Objective after each stage, which never rises (with the square roots smoothed, see the
+        notes); the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps of all stages.
+    solver_ : str
+        The solver that ran in the last stage, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -224,7 +470,6 @@ class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
     """
 
 
-@document("classifier", **_LEVEL)
 @dataclass(kw_only=True, eq=False, repr=False)
 class MultiLevelLassoClassifier(_MultiLevelLasso, MultiTaskClassifier):
     """Multi-level Lasso for classes: a feature's weight for all tasks times one for each task.
@@ -234,15 +479,107 @@ class MultiLevelLassoClassifier(_MultiLevelLasso, MultiTaskClassifier):
         F(W, b) + lambda1 sum_j theta_j + lambda2 sum_jt |gamma_jt|
 
     With theta and gamma minimised out this is ``F(W, b) + 2 sqrt(lambda1 lambda2) sum_j
-    sqrt(||w^j||_1)``. <notation>
+    sqrt(||w^j||_1)``.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
+    z))``, y in {-1, +1}.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.1
+        Strength of ``sum_jt |gamma_jt|``, in (0, inf).
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    class_weight : "balanced", mapping or None, default=None
+        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
+        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
+        weights in (0, inf), 1 for classes that are not named.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : "auto", "apg" or "active-set", default="auto"
+        How a stage is solved: by accelerated proximal gradient, or by working sets where the
+        penalty separates over the features. "auto" takes the fastest that applies.
+    tol : float, default=1e-6
+        The fit stops when `optimality_` is at most `tol`; each stage is solved to a tenth of it.
+    max_stages : int, default=100
+        Largest number of stages, each a convex problem.
+    max_iter : int, default=10000
+        Largest number of accelerated steps in each stage; of outer rounds, at most 1000, with
+        working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    classes_ : ndarray of shape (2,)
+        Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
+    feature_weights_ : ndarray of shape (n_features,)
+        theta_j: what the tasks share of a feature's coefficients; 0 for features that are not used.
+    optimality_ : float
+        How far `coef_` is from a stationary point: its duality gap as a solution of the convex
+        problem that would be the next stage, divided by the objective at W = 0. Zero at a
+        stationary point.
+    n_stages_ : int
+        Number of convex problems solved.
+    objective_ : ndarray
+        Objective after each stage, which never rises (with the square roots smoothed, see the
+        notes); the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps of all stages.
+    solver_ : str
+        The solver that ran in the last stage, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -304,20 +641,6 @@ class _NonconvexFused(Staged, OrderedTasks):
         """W = 0 is a local minimum whatever lambda1 is."""
 
 
-_FUSED: Any = {
-    "own_parameters": f"""\
-    formulation : 1 or 2, default=1
-        What is under the square root: the sizes (nFSGL1), or sizes and differences (nFSGL2).
-    beta : float, default=1.0
-        Weight of the sizes beside the differences in formulation 2, in (0, inf).
-{ORDER_PARAMETER}""",
-    "lambda2_term": "``sum_jt |w_j(t+1) - w_jt|`` in formulation 1; not used in formulation 2",
-    "stages": '"auto" or "apg"',
-    "smoothed": " (with the square roots smoothed, see the notes)",
-}
-
-
-@document("regressor", **_FUSED)
 @dataclass(kw_only=True, eq=False, repr=False)
 class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
     """Non-convex fused sparse group lasso (nFSGL1, nFSGL2) for ordered tasks.
@@ -330,15 +653,114 @@ class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
 
         F(W, b) + lambda1 sum_j sqrt(sum_t |w_j(t+1) - w_jt| + beta ||w^j||_1)
 
-    where t + 1 is the task after t in `task_order`. <notation>
+    where t + 1 is the task after t in `task_order`.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
+    z)^2``, see the parameter `loss`.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of ``sum_jt |w_j(t+1) - w_jt|`` in formulation 1; not used in formulation 2, in [0,
+        inf).
+    formulation : 1 or 2, default=1
+        What is under the square root: the sizes (nFSGL1), or sizes and differences (nFSGL2).
+    beta : float, default=1.0
+        Weight of the sizes beside the differences in formulation 2, in (0, inf).
+    task_order : array-like of shape (n_labels,), default=None
+        Task labels in their order, each fitted one once; labels of other tasks are passed over.
+        With None it is that of `tasks_`: sorted labels, the categories of an ordered categorical in
+        their order, or the columns of a 2-D y as they are.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
+        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
+        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
+        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
+        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
+        the probability of 1 with "logistic".
+    solver : "auto" or "apg", default="auto"
+        How a stage is solved: by accelerated proximal gradient, or by working sets where the
+        penalty separates over the features. "auto" takes the fastest that applies.
+    tol : float, default=1e-6
+        The fit stops when `optimality_` is at most `tol`; each stage is solved to a tenth of it.
+    max_stages : int, default=100
+        Largest number of stages, each a convex problem.
+    max_iter : int, default=10000
+        Largest number of accelerated steps in each stage; of outer rounds, at most 1000, with
+        working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    optimality_ : float
+        How far `coef_` is from a stationary point: its duality gap as a solution of the convex
+        problem that would be the next stage, divided by the objective at W = 0. Zero at a
+        stationary point.
+    n_stages_ : int
+        Number of convex problems solved.
+    objective_ : ndarray
+        Objective after each stage, which never rises (with the square roots smoothed, see the
+        notes); the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps of all stages.
+    solver_ : str
+        The solver that ran in the last stage, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------
@@ -368,7 +790,6 @@ class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
     """
 
 
-@document("classifier", **_FUSED)
 @dataclass(kw_only=True, eq=False, repr=False)
 class NonconvexFusedClassifier(_NonconvexFused, MultiTaskClassifier):
     """Non-convex fused sparse group lasso (nFSGL1, nFSGL2) for classes and ordered tasks.
@@ -381,15 +802,114 @@ class NonconvexFusedClassifier(_NonconvexFused, MultiTaskClassifier):
 
         F(W, b) + lambda1 sum_j sqrt(sum_t |w_j(t+1) - w_jt| + beta ||w^j||_1)
 
-    where t + 1 is the task after t in `task_order`. <notation>
+    where t + 1 is the task after t in `task_order`.
+
+    Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
+    weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
+    t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
+    z))``, y in {-1, +1}.
 
     Parameters
     ----------
-    <parameters>
+    lambda1 : float, default=0.1
+        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+    lambda2 : float, default=0.0
+        Strength of ``sum_jt |w_j(t+1) - w_jt|`` in formulation 1; not used in formulation 2, in [0,
+        inf).
+    formulation : 1 or 2, default=1
+        What is under the square root: the sizes (nFSGL1), or sizes and differences (nFSGL2).
+    beta : float, default=1.0
+        Weight of the sizes beside the differences in formulation 2, in (0, inf).
+    task_order : array-like of shape (n_labels,), default=None
+        Task labels in their order, each fitted one once; labels of other tasks are passed over.
+        With None it is that of `tasks_`: sorted labels, the categories of an ordered categorical in
+        their order, or the columns of a 2-D y as they are.
+    fit_intercept : bool, default=True
+        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    intercept_shrinkage : float or "reml", default=0.0
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
+        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
+        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
+        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
+        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
+        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
+        variance of random intercepts over that of the noise in a mixed model (restricted maximum
+        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
+        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
+        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
+        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
+        b0.
+    task_column : int or str, default=None
+        Position or name of the column of X that holds the task labels; it is not a feature. With
+        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
+        only.
+    task_weight : "equal", "size" or mapping, default="equal"
+        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
+        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+    class_weight : "balanced", mapping or None, default=None
+        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
+        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
+        weights in (0, inf), 1 for classes that are not named.
+    unseen : "error" or "mean", default="error"
+        What predict does with a task label that was not fitted: refuse it, or use the mean of the
+        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
+        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
+        squares is within tasks), with the intercept that predicts the same at the tasks' means as
+        their own models do, on average by task weight. Tune for new tasks with folds over tasks
+        (`LeaveOneTaskOut`, or GroupKFold).
+    solver : "auto" or "apg", default="auto"
+        How a stage is solved: by accelerated proximal gradient, or by working sets where the
+        penalty separates over the features. "auto" takes the fastest that applies.
+    tol : float, default=1e-6
+        The fit stops when `optimality_` is at most `tol`; each stage is solved to a tenth of it.
+    max_stages : int, default=100
+        Largest number of stages, each a convex problem.
+    max_iter : int, default=10000
+        Largest number of accelerated steps in each stage; of outer rounds, at most 1000, with
+        working sets.
+    warm_start : bool, default=False
+        Start from the last coefficients, if tasks and features are the same.
+    verbose : int, default=0
+        Print the objective and the gap while fitting, if positive.
 
     Attributes
     ----------
-    <attributes>
+    coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
+        Coefficients W', without the label column; 1-D after a fit without task labels.
+    intercept_ : ndarray of shape (n_tasks,) or float
+        Intercepts b.
+    intercept_mean_ : float
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    intercept_shrinkage_ : float
+        With ``intercept_shrinkage="reml"``: kappa.
+    tasks_ : ndarray of shape (n_tasks,)
+        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
+        the columns of a 2-D y as they are.
+    n_tasks_ : int
+        Number of tasks.
+    classes_ : ndarray of shape (2,)
+        Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
+    optimality_ : float
+        How far `coef_` is from a stationary point: its duality gap as a solution of the convex
+        problem that would be the next stage, divided by the objective at W = 0. Zero at a
+        stationary point.
+    n_stages_ : int
+        Number of convex problems solved.
+    objective_ : ndarray
+        Objective after each stage, which never rises (with the square roots smoothed, see the
+        notes); the last entry is the fit's.
+    objective_iterations_ : ndarray of the same length
+        Number of steps after which that was; the last entry is `n_iter_`.
+    n_iter_ : int
+        Number of steps of all stages.
+    solver_ : str
+        The solver that ran in the last stage, "a -> b" if a handed over to b.
+    n_features_in_ : int
+        Number of columns of X seen during fit, the label column included.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns, if X was a DataFrame with string names.
+    coef_feature_names_ : ndarray of shape (n_features,)
+        Names of the features that `coef_` belongs to.
 
     See Also
     --------

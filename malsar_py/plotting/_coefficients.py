@@ -153,7 +153,9 @@ class CoefficientMapDisplay(Display):
 
         Parameters
         ----------
-        order, max_features, ax, **image_options
+        order, max_features, ax : str, int and Axes
+            See :meth:`from_estimator`.
+        **image_options
             See :meth:`from_estimator`.
 
         Returns

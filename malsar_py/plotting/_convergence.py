@@ -100,7 +100,9 @@ class ConvergenceDisplay(Display):
 
         Parameters
         ----------
-        ax, **line_options
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        **line_options
             See :meth:`from_estimator`.
 
         Returns

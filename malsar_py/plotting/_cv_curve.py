@@ -170,8 +170,12 @@ class CVCurveDisplay(Display):
 
         Parameters
         ----------
-        x, y, ax, **options
-            See :meth:`from_estimator`.
+        x, y : str, default=None
+            Parameters on the axes, see :meth:`from_estimator`.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        **options
+            Passed to matplotlib's `plot` or `imshow`.
 
         Returns
         -------

@@ -90,10 +90,20 @@ class PathDisplay(Display):
         estimator : estimator of this package, or a search
             Of a fitted model, or the best one of a fitted search, the path with its other
             parameters is drawn and its `lambda1` marked.
-        X, y, tasks, sample_weight, lambda1, n_lambdas, eps
+        X, y, tasks, sample_weight, lambda1 : array-like
             See :func:`malsar_py.model_selection.regularization_path`.
-        kind, n_named, ax, **line_options
-            See :meth:`from_path`.
+        n_lambdas : int, default=100
+            Number of strengths, without `lambda1`.
+        eps : float, default=1e-3
+            The smallest of them relative to the largest.
+        kind : {"auto", "rows", "singular-values"}, default="auto"
+            What a line is, see :meth:`from_path`.
+        n_named : int, default=8
+            So many features get a colour and a name.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        **line_options
+            Passed to matplotlib's `plot`, for every line.
 
         Returns
         -------
@@ -163,8 +173,14 @@ class PathDisplay(Display):
 
         Parameters
         ----------
-        kind, n_named, ax, **line_options
-            See :meth:`from_path`.
+        kind : {"auto", "rows", "singular-values"}, default="auto"
+            What a line is, see :meth:`from_path`.
+        n_named : int, default=8
+            So many features get a colour and a name.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a figure.
+        **line_options
+            Passed to matplotlib's `plot`, for every line.
 
         Returns
         -------

@@ -140,7 +140,9 @@ class TaskSimilarityDisplay(Display):
 
         Parameters
         ----------
-        order, ax, **image_options
+        order, ax : str or array-like, and Axes
+            See :meth:`from_estimator`.
+        **image_options
             See :meth:`from_estimator`.
 
         Returns

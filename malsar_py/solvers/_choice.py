@@ -6,7 +6,7 @@ last point over to another by :func:`hand_over`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,10 +52,16 @@ def register(solver: Solver) -> Solver:
     return solver
 
 
-def fitting(objective: Objective) -> list[str]:
+def _fitting(objective: Objective) -> Iterator[str]:
     """Names of the solvers that fit, the one first that "auto" takes."""
-    found = [solver for solver in _REGISTER.values() if solver.fits(objective)]
-    return [s.name for s in sorted(found, key=lambda s: not s.pays(objective))]
+    others = []
+    for solver in _REGISTER.values():
+        if solver.fits(objective):
+            if solver.pays(objective):
+                yield solver.name
+            else:
+                others.append(solver.name)
+    yield from others
 
 
 def solve(
@@ -74,13 +80,15 @@ def solve(
 
     ``without``: solvers that are not to be taken.
     """
-    names = [other for other in fitting(objective) if other not in without]
-    if not names:
+    found = (other for other in _fitting(objective) if other not in without)
+    first = next(found, None)
+    if first is None:
         raise ValueError(
             f"{name} with {objective.loss!r}: no solver takes this loss, which is not smooth, with "
             "this penalty."
         )
     inside: dict[str, Any] = {}
+    names = [first] if solver == "auto" else [first, *found]
     if "multipliers" in names and solver not in ("auto", *names):
         # Rounds of problems with a smooth loss: what was asked for is their solver.
         inside, solver = {"solver": solver, "name": name}, "multipliers"
@@ -92,7 +100,7 @@ def solve(
             f"solver={solver!r} is for {purpose}, which {name} with these "
             f"parameters is not: use {', '.join(others)} or {last}."
         )
-    entry = _REGISTER[names[0] if solver == "auto" else solver]
+    entry = _REGISTER[first if solver == "auto" else solver]
     limits: dict[str, Any] = {"tol": tol, "max_iter": max_iter, "verbose": verbose, **inside}
     result = entry.minimise(objective, W0, workspace=workspace, **limits)
     if solver == "auto" and entry.then is not None and not result.converged:

@@ -107,10 +107,10 @@ class ByGram(Inner):
     row_major = False
 
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
-        W, G = (W, G.T) if self.row_major else (W.T, G)
+        W, G = (W, G_rows.T) if self.row_major else (W.T, G_rows)
         W, G = np.array(W, order="C"), np.ascontiguousarray(G)
         scale, by_row = self.objective.scale, self.row_major
         gap, epochs = _kernels.row_norms.gram_descent(
@@ -216,16 +216,16 @@ class GramRows(ByGram):
         used = np.flatnonzero(W.any(axis=1))
         rows, W = self.rows[self.where[used]], np.ascontiguousarray(W[used].T)
         moved = np.dot(W, rows)
-        G = objective.rhs_rows - moved
+        G_rows = objective.rhs_rows - moved
         features = self.working[used]
         pulled = float(np.vdot(W, objective.rhs_rows[:, features]))
         loss = objective.scale - pulled + 0.5 * float(np.vdot(W, moved[:, features]))
         intercepts = objective.b0 - np.dot(W, self.means[self.where[used]])
         # Products that cancel in G leave rounding errors of their own size.
         largest = float(np.max(np.dot(np.abs(W), np.abs(rows)), initial=0.0))
-        exact = largest * _EPS <= _NEGLIGIBLE * float(np.abs(G).max(initial=0.0))
+        exact = largest * _EPS <= _NEGLIGIBLE * float(np.abs(G_rows).max(initial=0.0))
         exact = exact and objective.scale * _EPS <= _NEGLIGIBLE * loss
-        return Pass(max(loss, 0.0), G, intercepts), exact
+        return Pass(max(loss, 0.0), G_rows, intercepts), exact
 
 
 def _with_next(fresh: IntArray, held: IntArray, sizes: FloatArray) -> IntArray:
@@ -254,7 +254,7 @@ class Residual(Columns):
         self.h = np.ascontiguousarray(np.broadcast_to(np.stack(norms), self.rhs.shape))
 
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
         W = np.ascontiguousarray(W.T)
@@ -286,7 +286,7 @@ class Blocks(Columns):
     """
 
     @abstractmethod
-    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray: ...
+    def _state(self, W: FloatArray, G_rows: FloatArray) -> FloatArray: ...
 
     @abstractmethod
     def _gradient(self, state: FloatArray, rows: slice) -> FloatArray: ...
@@ -300,11 +300,11 @@ class Blocks(Columns):
     _squares: list[FloatArray]
 
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
         W = np.ascontiguousarray(W)
-        state = self._state(W, G)
+        state = self._state(W, G_rows)
         rhs = np.ascontiguousarray(self.rhs.T)
         change = np.empty((_BLOCK, W.shape[1]))
         parts = [
@@ -351,8 +351,8 @@ class BlockGram(Gram, Blocks):
 
     solve = Blocks.solve
 
-    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(G.T)
+    def _state(self, W: FloatArray, G_rows: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(G_rows.T)
 
     def _gradient(self, state: FloatArray, rows: slice) -> FloatArray:
         return state[rows].copy()
@@ -389,7 +389,7 @@ class BlockResidual(Blocks):
             for r in blocks(working.size, _BLOCK)
         ]
 
-    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray:
+    def _state(self, W: FloatArray, G_rows: FloatArray) -> FloatArray:
         return self.start - np.dot(self.A.T, W.astype(self.A.dtype, copy=False))
 
     def _gradient(self, state: FloatArray, rows: slice) -> FloatArray:

@@ -293,7 +293,8 @@ def _whiten(Z: FloatArray, offsets: IntArray, shifts: FloatArray, scale: float) 
         factor, failed = scipy.linalg.lapack.dpotrf(K, lower=1)
         if failed:  # rounding: the shift is next to nothing
             values, Q = scipy.linalg.eigh(K, check_finite=False)
-            out[start:stop] = (Q / np.sqrt(np.maximum(values, shift / scale))).T @ own
+            least = max(shift / scale, 1e-300)
+            out[start:stop] = (Q / np.sqrt(np.maximum(values, least))).T @ own
         else:
             out[start:stop] = scipy.linalg.blas.dtrsm(1.0, factor, own, lower=1)
     return out

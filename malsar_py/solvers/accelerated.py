@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import _kernels
+from .._protocols import SmoothFunction
 from .._typing import FloatArray
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
@@ -60,8 +61,9 @@ def solve_accelerated(
     return _iterate(objective, W0, workspace.lipschitz, tol, max_iter, verbose)
 
 
-def _iterate(
-    objective: Objective,
+# In one piece: one loop with its state: step, step length, restart and certificate of an iteration.
+def _iterate(  # noqa: C901
+    objective: SmoothFunction,
     W0: FloatArray,
     lipschitz: float,
     tol: float,
@@ -96,6 +98,7 @@ def _iterate(
     V, lifted_V = W.copy(), lifted.copy()
     new = np.empty_like(W)
     momentum = 1.0
+    rest = min(max(_REST * tol, _REST_FLOOR), 1.0) ** 2  # (tol may be what no square holds)
     for n_iter in range(1, max_iter + 1):
         G = objective.gradient(V, lifted_V)
         if momentum > 1.0 and not np.isfinite(G.sum()):
@@ -140,7 +143,7 @@ def _iterate(
         lifted = new_lifted
         if n_iter % _CHECK_EVERY == 0 or n_iter == max_iter or n_iter in (1, 2, 5):
             certificate = objective.certificate(W, lifted)
-            at_rest = moved <= max(_REST * tol, _REST_FLOOR) ** 2 * float(np.vdot(W, W))
+            at_rest = moved <= rest * float(np.vdot(W, W))
             if certified(certificate, n_iter) and at_rest:
                 final = objective.final_certificate(W)
                 history.add(n_iter, final.objective)

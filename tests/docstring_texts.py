@@ -1,29 +1,7 @@
-"""Docstring parts that estimators share, written once and filled in by ``@document``."""
+"""Docstring parts that estimators, metrics and fetchers share; `tests.docstrings` writes them."""
 
-from __future__ import annotations
-
-import inspect
-from collections.abc import Callable
-from typing import TypeVar
-
-Class = TypeVar("Class", bound=type)
-
-_STRENGTHS = """\
-lambda1 : float, default=0.1
-    Strength of the term that couples the tasks, in [0, inf); see the objective above.
-lambda2 : float, default={lambda2}
-    Strength of {lambda2_term}, in {lambda2_range}.
-"""
-
-_STRENGTHS_OF_PARTS = """\
-lambda1 : float, default=0.1
-    Strength of the first term, in (0, inf); see the objective above.
-lambda2 : float, default={lambda2}
-    Strength of the second term, in (0, inf). {lambda2_range}
-"""
-
-_PARAMETERS = """\
-{strengths}{own_parameters}fit_intercept : bool, default=True
+PARAMETERS = """\
+fit_intercept : bool, default=True
     Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
 intercept_shrinkage : float or "reml", default=0.0
     Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the objective
@@ -56,16 +34,17 @@ task_weight : "equal", "size" or mapping, default="equal"
 warm_start : bool, default=False
     Start from the last coefficients, if tasks and features are the same.
 verbose : int, default=0
-    Print the objective and the gap while fitting, if positive."""
+    Print the objective and the gap while fitting, if positive.
+"""
 
-_CLASS_WEIGHT = """\
+CLASS_WEIGHT = """\
 class_weight : "balanced", mapping or None, default=None
     Factor on the weights of the samples of a class, as if `sample_weight` were given by hand. With
     "balanced" every class that a task has counts the same in it; or ``{class: weight}``, weights
     in (0, inf), 1 for classes that are not named.
 """
 
-_LOSS = """\
+LOSS = """\
 loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
     "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
     others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or 1);
@@ -74,7 +53,7 @@ loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
     of 1 with "logistic".
 """
 
-_CONVEX = """\
+CONVEX = """\
 solver : str, default="auto"
     "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around block
     coordinate descent, and "semismooth" Newton steps where that crawls (penalties that separate
@@ -87,10 +66,7 @@ tol : float, default=1e-6
     intercepts.
 """
 
-# Names of what a model without shrunk intercepts leaves out.
-SHRINKAGE = ("intercept_shrinkage", "intercept_mean_", "intercept_shrinkage_")
-
-_STAGED = """\
+STAGED = """\
 solver : {solvers}, default="auto"
     How a stage is solved: by accelerated proximal gradient, or by working sets where the penalty
     separates over the features. "auto" takes the fastest that applies.
@@ -100,7 +76,7 @@ max_stages : int, default=100
     Largest number of stages, each a convex problem.
 """
 
-_ATTRIBUTES = """\
+ATTRIBUTES = """\
 coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
     Coefficients W', without the label column; 1-D after a fit without task labels.{coef_of_classes}
 intercept_ : ndarray of shape (n_tasks,) or float
@@ -114,7 +90,7 @@ tasks_ : ndarray of shape (n_tasks,)
     their order; or the columns of a 2-D y as they are.
 n_tasks_ : int
     Number of tasks.
-{own_attributes}{certificate}n_iter_ : int
+{classes}{certificate}n_iter_ : int
     Number of steps{all_stages}.
 solver_ : str
     The solver that ran{last_stage}, "a -> b" if a handed over to b.
@@ -123,9 +99,10 @@ n_features_in_ : int
 feature_names_in_ : ndarray of shape (n_features_in_,)
     Names of these columns, if X was a DataFrame with string names.
 coef_feature_names_ : ndarray of shape (n_features,)
-    Names of the features that `coef_` belongs to."""
+    Names of the features that `coef_` belongs to.
+"""
 
-_GAP = """\
+GAP = """\
 dual_gap_ : float
     Duality gap at `coef_`: the objective is at most this far above the optimum.
 relative_gap_ : float
@@ -136,53 +113,53 @@ objective_iterations_ : ndarray of the same length
     Number of steps after which that was; the last entry is `n_iter_`.
 """
 
-_STATIONARITY = """\
+STATIONARITY = """\
 optimality_ : float
     How far `coef_` is from a stationary point: its duality gap as a solution of the convex problem
     that would be the next stage, divided by the objective at W = 0. Zero at a stationary point.
 n_stages_ : int
     Number of convex problems solved.
 objective_ : ndarray
-    Objective after each stage, which never rises{smoothed}; the last entry is the fit's.
+    Objective after each stage, which never rises; the last entry is the fit's.
 objective_iterations_ : ndarray of the same length
     Number of steps after which that was; the last entry is `n_iter_`.
 """
 
-_CLASSES = """\
+CLASSES = """\
 classes_ : ndarray of shape (2,)
     Class labels, the same for all tasks; ``classes_[1]`` is the positive one.
 """
 
-_SEVERAL_CLASSES = """\
+SEVERAL_CLASSES = """\
 classes_ : ndarray of shape (n_classes,)
     Class labels of all tasks together; of two, ``classes_[1]`` is the positive one.
 """
-_COEF_OF_CLASSES = """
+COEF_OF_CLASSES = """
     With more than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the
     former scikit-learn's SelectFromModel makes nothing."""
-_INTERCEPT_OF_CLASSES = """
+INTERCEPT_OF_CLASSES = """
     With more than two classes (n_tasks, n_classes) or (n_classes,), those of a task with the sum 0;
     -inf for a class that the task does not have."""
 
-_TASK_PRIOR = """\
+TASK_PRIOR = """\
 task_prior_ : tuple of ndarray
     Mean (n_features + 1,) and covariance of a new task's intercept (first, if there are
     intercepts, at x = 0; with infinite variance where they are free) and coefficients, from the
     quadratic that touches the penalty at `coef_`, for the squared loss times the
-    variance of the noise (strengths taken as variances); see `adapt`."""
+    variance of the noise (strengths taken as variances); see `adapt`.
+"""
 
-_NOTATION = """\
+NOTATION = """\
 Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample weights
 s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task t and row
-``w^j`` one feature
-across tasks; the loss is {loss}."""
+``w^j`` one feature across tasks; the loss is {loss}."""
 
-_LOSSES = {
+LOSSES = {
     "regressor": "by default the squared loss ``1/2 (y - z)^2``, see the parameter `loss`",
     "classifier": "the logistic loss ``log(1 + exp(-y z))``, y in {-1, +1}",
 }
 
-_SEVERAL = """
+SEVERAL = """\
 With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task has
 a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all columns; terms
 of pairs of tasks or of their mean go class by class; clusters, covariances and outliers are of
@@ -191,74 +168,81 @@ multinomial loss would predict the same at twice lambda2, sqrt(2) times the stre
 rows and of singular values, and that of L1 as it is."""
 
 
-def document(
-    kind: str,
-    *,
-    strengths: str = "",
-    own_parameters: str = "",
-    own_attributes: str = "",
-    lambda2: str = "0.0",
-    lambda2_range: str = "[0, inf)",
-    lambda2_term: str = "the second term, the ridge ``lambda2/2 ||W||_F^2``",
-    two_parts: bool = False,
-    stages: str = "",
-    smoothed: str = "",
-    without: tuple[str, ...] = (),
-) -> Callable[[Class], Class]:
-    """Class decorator that fills in ``<notation>``, ``<parameters>`` and ``<attributes>``.
+COMMON = """\
+common : bool, default=False
+    Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``,
+    and leaves m alone (lambda2, as it stands in the objective, does not). Recommended for
+    grouped rows, with ``task_weight="size"`` and shrunk intercepts: tasks with few rows are
+    then drawn to the common model, not to zero.
+"""
 
-    ``strengths``: the entries of lambda1 and lambda2 where they are none of the usual.
-    ``two_parts``: the lambdas belong to the parts of W, and ``lambda2_range`` is a sentence.
-    ``stages``: the values of `solver`, for a model that is fitted in stages.
-    ``without``: shared parameters and attributes that this model has not.
-    """
+ORDER = """\
+task_order : array-like of shape (n_labels,), default=None
+    Task labels in their order, each fitted one once; labels of other tasks are passed over.
+    With None it is that of `tasks_`: sorted labels, the categories of an ordered categorical
+    in their order, or the columns of a 2-D y as they are.
+"""
 
-    def fill(cls: Class) -> Class:
-        if cls.__doc__ is None:  # python -OO
-            return cls
-        several = kind == "classifier" and getattr(cls, "_multi_class", False)
-        classes = _SEVERAL_CLASSES if several else _CLASSES
-        attributes = inspect.cleandoc(own_attributes) + "\n" if own_attributes else ""
-        parts = {
-            "<notation>": _NOTATION.format(loss=_LOSSES[kind]) + (_SEVERAL if several else ""),
-            "<parameters>": _PARAMETERS.format(
-                own_parameters=inspect.cleandoc(own_parameters) + "\n" if own_parameters else "",
-                strengths=inspect.cleandoc(strengths) + "\n"
-                if strengths
-                else (_STRENGTHS_OF_PARTS if two_parts else _STRENGTHS).format(
-                    lambda2=lambda2, lambda2_range=lambda2_range, lambda2_term=lambda2_term
-                ),
-                class_weight=_CLASS_WEIGHT if kind == "classifier" else "",
-                loss=_LOSS if kind == "regressor" else "",
-                solving=_STAGED.format(solvers=stages) if stages else _CONVEX,
-                per_stage=" in each stage" if stages else "",
-            ),
-            "<attributes>": _ATTRIBUTES.format(
-                own_attributes=(classes if kind == "classifier" else "") + attributes,
-                coef_of_classes=_COEF_OF_CLASSES if several else "",
-                intercept_of_classes=_INTERCEPT_OF_CLASSES if several else "",
-                certificate=_STATIONARITY.format(smoothed=smoothed) if stages else _GAP,
-                all_stages=" of all stages" if stages else "",
-                last_stage=" in the last stage" if stages else "",
-            ),
-        }
-        text = inspect.cleandoc(cls.__doc__)
-        if hasattr(cls, "task_prior_") and "task_prior_" not in text:
-            parts["<attributes>"] += "\n" + _TASK_PRIOR
-        for mark, part in parts.items():
-            text = text.replace(mark, _leave_out(part, without))
-        cls.__doc__ = text
-        return cls
+ROW_WEIGHTS = """\
+feature_weight : array-like of shape (n_features,), "varying" or None, default=None
+    Factors f_j in [0, inf] on the lambda1 term of each feature, ``lambda1 sum_j f_j n(w^j)``
+    with n the norm of a row (never on the ridge), in the order of the columns of X without the
+    label column: 0 leaves a feature unpenalised, inf leaves it out. "varying" leaves out
+    features that hardly vary within tasks: less than 1 % of their sum of squares about the mean
+    is there.
+positive : bool, default=False
+    Keep the coefficients from being negative.
+"""
 
-    return fill
+COUPLING_WEIGHTS = """\
+feature_weight : array-like of shape (n_features,), "varying" or None, default=None
+    Factors f_j in [0, inf] on the lambda1 term of each feature (never on the ridge), in the
+    order of the columns of X without the label column: with inf a feature has coefficients that
+    the term does not see (one and the same for all tasks, or for all that a graph connects), 0
+    leaves the tasks' coefficients to the ridge, which must be there. "varying" is inf for
+    features that hardly vary within tasks (less than 1 % of their sum of squares about the mean
+    is there), else 1.
+positive : bool, default=False
+    Keep the coefficients from being negative.
+"""
 
+COLUMN_WEIGHTS = """\
+feature_weight : array-like of shape (n_features,) or None, default=None
+    Factors f_j in (0, inf): the penalty is that of ``diag(f) W``, as if the columns of X had
+    been divided by f; the ridge, too, is that of ``f_j w_j``. In the order of the columns of X
+    without the label column.
+"""
 
-def _leave_out(entries: str, names: tuple[str, ...]) -> str:
-    """The numpydoc entries but those of these names."""
-    lines: list[str] = []
-    for line in entries.splitlines():
-        if not line.startswith(" "):
-            kept = line.partition(" : ")[0] not in names
-        if kept:
-            lines.append(line)
-    return "\n".join(lines)
+COMMON_ATTRIBUTES = """\
+coef_common_ : ndarray of shape (n_features,)
+    With ``common=True``: the common model m, the mean of the tasks' coefficients.
+coef_specific_ : ndarray of shape (n_tasks, n_features)
+    With ``common=True``: what each task adds, ``coef_ - coef_common_``.
+"""
+
+METRIC = """\
+y_true : array-like of shape (n_samples,) or (n_samples, n_tasks)
+    True targets, NaN where not observed: these are skipped. Two-dimensional: one column per task.
+tasks : array-like of shape (n_samples,), default=None
+    Task label of each row, with a 1-D y_true; None: one task.
+sample_weight : array-like of shape (n_samples,) or the shape of y_true, default=None
+    Nonnegative weights{within}; rows of weight 0 are skipped.
+"""
+
+FETCHER = """\
+data_home : path, default=None
+    Cache folder; None is the user's cache folder for malsar_py. A file is taken from the folder
+    named by the environment variable ``MALSAR_PY_DATA`` if it is there, else from `data_home`,
+    where it is downloaded once (by pooch: ``pip install "malsar_py[data]"``). Its SHA-256 is
+    checked every time.
+return_X_y : bool, default=False
+    Return ``(data, target)`` instead of a Bunch.
+as_frame : bool, default=False
+    Return pandas objects; where every row belongs to one task, the first column of `data` is the
+    task, ready for ``task_column=bunch.task_name``.
+"""
+
+RAISES = """\
+OSError
+    A file is not on disk and cannot be downloaded, or it is not the right one.
+"""
