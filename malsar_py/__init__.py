@@ -56,7 +56,7 @@ from .models import (
     TraceNormRegressor,
 )
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"
 
 __all__ = [
     "CalibratedJointFeatureRegressor",
@@ -105,6 +105,7 @@ __all__ = [
     "TemporalGroupRegressor",
     "TraceNormClassifier",
     "TraceNormRegressor",
+    "compare",
     "keep_tasks",
     "stack_tasks",
     "summarize",
@@ -119,12 +120,15 @@ _MODULES = (
     "metrics",
     "model_selection",
     "penalties",
+    "persistence",
     "plotting",
     "prox",
 )
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("compare", "Comparison"):
+        return getattr(importlib.import_module(f"{__name__}._compare"), name)
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

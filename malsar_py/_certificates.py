@@ -25,13 +25,14 @@ class DualPoint:
 
 @dataclass(frozen=True)
 class Pass:
-    """What one pass over X tells at some W: loss, best intercepts, ``theta' X`` (T, d).
+    """What one pass over X tells at some W: loss, best intercepts, ``G_rows = theta' X`` (T, d).
 
-    ``theta`` is the dual feasible point behind it; losses that do not need it leave it out.
+    (``G`` is (d, T) everywhere, as W is; ``*_rows`` have a task a row.) ``theta`` is the dual
+    feasible point behind it; losses that do not need it leave it out.
     """
 
     loss: float
-    G: FloatArray
+    G_rows: FloatArray
     intercepts: FloatArray
     theta: FloatArray | None = None
 

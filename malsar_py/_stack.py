@@ -14,7 +14,8 @@ from ._labels import as_array, as_labels, as_table, factorize, frame_columns, la
 from ._typing import AnyArray
 
 
-def stack_tasks(Xs: Iterable[Any], ys: Iterable[Any], labels: Any = None) -> tuple[Any, Any, Any]:
+# In one piece: one check after the other, each with its message.
+def stack_tasks(Xs: Iterable[Any], ys: Iterable[Any], labels: Any = None) -> tuple[Any, Any, Any]:  # noqa: C901
     """Stack one array per task, as MALSAR and RMTL hold them, into rows with task labels.
 
     Parameters

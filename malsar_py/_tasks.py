@@ -118,6 +118,7 @@ class ScoreRows:
     group: IntArray  # (m,) task codes; unseen labels have codes of their own
 
 
+# In one piece: one check after the other on what came, for every door.
 def resolve_fit(
     estimator: Any,
     X: Any,

@@ -130,7 +130,7 @@ class Objective(ABC):
     def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
         """The certificate from one full pass over X, and ``X' theta`` of its dual point."""
         found = self.pass_at(self.design.predict(W) if W.any() else None)
-        return self.certificate_of(W, found), found.G.T
+        return self.certificate_of(W, found), found.G_rows.T
 
     def pass_at(self, z: FloatArray | None, rough: bool = False) -> Pass:
         """One pass over X at predictions ``z``, None at W = 0.
@@ -143,7 +143,7 @@ class Objective(ABC):
 
     def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
         """Objective and duality gap at W from the pass there."""
-        G = np.ascontiguousarray(found.G.T)
+        G = np.ascontiguousarray(found.G_rows.T)
         dual = self.dual_of(found, float(np.vdot(W, G)))
         point = DualPoint(found.loss, G, dual, found.theta)
         return replace(self._certify(W, None, point), intercepts=found.intercepts)
@@ -319,8 +319,8 @@ class QuadraticObjective(Objective):
         if z is not None:
             return super().pass_at(z, rough)
         known = "rhs_rows" in self._kept or not (rough and self.design.has_rough)
-        G = self.rhs_rows if known else self.design.adjoint_rows(self.theta0, rough)
-        return Pass(self.scale, G, self.b0)
+        G_rows = self.rhs_rows if known else self.design.adjoint_rows(self.theta0, rough)
+        return Pass(self.scale, G_rows, self.b0)
 
     def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
         return _quadratic_dual(found.loss, inner)

@@ -14,8 +14,8 @@ from .objective import Basis, Certificate, DualPoint, GeneralObjective, Objectiv
 class PartsObjective(Objective):
     """The objective whose variable is ``V = [P; Q; ...]``, of n_parts n_features rows.
 
-    The loss sees the sum W of the parts alone: its gradient is that of W for every part, and the
-    dual point is W's.
+    A ``SmoothFunction`` in V. The loss sees the sum W of the parts alone: its gradient is that of W
+    for every part, and the dual point is W's.
     """
 
     def __init__(self, whole: Objective):
@@ -50,7 +50,7 @@ class PartsObjective(Objective):
         coefficients = self.coefficients(W)
         z = self.design.predict(coefficients) if coefficients.any() else None
         found = self.whole.pass_at(z)
-        G = np.ascontiguousarray(found.G.T)
+        G = np.ascontiguousarray(found.G_rows.T)
         dual = self.whole.dual_of(found, float(np.vdot(coefficients, G)))
         certificate = self._certify(W, None, DualPoint(found.loss, G, dual, found.theta))
         return replace(certificate, intercepts=found.intercepts), G

@@ -13,8 +13,9 @@ from .objective import Basis, Certificate, QuadraticObjective, Rows
 class RotatedObjective(QuadraticObjective):
     """A shared X in its own eigenbasis: for penalties that see singular values only, H is diagonal.
 
-    With ``H = U diag(h) U'`` and ``W = U Z`` the loss is ``sum_i h_i ||z_i||^2 / 2 - <Z, U'rhs>``
-    and the penalty is that of Z. Where n < d, U spans the rows of X, which hold every minimiser.
+    A ``SmoothFunction`` in Z. With ``H = U diag(h) U'`` and ``W = U Z`` the loss is ``sum_i h_i
+    ||z_i||^2 / 2 - <Z, U'rhs>`` and the penalty is that of Z. Where n < d, U spans the rows of X,
+    which hold every minimiser.
     """
 
     def __init__(self, original: QuadraticObjective):

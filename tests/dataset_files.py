@@ -65,6 +65,13 @@ B,B_MR2,Demented,2,500,F,R,71,12,,22,1,1410,0.69,1.19
 A,A_MR2,Nondemented,3,900,M,R,83,16,2,29,0,1600,0.75,1.1
 A,A_MR1,Nondemented,1,0,M,R,80,16,2,30,0,1610,0.76,1.09
 """
+_GROUSE = """\
+rownames,INDEX,TICKS,BROOD,HEIGHT,YEAR,LOCATION,cHEIGHT
+1,1,0,501,465,95,32,2.5
+2,2,7,501,465,95,32,2.5
+3,3,31,601,410,96,3,-52.5
+4,4,2,701,410,97,3,-52.5
+"""
 _GENES = """\
 COSMIC_ID,TISSUE_FACTOR,MSI_FACTOR,BRAF_mut
 30,lung,0,1
@@ -93,6 +100,7 @@ def tiny_files():
         "parkinsons_updrs.data": _PARKINSONS.encode(),
         "sub_sarcos.csv": _SARCOS.encode(),
         "oasis_longitudinal.csv": _OASIS.encode(),
+        "grouseticks.csv": _GROUSE.encode(),
         "IC50_v17.csv.gz": gzip.compress(_RESPONSE.encode()),
         "genomic_features_v17.csv.gz": gzip.compress(_GENES.encode()),
     }

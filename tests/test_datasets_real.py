@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import numpy as np
@@ -31,7 +32,30 @@ def own(shared_dir, monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
 
 
-@pytest.mark.parametrize("name", sorted(_registry.REMOTE))
+# A file among the tables of the cases, under another name.
+GROUSE = "grouseticks.csv"
+
+
+@pytest.fixture
+def grouse(shared_dir, tmp_path, monkeypatch):
+    shutil.copy(shared_dir / "cases" / "tables" / f"rd_{GROUSE}", tmp_path / GROUSE)
+    monkeypatch.setenv("MALSAR_PY_DATA", str(tmp_path))
+    return datasets.fetch_grouseticks()
+
+
+def test_grouseticks(grouse):
+    assert grouse.data.shape == (403, 3)
+    assert grouse.feature_names == ["HEIGHT", "year=96", "year=97"]
+    assert_array_equal(np.unique(grouse.tasks), np.arange(1, 64))
+    assert (grouse.target.min(), grouse.target.max()) == (0.0, 85.0)
+    places = [np.unique(grouse.data[grouse.tasks == t, 0]) for t in range(1, 64)]
+    assert all(len(heights) == 1 for heights in places)
+    broods = [np.unique(grouse.tasks[grouse.groups == b]) for b in np.unique(grouse.groups)]
+    assert len(broods) == 118
+    assert all(len(tasks) == 1 for tasks in broods)
+
+
+@pytest.mark.parametrize("name", sorted(set(_registry.REMOTE) - {GROUSE}))
 def test_hashes(name, shared_dir):
     """Fetching checks the SHA-256."""
     assert _files.fetch(name, None) == shared_dir / "data" / name

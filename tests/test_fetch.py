@@ -29,6 +29,7 @@ FETCHERS = [
     ("fetch_sarcos_subset", {}, ["sub_sarcos.csv"], (2, 21, 2)),
     ("fetch_parkinsons", {}, ["parkinsons_updrs.data"], (3, 4, 2)),
     ("fetch_oasis_longitudinal", {}, ["oasis_longitudinal.csv"], (4, 7, 3)),
+    ("fetch_grouseticks", {}, ["grouseticks.csv"], (4, 3, 2)),
     ("fetch_gdsc", {}, ["genomic_features_v17.csv.gz", "IC50_v17.csv.gz"], (3, 2, 2)),
     *(
         (

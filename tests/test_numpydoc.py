@@ -38,6 +38,9 @@ OF_ARRAYS = {
 # sentence. Nobody writes an example of making one.
 HANDED = {
     "malsar_py.inspection.BootstrapResult",
+    "malsar_py.inspection.Gains",
+    "malsar_py.inspection.TaskAffinity",
+    "malsar_py.inspection.TaskGains",
     "malsar_py.losses.Evaluation",
     "malsar_py.losses.Link",
     "malsar_py.losses.Multinomial",

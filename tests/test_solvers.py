@@ -17,7 +17,7 @@ from malsar_py import (
 )
 from malsar_py.design import Shared
 from malsar_py.losses import Squared
-from malsar_py.objective import make_objective
+from malsar_py.objective import Certificate, make_objective
 from malsar_py.penalties import L1, Ridge, RowL2, TraceNorm
 from malsar_py.rotated import RotatedObjective
 from malsar_py.solvers import (
@@ -286,3 +286,40 @@ def test_gram_matrices_follow_their_features():
         alone = _inner_quadratic.Gram(objective, np.array(working), None)
         assert_allclose(now.H, alone.H, atol=1e-14)
         assert_allclose(now.rhs, alone.rhs, atol=1e-14)
+
+
+class Own:
+    """``1/2 ||2 V - A||^2 + lambda ||V||_1`` as nothing but the protocol of gradient steps says."""
+
+    def __init__(self, A, penalty):
+        self.A, self.penalty, self.scale = A, penalty, 0.5 * float(np.vdot(A, A))
+
+    def lift(self, W):
+        return 4.0 * W
+
+    def gradient(self, W, lifted):
+        return lifted - 2.0 * self.A
+
+    def curvature_along(self, D, lifted, at):
+        return float(np.vdot(D, lifted))
+
+    def certificate(self, W, lifted):
+        residual = self.A - 0.5 * lifted
+        top = np.abs(2.0 * residual).max()
+        theta = residual * min(1.0, self.penalty.structure.lambda1 / top)
+        primal = 0.5 * float(np.vdot(residual, residual)) + self.penalty.value(W)
+        bound = float(np.vdot(self.A, theta)) - 0.5 * float(np.vdot(theta, theta))
+        return Certificate(primal, max(primal - bound, 0.0))
+
+    def final_certificate(self, W):
+        return self.certificate(W, self.lift(W))
+
+
+def test_gradient_steps_ask_no_more_than_their_protocol():
+    """An objective, its parts and its rotation are views with it; so is a problem of one's own."""
+    A = np.random.default_rng(0).standard_normal((5, 3))
+    problem = Own(A, L1(0.7))
+    found = accelerated._iterate(problem, np.zeros_like(A), 4.0, 1e-12, 200, 0)
+    assert found.converged
+    expected = np.sign(A) * np.maximum(np.abs(A) / 2.0 - 0.7 / 4.0, 0.0)
+    assert_allclose(found.W, expected, atol=1e-10)

@@ -1,11 +1,11 @@
-"""Compare the models on one table: split it, choose the lambdas, fit, test, report.
+"""Compare the models on one table: read it, split it, choose, fit, test, say what came out.
 
-This is the work behind ``python -m malsar_py compare``. Progress and notes go to standard error,
-the table of results to standard output.
+This is the work behind :func:`malsar_py.compare` and ``python -m malsar_py compare``.
 """
 
 from __future__ import annotations
 
-from ._run import run
+from ._door import compare
+from ._result import Comparison
 
-__all__ = ["run"]
+__all__ = ["Comparison", "compare"]

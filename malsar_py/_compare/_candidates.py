@@ -1,156 +1,234 @@
-"""The rows of the table: models with the settings to try."""
+"""The rows of the table: references, and models with the settings to try."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import itertools
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
+from sklearn.base import clone
 
-from .. import models
-from .._table import CompareError, Table
-from .._typing import AnyArray, FloatArray, IntArray
-from ..base import MultiTaskEstimator
-from ..graphs import adjacency
-from ..model_selection import MultiTaskSearchCV, lambda1_max, lambda_grid
+from .. import mixed, models
+from .._typing import FloatArray
+from ..model_selection import lambda1_max, lambda_grid
+from ._choice import Boosted, Candidate, Direct, Searched, Training
+from ._measure import Measure
+from ._references import boosting, dummies, features_only, mean
+from ._result import BOOSTING, DUMMIES, MEAN, POOLED, SINGLE
 
 # The search ranks settings; only the final fit needs the digits.
-_SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 1000, "task_column": 0}
+_SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 1000, "task_column": 0, "unseen": "mean"}
 # Values of lambda1 for each setting of the other parameters.
-_N_LAMBDAS = 20
-# Multiples of the features' mean curvature.
+_N_LAMBDAS = 12
+# Multiples of the features' mean curvature: references; beside a coupling; a little where l2 is no
+# more than what makes a solution unique.
 _RIDGE_GRID = np.logspace(2.0, -4.0, 13)
-_APART = np.array([0.1, 0.3, 1.0])
+_BESIDE = np.logspace(0.5, -4.0, 7)
+_LITTLE = np.array([1e-2])
+_APART = np.array([0.2, 0.7])
 # Features that are constant within the tasks leave rounding alone, and no scale.
 _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Rows of all tasks, standardised as the training part is."""
+class Family:
+    """Makes the models of a training part."""
 
-    X: FloatArray
-    y: FloatArray
-    codes: IntArray
+    training: Training
+    scale: float = field(default=0.0, init=False)  # the features' mean curvature
 
-    @property
-    def rows(self) -> FloatArray:
-        """X with the task codes in column 0, where the models look for them."""
-        return np.column_stack([self.codes, self.X])
+    def __post_init__(self) -> None:
+        single = self.make("MeanRegularized", lambda1=0.0)
+        scale = max(lambda1_max(single, self.training.encoded, self.training.y), _SMALLEST)
+        object.__setattr__(self, "scale", scale)
 
-    def take(self, rows: AnyArray) -> Part:
-        """Some of the rows."""
-        return Part(self.X[rows], self.y[rows], self.codes[rows])
-
-
-def split_table(table: Table, seed: int) -> tuple[Part, Part]:
-    """Training part and test part: a quarter of each task (of each class in it), rounded."""
-    rng = np.random.default_rng(seed)
-    cells = table.codes if table.classes is None else 2 * table.codes + table.y.astype(np.intp)
-    test = np.zeros(len(cells), bool)
-    for cell in np.unique(cells):
-        rows = rng.permutation(np.flatnonzero(cells == cell))
-        test[rows[: round(len(rows) / 4)]] = True  # at least one row stays
-    if not test.any():
-        raise CompareError(f"--task {table.task}: no task has enough rows to test on (three)")
-    mean, std = table.X[~test].mean(axis=0), table.X[~test].std(axis=0)
-    X = (table.X - mean) / np.where(std > 1e-12 * np.abs(mean), std, 1.0)
-    whole = Part(X, table.y, table.codes)
-    return whole.take(~test), whole.take(test)
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A row of the table: an estimator and the values of its parameters to try."""
-
-    name: str
-    estimator: Any  # a model that finds the task in column 0, or a pipeline that drops it
-    grid: dict[str, Any]
-    shares: bool = True  # False: the references and Lasso, whose tasks are fitted as if alone
+    def make(self, name: str, **parameters: Any) -> Any:
+        """An estimator that is quick rather than exact."""
+        estimator = getattr(models, name + self.training.kind)
+        if not self.training.measure.n_classes:
+            parameters = {"loss": self.training.measure.loss, **parameters}
+        return estimator(**{**_SEARCH, **parameters})
 
     @property
-    def pooled(self) -> bool:
-        """Whether the model does not see the tasks."""
-        return isinstance(self.estimator, Pipeline)
+    def multinomial(self) -> bool:
+        """Whether fits take so much longer that there are fewer."""
+        return self.training.measure.n_classes > 2
+
+    def shrinkage(self) -> list[Any]:
+        """Strengths that draw the intercepts together, to try."""
+        measure = self.training.measure
+        if measure.n_classes > 2:
+            return [0.0]
+        if measure.loss == "squared":
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    model = self.make("MeanRegularized", lambda1=self.scale)
+                    model.set_params(intercept_shrinkage="reml", max_iter=2)
+                    model.fit(self.training.encoded, self.training.y)
+            except ValueError:  # too few rows for variances
+                pass
+            else:
+                return ["reml"]
+        # Of intercepts of tasks of weight 1: nearly free, and drawn by half.
+        return [0.03 * self.unit, self.unit]
 
     @property
-    def n_settings(self) -> int:
-        """Number of combinations."""
-        return math.prod(map(len, self.grid.values()))
+    def unit(self) -> float:
+        """Curvature of the loss in an intercept, about."""
+        loss, y = self.training.measure.loss, self.training.y
+        return {"logistic": 0.25, "poisson": max(float(y.mean()), _SMALLEST)}.get(loss, 1.0)
 
-    def search(self, **options: Any) -> MultiTaskSearchCV:
-        """The search over the grid."""
-        rest = {name: values for name, values in self.grid.items() if "lambda" not in name}
-        return MultiTaskSearchCV(
-            self.estimator,
-            lambda1=self.grid["lambda1"],
-            lambda2=self.grid.get("lambda2"),
-            param_grid=rest or None,
-            refit=False,
-            **options,
-        )
-
-
-def last_step(estimator: Any) -> MultiTaskEstimator:
-    """The model in an estimator that may be a pipeline."""
-    return estimator[-1] if isinstance(estimator, Pipeline) else estimator
-
-
-def candidates(train: Part, *, classify: bool, seed: int) -> list[Candidate]:
-    """The models with grids in the scale of the training part."""
-    kind = "Classifier" if classify else "Regressor"
-
-    def make(name: str, **parameters: Any) -> MultiTaskEstimator:
-        return getattr(models, name + kind)(**{**_SEARCH, **parameters})
-
-    def strengths(model: MultiTaskEstimator, n_lambdas: int) -> FloatArray:
-        grid = lambda_grid(model, train.rows, train.y, n_lambdas=n_lambdas)
-        return np.unique(np.maximum(grid, _SMALLEST))
-
-    n_tasks = int(train.codes.max()) + 1
-    single = make("MeanRegularized", lambda1=0.0)
-    pooled = Pipeline(
-        [
-            ("x", ColumnTransformer([("x", "passthrough", slice(1, None))])),
-            ("model", make("MeanRegularized", lambda1=0.0, task_column=None)),
+    def strengths(self, *estimators: Any, n: int = 0) -> FloatArray:
+        """Values of lambda1 from the largest that any of them needs."""
+        training = self.training
+        n_lambdas = (n or _N_LAMBDAS) // (1 + self.multinomial)
+        grids = [
+            lambda_grid(model, training.encoded, training.y, n_lambdas=n_lambdas)
+            for model in estimators
         ]
-    )
-    curvature = max(lambda1_max(single, train.rows, train.y), _SMALLEST)
-    ridges = {"lambda1": [0.0], "lambda2": curvature * _RIDGE_GRID}
-    quadratic = {"lambda2": curvature * np.array([1e-2, 1e-1, 1.0])}
-    n_clusters = [k for k in (1, 2, 3, 5) if k == 1 or k < min(n_tasks, train.X.shape[1])]
-    clusters = {"lambda2": curvature * np.array([1e-1, 1.0]), "n_clusters": n_clusters}
-    # Strengths of single coefficients, or of those of single tasks, beside what is shared.
-    apart = {"lambda2": _APART * max(lambda1_max(make("Lasso"), train.rows, train.y), _SMALLEST)}
-    ridge = "logistic" if classify else "ridge"
-    found = [
-        Candidate(f"pooled {ridge}", pooled, ridges, shares=False),
-        Candidate(f"single-task {ridge}", single, ridges, shares=False),
+        return np.unique(np.maximum(max(grids, key=lambda grid: grid[0]), _SMALLEST))
+
+
+def _alone(step: Callable[[], tuple[str, Any]] | None) -> Callable[[Training], Any]:
+    """Ridge of any loss for each task, or behind a step that hides the tasks."""
+
+    def make(training: Training) -> Any:
+        family = Family(training)
+        grid = {"lambda1": [0.0], "lambda2": family.scale * _RIDGE_GRID}
+        if step is None:
+            return [("model", family.make("MeanRegularized", lambda1=0.0))], grid
+        model = family.make("MeanRegularized", lambda1=0.0, task_column=None)
+        return [step(), ("model", model)], grid
+
+    return make
+
+
+def _norm(name: str, *, common: bool) -> Callable[[Training], Any]:
+    """A norm, of what the tasks add to a common model where that is possible."""
+
+    def make(training: Training) -> Any:
+        family = Family(training)
+        both = common and training.measure.n_classes <= 2
+        model = family.make(name, **({"common": True} if both else {}))
+        shrinkage = [0.0] if name == "Lasso" else family.shrinkage()
+        start = clone(model).set_params(intercept_shrinkage=shrinkage[-1])
+        return [("model", model)], {
+            "lambda1": family.strengths(start),
+            "intercept_shrinkage": shrinkage,
+        }
+
+    return make
+
+
+def _quadratic(name: str) -> Callable[[Training], Any]:
+    def make(training: Training) -> Any:
+        family = Family(training)
+        chain = {"graph": _chain(training)} if name == "Graph" else {}
+        beside = _LITTLE if name == "Graph" else _BESIDE[:: 1 + 2 * family.multinomial]
+        model = family.make(name, **chain)
+        return [("model", model)], {
+            "lambda1": family.strengths(model, n=_N_LAMBDAS * 2 // 3),
+            "lambda2": family.scale * beside,
+            "intercept_shrinkage": family.shrinkage(),
+        }
+
+    return make
+
+
+def _clustered(training: Training) -> Any:
+    family = Family(training)
+    codes, X = training.encoded[:, 0], training.encoded[:, 1:]
+    most = min(len(np.unique(codes)), X.shape[1])
+    common = {"common": True} if training.measure.n_classes <= 2 else {}
+    model = family.make("Clustered", random_state=training.seed, **common)
+    return [("model", model)], {
+        "lambda1": family.strengths(model, n=_N_LAMBDAS * 2 // 3),
+        "lambda2": family.scale * np.array([1e-2, 1e-1, 1.0]),
+        "n_clusters": [k for k in (1, 3) if k == 1 or k < most],
+        "intercept_shrinkage": family.shrinkage(),
+    }
+
+
+def _two_part(name: str) -> Callable[[Training], Any]:
+    def make(training: Training) -> Any:
+        family = Family(training)
+        # Strengths of single coefficients, or of those of single tasks, beside what is shared.
+        lasso = family.make("Lasso")
+        largest = max(lambda1_max(lasso, training.encoded, training.y), _SMALLEST)
+        model = family.make(name)
+        return [("model", model)], {
+            "lambda1": family.strengths(model, n=_N_LAMBDAS * 2 // 3),
+            "lambda2": largest * _APART,
+            "intercept_shrinkage": family.shrinkage(),
+        }
+
+    return make
+
+
+def _mixed(training: Training) -> Any:
+    X = training.encoded[:, 1:]
+    n_tasks, p = len(np.unique(training.encoded[:, 0])), X.shape[1] + 1
+    # A full covariance asks for many tasks beside its parameters.
+    kinds = ["diag", "full"] if p <= 6 and n_tasks > p * (p + 1) / 2 else ["diag"]
+    return [
+        (
+            {"covariance": kind},
+            [("model", mixed.MixedEffectsRegressor(covariance=kind, task_column=0))],
+        )
+        for kind in kinds
     ]
-    for name, model, others, n_lambdas in (
-        ("Lasso", make("Lasso"), {}, _N_LAMBDAS),
-        ("JointFeature", make("JointFeature"), {}, _N_LAMBDAS),
-        ("TraceNorm", make("TraceNorm"), {}, _N_LAMBDAS),
-        ("MeanRegularized", make("MeanRegularized"), quadratic, _N_LAMBDAS),
-        # Fewer where a solution takes longer, or there is more to choose.
-        ("Graph (chain)", make("Graph", graph=_chain(train)), quadratic, _N_LAMBDAS // 2),
-        ("Clustered", make("Clustered", random_state=seed), clusters, _N_LAMBDAS // 2),
-        ("Dirty", make("Dirty"), apart, _N_LAMBDAS // 2),
-        ("RobustFeature", make("RobustFeature"), apart, _N_LAMBDAS // 2),
-        ("TaskRelationship", make("TaskRelationship"), {}, _N_LAMBDAS),
-    ):
-        grid = {"lambda1": strengths(model, n_lambdas), **others}
-        found.append(Candidate(name, model, grid, shares=name != "Lasso"))
-    return found
 
 
-def _chain(part: Part) -> Any:
-    """The chain of tasks in the order of their mean target."""
-    sums = np.bincount(part.codes, weights=part.y)
-    order = np.argsort(sums / np.bincount(part.codes), kind="stable")
-    A = np.zeros((len(order), len(order)))
-    A[order[:-1], order[1:]] = A[order[1:], order[:-1]] = 1.0
-    return adjacency(A)
+def _chain(training: Training) -> list[tuple[float, float]]:
+    """The chain of tasks in the order of their mean target, as edges between their codes."""
+    codes = training.encoded[:, 0].astype(np.intp)
+    n = np.bincount(codes)
+    tasks = np.flatnonzero(n)
+    means = np.bincount(codes, weights=training.y)[tasks] / n[tasks]
+    order = tasks[np.argsort(means, kind="stable")].astype(float).tolist()
+    return list(itertools.pairwise(order))
+
+
+NAMES = {
+    "MeanRegularized": _quadratic("MeanRegularized"),
+    "JointFeature": _norm("JointFeature", common=True),
+    "TraceNorm": _norm("TraceNorm", common=True),
+    "TaskRelationship": _norm("TaskRelationship", common=True),
+    "Graph (chain)": _quadratic("Graph"),
+    "Clustered": _clustered,
+    "Dirty": _two_part("Dirty"),
+    "RobustFeature": _two_part("RobustFeature"),
+}
+MIXED = "MixedEffects"
+# Of more than two classes a fit takes so much longer that only these are tried unasked.
+_MULTINOMIAL = ("Lasso", "MeanRegularized", "JointFeature", "TraceNorm")
+SHARING = (MIXED, *NAMES)
+
+
+def candidates(measure: Measure, *, new_tasks: bool, only: list[str] | None) -> list[Candidate]:
+    """References, Lasso and the models that share (or those of `only`)."""
+    found: list[Candidate] = [
+        Direct(MEAN, "reference", mean),
+        Searched(POOLED, "reference", _alone(features_only)),
+        Searched(SINGLE, "reference", _alone(None)),
+        Searched(DUMMIES, "reference", _alone(dummies)),
+        Boosted(BOOSTING, "reference", boosting),
+        Searched("Lasso", "separate", _norm("Lasso", common=False)),
+    ]
+    # REML is about squares; a chain in the order of the means has no place for a new task.
+    if measure.loss == "squared":
+        found.append(Direct(MIXED, "sharing", _mixed))
+    found += [
+        Searched(name, "sharing", make)
+        for name, make in NAMES.items()
+        if not (new_tasks and name == "Graph (chain)")
+    ]
+    if only is None and measure.n_classes > 2:
+        only = [*_MULTINOMIAL]
+    if only is None:
+        return found
+    return [c for c in found if c.kind == "reference" or c.name in only]

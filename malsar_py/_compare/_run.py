@@ -1,245 +1,194 @@
-"""Choosing, fitting and testing."""
+"""Choosing, fitting and testing on each split."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from .. import metrics
-from .._table import CompareError, Table, exam_table, note, read_table
-from .._typing import AnyArray, FloatArray
-from ..model_selection import TaskKFold
-from ._candidates import Candidate, Part, candidates, last_step, split_table
+from .._typing import AnyArray, FloatArray, IntArray
+from ._choice import Candidate, Choice, Training
+from ._measure import Measure
+from ._result import CHOSEN, Procedure
+from ._source import Coded, Source, Split, splits
 
-_FOLDS = 5
-
-
-@dataclass(eq=False)
-class Outcome:
-    """What the table says about one model, and what it was read off."""
-
-    model: str
-    parameters: dict[str, Any]
-    scores: dict[str, float]
-    relative_gap: float
-    n_iter: int
-    converged: bool
-    search_seconds: float
-    fit_seconds: float
-    shares: bool = True
-    best: bool = field(default=False)
-    fitted: Any = None
-    search: Any = None
-    prediction: FloatArray | None = None  # of the test rows
-    edges: frozenset[str] = frozenset()  # parameters at an end of their grid
+# Silenced: what is no news here, or is said in the table.
+_QUIET = (
+    "The number of tasks equals the number of rows",
+    "The best score is at the edge",  # marked in the table
+    ".* is zero whatever the data",  # a corner of a grid
+    "Constant within every task",  # noted of the table
+    "All coefficients are zero",  # the errors tell
+    ".*couples tasks, but was fitted without",  # the reference for all rows
+    ".*does not have valid feature names",  # of the first step: keys are arrays
+    "Found unknown categories",  # that the training rows do not have
+)
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
-    """Everything there is to report."""
+class Outcome:
+    """What a candidate does on one split."""
 
-    settings: dict[str, Any]
-    outcomes: list[Outcome]
-    train: Part
-    test: Part
-    labels: AnyArray
-
-    @property
-    def single(self) -> Outcome:
-        """The model without sharing."""
-        return next(outcome for outcome in self.outcomes if "single-task" in outcome.model)
-
-    @property
-    def structure(self) -> Outcome:
-        """The best of the models that couple the tasks."""
-        deciding = next(iter(self.outcomes[0].scores))
-        sharing = [outcome for outcome in self.outcomes if outcome.shares]
-        return min(sharing, key=lambda outcome: outcome.scores[deciding])
+    parameters: dict[str, Any]
+    edges: frozenset[str]
+    inner: float  # score by cross-validation on the training rows, greater is better
+    metric: float
+    second: float
+    losses: FloatArray  # of the test rows
+    prediction: AnyArray  # the same
+    relative_gap: float
+    converged: bool
+    seconds: float
 
 
-def compare(table: Table, seed: int) -> Comparison:
-    """Choose, fit and test every model."""
-    classify = table.classes is not None
-    train, test = split_table(table, seed)
-    folds = _folds(train, classify, seed)
-    settings = {
-        "data": table.name,
-        "target": table.target,
-        "task": table.task,
-        "classes": table.classes,
-        "seed": seed,
-        "n_tasks": table.n_tasks,
-        "n_features": table.X.shape[1],
-        "n_train": len(train.y),
-        "n_test": len(test.y),
-        "n_test_tasks": len(np.unique(test.codes)),
-        "n_folds": len(folds),
-    }
-    # The blocks of single tasks are small: threads would mostly wait for each other.
-    with threadpool_limits(limits=1), warnings.catch_warnings():
-        # A fit that stops early says so by its gap; tiny tasks are no news here.
+class quiet:
+    """BLAS on one thread (blocks of tasks are small), and no warnings that are no news."""
+
+    def __enter__(self) -> None:
+        self._caught = warnings.catch_warnings()
+        self._caught.__enter__()
+        self._limits = threadpool_limits(limits=1)
         warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")
-        warnings.filterwarnings("ignore", "The best score is at the edge")  # marked in the table
-        warnings.filterwarnings("ignore", ".* is zero whatever the data")  # a corner of a grid
-        warnings.filterwarnings("ignore", "Constant within every task")  # noted of the table
-        warnings.filterwarnings("ignore", "All coefficients are zero")  # the errors tell
-        todo = candidates(train, classify=classify, seed=seed)
-        _warm_up(todo, train)
-        outcomes = [
-            _outcome(candidate, train, test, folds, classify, f"{i}/{len(todo)}")
-            for i, candidate in enumerate(todo, start=1)
-        ]
-    deciding = next(iter(outcomes[0].scores))
-    min(outcomes, key=lambda outcome: outcome.scores[deciding]).best = True
-    return Comparison(settings, outcomes, train, test, table.labels)
+        for text in _QUIET:
+            warnings.filterwarnings("ignore", text)
+
+    def __exit__(self, *raised: Any) -> None:
+        self._limits.restore_original_limits()
+        self._caught.__exit__(*raised)
 
 
-def _folds(train: Part, classify: bool, seed: int) -> list[tuple[AnyArray, AnyArray]]:
-    n_folds = min(_FOLDS, int(np.bincount(train.codes).max()))
-    splitter = TaskKFold(n_folds, task_column=0, stratify=classify, shuffle=True, random_state=seed)
-    try:
-        return list(splitter.split(train.rows, train.y))
-    except ValueError as error:
-        raise CompareError(f"the tasks are too small for cross-validation: {error}") from error
+def train_on(source: Source, rows: IntArray, measure: Measure, options: Any) -> Training:
+    """Training rows with their folds, dealt as the outer ones are."""
+    folds = splits(source.table, rows, options.folds, options.seed, new_tasks=options.new_tasks)
+    return Training(source, rows, folds, measure, options.seed)
 
 
-def _warm_up(todo: list[Candidate], train: Part) -> None:
-    """Load or compile every kernel, so that the seconds in the table are the models' own."""
+def fit(choice: Choice, training: Training) -> Pipeline:
+    """What was chosen, on all training rows."""
+    model = Pipeline([("columns", Coded(training.source)), *choice.steps])
+    return model.fit(training.source.keys(training.rows), training.y)
+
+
+def run_split(
+    todo: list[Candidate],
+    source: Source,
+    split: Split,
+    measure: Measure,
+    options: Any,
+) -> list[Outcome]:
+    """All candidates on one split of the rows."""
+    with quiet():
+        train, test = split
+        training = train_on(source, train, measure, options)
+        return [_outcome(candidate, training, test) for candidate in todo]
+
+
+def _outcome(candidate: Candidate, training: Training, test: IntArray) -> Outcome:
     start = time.perf_counter()
-    _say("preparing (the first run on a machine compiles for some seconds) ...")
-    rows = train.rows
-    for candidate in todo:
-        model = clone(candidate.estimator)
-        last_step(model).set_params(max_iter=2)
-        model.fit(rows, train.y).predict(rows)
-    note(f" {time.perf_counter() - start:.1f} s")
-
-
-def _outcome(
-    candidate: Candidate,
-    train: Part,
-    test: Part,
-    folds: list[tuple[AnyArray, AnyArray]],
-    classify: bool,
-    count: str,
-) -> Outcome:
-    _say(f"{count} {candidate.name}: {candidate.n_settings} settings x {len(folds)} folds ...")
-    start = time.perf_counter()
-    rows = train.rows
-    # Squared errors: the root of a mean over the two or three rows of a task in a fold is biased.
-    name = "mean_task_log_loss" if classify else "mean_task_mse"
-    scoring = metrics.make_task_scorer(name, task_column=0) if candidate.pooled else name
-    search = candidate.search(cv=folds, scoring=scoring).fit(rows, train.y)
-    searched = time.perf_counter()
-    model = clone(candidate.estimator).set_params(**search.best_params_)
-    last = last_step(model)
-    default = type(last)()
-    last.set_params(tol=default.tol, max_iter=default.max_iter)
-    model.fit(rows, train.y)
-    fitted = time.perf_counter()
-    note(f" {fitted - start:.1f} s")
-    prediction = model.predict_proba(test.rows)[:, 1] if classify else model.predict(test.rows)
-    chosen = {name.rpartition("__")[2]: value for name, value in search.best_params_.items()}
+    source, measure = training.source, training.measure
+    choice = candidate.choose(training)
+    model = fit(choice, training)
+    seconds = time.perf_counter() - start
+    y, codes = source.table.y[test], source.table.codes[test]
+    p = measure.predict(model, source.keys(test))
+    losses = measure.of_rows(y, p)
+    last = model[-1]
+    gap = float(getattr(last, "relative_gap_", np.nan))
     return Outcome(
-        candidate.name,
-        chosen,
-        _scores(test, prediction, classify),
-        last.relative_gap_,
-        last.n_iter_,
-        last.relative_gap_ <= default.tol,
-        searched - start,
-        fitted - searched,
-        candidate.shares,
-        fitted=model,
-        search=search,
-        prediction=prediction,
-        edges=frozenset(name.rpartition("__")[2] for name in search.edges_),
+        choice.parameters,
+        choice.edges,
+        choice.score,
+        float(np.nanmean(measure.of_tasks(losses, codes, source.table.n_tasks))),
+        measure.second_of(y, p),
+        losses,
+        p,
+        gap,
+        bool(not gap > getattr(last, "tol", np.inf)),
+        seconds,
     )
 
 
-def _scores(test: Part, prediction: FloatArray, classify: bool) -> dict[str, float]:
-    """The two columns of the table; the first one decides."""
-    given = test.y, prediction, test.codes
-    if classify:
-        right = test.y, (prediction > 0.5).astype(np.float64), test.codes
-        return {
-            "log_loss": metrics.mean_task_log_loss(*given, classes=(0.0, 1.0)),
-            "accuracy": metrics.mean_task_accuracy(*right),
-        }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of equal targets: the table says nan
-        r2 = metrics.explained_variance(*given)
-    return {"rmse": metrics.mean_task_rmse(*given), "r2": r2}
+def run_all(
+    todo: list[Candidate],
+    source: Source,
+    outer: list[Split],
+    measure: Measure,
+    options: Any,
+    say: Callable[[str], None],
+) -> list[list[Outcome]]:
+    """Outcomes by split and candidate."""
+
+    def one(k: int, split: Split) -> list[Outcome]:
+        start = time.perf_counter()
+        found = run_split(todo, source, split, measure, options)
+        say(f"{k}/{len(outer)}: {len(todo)} procedures, {time.perf_counter() - start:.1f} s")
+        return found
+
+    if options.n_jobs in (None, 1):
+        return [one(k, split) for k, split in enumerate(outer, start=1)]
+    return Parallel(n_jobs=options.n_jobs)(
+        delayed(run_split)(todo, source, split, measure, options) for split in outer
+    )
 
 
-def _say(text: str) -> None:
-    print(text, end="", file=sys.stderr, flush=True)
+def procedures(todo: list[Candidate], found: list[list[Outcome]]) -> list[Procedure]:
+    """The rows of the table, with that of the model that cross-validation chooses among sharers."""
+    rows = [
+        _procedure(candidate.name, candidate.kind, [split[i] for split in found])
+        for i, candidate in enumerate(todo)
+    ]
+    picked = chosen(todo, found)
+    if picked:
+        names = [todo[i].name for i in picked]
+        row = _procedure(
+            CHOSEN, "chosen", [split[i] for split, i in zip(found, picked, strict=True)]
+        )
+        for parameters, name in zip(row.parameters, names, strict=True):
+            parameters["model"] = name
+        rows.append(row)
+    return rows
 
 
-def run(
-    file: Path | None,
-    *,
-    task: str | None = None,
-    target: str | None = None,
-    classify: bool = False,
-    drop: Sequence[str] = (),
-    seed: int = 0,
-    per_task: bool = False,
-    json_path: Path | None = None,
-    plot_folder: Path | None = None,
-) -> None:
-    """Compare on a file, or on Exam; print the table, write the JSON file and the pictures."""
-    from ._report import report, task_report, task_rows, write_json
-
-    if json_path is not None:
-        _refuse_unwritable(json_path)
-    if plot_folder is not None:
-        _refuse_no_folder(plot_folder)
-    if file is None:
-        table = exam_table()
-    else:
-        assert task is not None and target is not None
-        table = read_table(file, task=task, target=target, classify=classify, drop=drop)
-    found = compare(table, seed)
-    print("\n".join(report(found.settings, found.outcomes)))
-    tasks = task_rows(found) if per_task else None
-    if tasks is not None:
-        print()
-        print("\n".join(task_report(found, tasks)))
-    if json_path is not None:
-        write_json(json_path, found, tasks)
-    if plot_folder is not None:
-        from ._pictures import draw
-
-        draw(found, plot_folder, table.feature_names)
+def chosen(todo: list[Candidate], found: list[list[Outcome]]) -> list[int]:
+    """In each split, the sharing candidate that does best in the folds of its training rows."""
+    sharing = [i for i, candidate in enumerate(todo) if candidate.kind == "sharing"]
+    if not sharing:
+        return []
+    return [max(sharing, key=lambda i: split[i].inner) for split in found]
 
 
-def _refuse_unwritable(path: Path) -> None:
-    """Say so before the work rather than after it."""
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise CompareError(f"--json: cannot write {path}")
+def _procedure(name: str, kind: str, outcomes: list[Outcome]) -> Procedure:
+    edges: dict[str, int] = {}
+    for outcome in outcomes:
+        for parameter in outcome.edges:
+            edges[parameter] = edges.get(parameter, 0) + 1
+    gaps = [outcome.relative_gap for outcome in outcomes]
+    return Procedure(
+        name,
+        kind,
+        np.array([outcome.metric for outcome in outcomes]),
+        np.array([outcome.second for outcome in outcomes]),
+        [dict(outcome.parameters) for outcome in outcomes],
+        edges,
+        np.nan if np.isnan(gaps).all() else float(np.nanmax(gaps)),
+        all(outcome.converged for outcome in outcomes),
+        sum(outcome.seconds for outcome in outcomes),
+    )
 
 
-def _refuse_no_folder(folder: Path) -> None:
-    """The same for pictures; the folder is made when they are drawn."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise CompareError(
-            '--plot needs matplotlib: pip install "malsar_py[plot]", or leave it out'
-        ) from None
-    existing = folder if folder.exists() else folder.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise CompareError(f"--plot: cannot write into {folder}")
+def row_means(outer: list[Split], found: list[FloatArray], n: int) -> tuple[AnyArray, FloatArray]:
+    """Rows that were tested, and the mean of a value of each over the splits that tested it."""
+    total, count = np.zeros(n), np.zeros(n)
+    for (_, test), values in zip(outer, found, strict=True):
+        np.add.at(total, test, values)
+        np.add.at(count, test, 1.0)
+    rows = np.flatnonzero(count)
+    return rows, total[rows] / count[rows]

@@ -14,6 +14,7 @@ _BISECTIONS = 100
 _RESOLUTION = 1e-15
 
 
+# In one piece: one pass and its way back, which share five arrays.
 @jit
 def total_variation(y, tau, out, work):
     """``out = argmin_x 1/2 ||x - y||^2 + tau sum_i |x[i + 1] - x[i]|``, exactly, in linear time.

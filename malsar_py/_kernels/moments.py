@@ -45,6 +45,7 @@ def fill_block(X, Y, s, weighted, rows, center, block):
                 z[j] *= root
 
 
+# In one piece: sums of a block, their correction and the update, on arrays that are made once.
 @jit
 def add_rows(
     X,

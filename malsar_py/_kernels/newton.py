@@ -100,6 +100,7 @@ def _solve_factor(L, size, x):
         x[a] = total / L[a, a]
 
 
+# In one piece: cycles and supports alternate on the gradient of one task.
 @jit
 def lasso_models(H, rhs, threshold, ridge, max_rounds, slack, floor, W):
     """Minimise ``w'H_t w / 2 - rhs_t'w + ridge/2 w'w + threshold'|w|`` in every task, from W.

@@ -3,6 +3,7 @@
 from ._clinical import fetch_oasis_longitudinal, fetch_parkinsons
 from ._exam import load_exam
 from ._gdsc import fetch_gdsc
+from ._grouse import fetch_grouseticks
 from ._landmine import fetch_landmine
 from ._newsgroups import fetch_newsgroups_pairs
 from ._sarcos import fetch_sarcos_subset
@@ -13,6 +14,7 @@ from ._survey import fetch_computer_survey
 __all__ = [
     "fetch_computer_survey",
     "fetch_gdsc",
+    "fetch_grouseticks",
     "fetch_landmine",
     "fetch_newsgroups_pairs",
     "fetch_oasis_longitudinal",

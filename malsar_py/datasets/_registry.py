@@ -76,6 +76,12 @@ REMOTE = {
         "data/sarcos/sub_sarcos.csv",
         "a300157eb958a659e57ce1a67862b2a96c4cac6c7acca6a1a5e8e2893dcafe5e",
     ),
+    "grouseticks.csv": _github(
+        "vincentarelbundock/Rdatasets",
+        "1c97ab8a1df2469762e635481ba27cf4e80e3e51",
+        "csv/lme4/grouseticks.csv",
+        "8b74d5a7929a5f137ac3766badc1fc39ffc6a97cdf215e62fdd8dc9947db1ef0",
+    ),
     "oasis_longitudinal.csv": _github(
         "Shirly100/Predicting-Alzheimer-Disease-with-machine-learning-tools",
         "235aad636b2b0fe91e890cfb68306e95208a1d4d",

@@ -14,13 +14,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._tasks import TaskRows
 from .._threads import one_blas_thread
 from .._typing import FloatArray
-from ..base import MultiTaskEstimator
 from ..model_selection._data import Data, SummaryData, read_data
-from ..model_selection._solve import read_rows
-from ..model_selection._template import Steps, Template, transform
+from ..model_selection._template import Template
+from ._checks import read_template, rows_of
 from ._draws import Draw, draws
 from ._result import BootstrapResult
 
@@ -40,6 +38,7 @@ def bootstrap(
     n_jobs: int | None = None,
     random_state: Any = None,
     sample_weight: Any = None,
+    verbose: int = 0,
 ) -> BootstrapResult:
     """Fit resamples of the data: intervals, standard errors and selection frequencies.
 
@@ -70,6 +69,8 @@ def bootstrap(
         Seed of the resamples.
     sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
         Weights, as in `fit`: they go with the rows, which are drawn with equal probability.
+    verbose : int, default=0
+        Passed to joblib; prints progress if positive.
 
     Returns
     -------
@@ -106,13 +107,13 @@ def bootstrap(
     >>> bool(((lower <= upper) & (result.selection_frequency <= 1)).all())
     True
     """
-    _check_parameters(model, n_resamples, unit, half_samples)
-    template = Template(model)
+    template = read_template(model)
+    _check_parameters(n_resamples, unit, half_samples)
     data = read_data(X, y, tasks, sample_weight)
     if isinstance(data, SummaryData):
         raise TypeError("bootstrap draws rows, which a summary does not keep: pass the rows.")
     steps, last = template.parts({})
-    rows = _read(steps, last, data)
+    rows = rows_of(steps, last, data)
     with one_blas_thread():
         last._fit_rows(rows)
     if not hasattr(last, "coef_"):
@@ -125,7 +126,7 @@ def bootstrap(
         start.__dict__.pop(name, None)
     refit = partial(_refit, template, start, data)
     random = check_random_state(random_state)
-    fits = Parallel(n_jobs=n_jobs)(
+    fits = Parallel(n_jobs=n_jobs, verbose=int(verbose))(
         delayed(refit)(draw) for draw in draws(rows, int(n_resamples), unit, half_samples, random)
     )
     _warn_of_gaps(last, [fit[3] for fit in fits])
@@ -145,13 +146,7 @@ def bootstrap(
     )
 
 
-def _check_parameters(model: Any, n_resamples: Any, unit: Any, half_samples: Any) -> None:
-    last = Template(model).model
-    if not isinstance(last, MultiTaskEstimator) or "unseen" not in last.get_params():
-        raise TypeError(
-            "model must be one of this package's that has tasks by labels, or a pipeline ending in "
-            f"one; got {type(last).__name__}."
-        )
+def _check_parameters(n_resamples: Any, unit: Any, half_samples: Any) -> None:
     if isinstance(n_resamples, bool) or not isinstance(n_resamples, Integral) or n_resamples < 2:
         raise ValueError(f"n_resamples must be an int of at least 2, got {n_resamples!r}.")
     if unit not in ("row", "task"):
@@ -172,12 +167,6 @@ def _check_exchangeable(model: Any) -> None:
         )
 
 
-def _read(steps: Steps, model: Any, data: Data) -> TaskRows:
-    """The rows of a fit of the last step; those before it are fitted."""
-    seen, _ = transform(steps, data)
-    return read_rows(model, seen.X, seen.y, seen.tasks, seen.sample_weight)
-
-
 def _refit(template: Template, start: Any, data: Data, draw: Draw) -> _Fit:
     """The fit of a resample, by label of the tasks of all rows."""
     steps, _ = template.parts({}) if template.is_pipeline else ([], None)
@@ -186,7 +175,7 @@ def _refit(template: Template, start: Any, data: Data, draw: Draw) -> _Fit:
     with warnings.catch_warnings():
         # What is to be said of the data the fit of all rows has said.
         warnings.simplefilter("ignore")
-        rows = _read(steps, model, data if draw.rows is None else data.take(draw.rows))
+        rows = rows_of(steps, model, data if draw.rows is None else data.take(draw.rows))
         rows = draw.regrouped(rows, labels)
         _warm_up(model, draw)
         with one_blas_thread():

@@ -150,7 +150,7 @@ def _means(values: FloatArray, weight: FloatArray, codes: AnyArray, total: AnyAr
     return np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0.0)
 
 
-def _spread(squares: FloatArray, count: AnyArray, level: float) -> tuple[FloatArray, FloatArray]:
+def _spread(squares: AnyArray, count: AnyArray, level: float) -> tuple[FloatArray, FloatArray]:
     """Standard errors and half lengths of intervals, from sums of squares over so many units."""
     free = np.where(count >= _FEWEST, count - 1.0, np.nan)
     error = np.sqrt(squares * (count / free))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._intervals import check_level
-from .._labels import factorize, match_keys, show_labels
 from .._typing import AnyArray, FloatArray
+from ._checks import position
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +90,7 @@ class BootstrapResult:
         lower, upper : ndarray of shape (n_tasks, n_features)
             Quantiles ``(1 - level) / 2`` and ``(1 + level) / 2``.
         """
-        return _interval(self.coefs, level)
+        return self.interval(self.coefs, level)
 
     def intercept_interval(self, level: float = 0.9) -> tuple[FloatArray, FloatArray]:
         """Percentile intervals of the intercepts.
@@ -105,7 +105,7 @@ class BootstrapResult:
         lower, upper : ndarray of shape (n_tasks,)
             The ends.
         """
-        return _interval(self.intercepts, level)
+        return self.interval(self.intercepts, level)
 
     def mean_interval(self, level: float = 0.9) -> tuple[FloatArray, FloatArray]:
         """Percentile intervals of the model for a task that was not fitted.
@@ -122,7 +122,28 @@ class BootstrapResult:
         lower, upper : ndarray of shape (n_features,)
             The ends.
         """
-        return _interval(self.mean_coefs, level)
+        return self.interval(self.mean_coefs, level)
+
+    @staticmethod
+    def interval(values: FloatArray, level: float = 0.9) -> tuple[FloatArray, FloatArray]:
+        """Percentile intervals of anything that was computed of each resample.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_resamples, ...)
+            One value, or array, for each resample; those that are NaN are left out.
+        level : float, default=0.9
+            As in :meth:`coef_interval`.
+
+        Returns
+        -------
+        lower, upper : ndarray of shape (...)
+            The ends.
+        """
+        check_level(level)
+        ends = [0.5 - 0.5 * float(level), 0.5 + 0.5 * float(level)]
+        lower, upper = _over_resamples(np.nanquantile, values, q=ends)
+        return lower, upper
 
     def plot(
         self,
@@ -175,20 +196,11 @@ class BootstrapResult:
         if task is None and len(self.tasks) > 1:
             estimate, ends, of = self.mean_coef, self.mean_interval(level), "mean model"
         else:
-            t = 0 if task is None else self._position(task)
+            t = 0 if task is None else position(self.tasks, task)
             ends = tuple(end[t] for end in self.coef_interval(level))
             estimate, of = self.coef[t], "" if task is None else f"task {task}"
         display = IntervalDisplay(estimate, *ends, feature_names=self.feature_names, of=of)
         return display.plot(max_features=max_features, ax=ax, **options)
-
-    def _position(self, task: Any) -> int:
-        """Where a task is."""
-        wanted = factorize(np.array([task]), "task")[0]
-        keys = list(match_keys(self.tasks, wanted))
-        key = next(iter(match_keys(wanted, self.tasks)))
-        if key not in keys:
-            raise ValueError(f"task={task!r} is none of the tasks: {show_labels(self.tasks)}.")
-        return keys.index(key)
 
 
 def _over_resamples(statistic: Any, values: FloatArray, **options: Any) -> FloatArray:
@@ -197,10 +209,3 @@ def _over_resamples(statistic: Any, values: FloatArray, **options: Any) -> Float
         warnings.simplefilter("ignore", RuntimeWarning)
         found: FloatArray = statistic(values, axis=0, **options)
     return found
-
-
-def _interval(values: FloatArray, level: Any) -> tuple[FloatArray, FloatArray]:
-    check_level(level)
-    ends = [0.5 - 0.5 * float(level), 0.5 + 0.5 * float(level)]
-    lower, upper = _over_resamples(np.nanquantile, values, q=ends)
-    return lower, upper

@@ -13,9 +13,11 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _num_samples
 
 from .._counted import counted_rows
+from .._labels import as_labels, as_table, column_position, split_column
 from .._typing import IntArray
 from ._data import Data, SummaryData
 from ._splitter import TaskSplitter, TooManyFolds
+from ._template import Template, transform
 from .group_kfold import TaskGroupKFold
 from .kfold import Folds, TaskKFold
 
@@ -51,6 +53,18 @@ def make_splits(
     given = {name: value for name, value in given.items() if value is not None and name in takes}
     split = _as_many_folds if cv is None else _split
     return _counted(split(splitter, data, given), data)
+
+
+def row_labels(template: Template, data: Data) -> Any:
+    """Labels of the rows, read where the model reads them."""
+    column = template.model.task_column
+    if column is None:
+        return data.tasks
+    steps, _ = template.parts({})
+    table = as_table(transform(steps, data)[0].X, accept_sparse=True)
+    labels, _ = split_column(table, column_position(table, column))
+    as_labels(labels, f"task_column={column!r}")  # what is wrong is said of the column
+    return labels  # as they are: categories may have an order
 
 
 def _folds_of(data: SummaryData, cv: Any, groups: Any) -> Splits:

@@ -8,6 +8,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
+from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.metaestimators import _safe_split
 
 from .._pipelines import refused, requested
@@ -99,3 +100,11 @@ def transform(steps: Steps, data: Data, test: Data | None = None) -> tuple[Data,
 def heeded(model: Any, method: str, data: Data) -> Data:
     """The data without the labels or weights that the model says its method does not take."""
     return replace(data, **{name: None for name in data.metadata if refused(model, method, name)})
+
+
+def fit_params(template: Template, data: Data) -> dict[str, Any]:
+    """Labels and weights as `fit` of the estimator takes them."""
+    prefix = "" if _routing_enabled() else template.prefix
+    if not template.is_pipeline:
+        data = heeded(template.model, "fit", data)
+    return {prefix + name: v for name, v in data.metadata.items() if v is not None}

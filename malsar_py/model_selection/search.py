@@ -7,6 +7,7 @@ import numbers
 import time
 import warnings
 from copy import deepcopy
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,20 +22,21 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from .._counted import only_counted
-from .._labels import as_labels, as_table, column_position, split_column
+from .._doc_link import PACKAGE, page_of
 from .._pipelines import last_step, last_step_of
 from .._summary import Summary
 from .._typing import AnyArray, FloatArray
 from ._data import Data, read_data
-from ._folds import ErrorScore, Scores, run_fold
+from ._folds import ErrorScore, Scores
 from ._grids import read_grids, read_settings
 from ._moment_scores import check_summary_search
+from ._progress import CallbackSupportMixin, Progress, managed, run_told
 from ._results import Judged, find_edges, read_scores, results
 from ._scoring import read_scoring
 from ._shrinkages import with_shrinkages
 from ._solve import warn_missed
-from ._splits import make_splits
-from ._template import Setting, Template, heeded, transform
+from ._splits import make_splits, row_labels
+from ._template import Setting, Template, fit_params
 from .path import check_model
 
 __all__ = ["MultiTaskSearchCV"]
@@ -53,7 +55,7 @@ def _refitted_has(name: str) -> Any:
     return check
 
 
-class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
+class MultiTaskSearchCV(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
     """Choose `lambda1` and other parameters by cross-validation that knows tasks.
 
     For each fold and each setting of the other parameters, all values of `lambda1` are fitted as
@@ -115,7 +117,9 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         What a fit or a score that fails counts in its fold. "raise": the error is raised. A number,
         or NaN (not defined, see Notes): a FitFailedWarning says so.
     verbose : int, default=0
-        Passed to joblib; prints progress if positive.
+        Passed to joblib; prints progress if positive. With scikit-learn 1.9 or later its callbacks
+        (``set_callbacks(ProgressBar())``) are told of every path that is fitted, as
+        `GridSearchCV` tells them of every candidate.
 
     Attributes
     ----------
@@ -149,7 +153,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         Class labels of a refitted classifier.
     n_features_in_ : int
         Number of columns of X seen during fit, if refitted.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
 
     See Also
@@ -187,6 +191,8 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
     """
 
     # Labels are requested wherever they can be used, as by the estimators themselves.
+    _doc_link_module = PACKAGE
+    _doc_link_template = page_of("model_selection.{estimator_name}")
     __metadata_request__fit: ClassVar = {"tasks": True, "groups": True}
     __metadata_request__predict: ClassVar = {"tasks": True}
     __metadata_request__predict_proba: ClassVar = {"tasks": True}
@@ -240,6 +246,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         self.error_score = error_score
         self.verbose = verbose
 
+    # In one piece: folds, candidates, scores and the refit, each from the one before.
     def fit(
         self,
         X: Any,
@@ -312,47 +319,39 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         splits = make_splits(
             self.cv,
             data,
-            lambda: self._labels(template, data),
+            lambda: row_labels(template, data),
             groups,
             classifier=bool(template.model._classifier),
         )
-        scores = self._run(template, data, splits, settings, lambda1, scorer)
-        name = f"{template.prefix}lambda1"
-        params = [{**setting, name: float(v)} for setting in settings for v in lambda1]
-        judged = read_scores(scores, params, scorer, stacklevel=3)
-        # Without a ridge classes may be separable: no news where that was not asked for.
-        asked = [not (ours and setting.get(key) == 0.0) for setting in settings]
-        told = asked if any(asked) else slice(None)
-        gaps = np.fmax.reduce([np.fmax.reduce(fold.gap[told]) for fold in scores])
-        warn_missed(template.model, gaps, lambda1, stacklevel=3)
-        self.lambda1_ = lambda1
-        self.n_splits_ = len(splits)
-        self.scorer_ = scorer
-        self.multimetric_ = False
-        self.cv_results_ = results(params, scores, judged)
-        self.best_index_ = self._choose(judged, len(lambda1))
-        self.best_params_ = params[self.best_index_]
-        self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
-        if self.refit:
-            start = time.perf_counter()
-            best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-            vars(Template(best).model).pop("_siblings", None)  # no fold: a fit of the user's own
-            self.best_estimator_ = best.fit(data.X, data.y, **self._fit_params(template, data))
-            self.refit_time_ = time.perf_counter() - start
+        with managed(self), Progress.of(self, data, 1 + bool(self.refit)) as progress:
+            scores = self._run(template, data, splits, settings, lambda1, scorer, progress)
+            name = f"{template.prefix}lambda1"
+            params = [{**setting, name: float(v)} for setting in settings for v in lambda1]
+            judged = read_scores(scores, params, scorer, stacklevel=3)
+            # Without a ridge classes may be separable: no news where that was not asked for.
+            asked = [not (ours and setting.get(key) == 0.0) for setting in settings]
+            told = asked if any(asked) else slice(None)
+            gaps = np.fmax.reduce([np.fmax.reduce(fold.gap[told]) for fold in scores])
+            warn_missed(template.model, gaps, lambda1, stacklevel=3)
+            self.lambda1_ = lambda1
+            self.n_splits_ = len(splits)
+            self.scorer_ = scorer
+            self.multimetric_ = False
+            self.cv_results_ = results(params, scores, judged)
+            self.best_index_ = self._choose(judged, len(lambda1))
+            self.best_params_ = params[self.best_index_]
+            self.best_score_ = float(self.cv_results_["mean_test_score"][self.best_index_])
+            if self.refit:
+                start = time.perf_counter()
+                best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
+                vars(Template(best).model).pop(
+                    "_siblings", None
+                )  # no fold: a fit of the user's own
+                with progress.part("refit-with-best-params", progress.data):
+                    self.best_estimator_ = best.fit(data.X, data.y, **fit_params(template, data))
+                self.refit_time_ = time.perf_counter() - start
         self._find_edges(template)
         return self
-
-    @staticmethod
-    def _labels(template: Template, data: Data) -> Any:
-        """Labels of the rows, read where the model reads them."""
-        column = template.model.task_column
-        if column is None:
-            return data.tasks
-        steps, _ = template.parts({})
-        table = as_table(transform(steps, data)[0].X, accept_sparse=True)
-        labels, _ = split_column(table, column_position(table, column))
-        as_labels(labels, f"task_column={column!r}")  # what is wrong is said of the column
-        return labels  # as they are: categories may have an order
 
     def _run(
         self,
@@ -362,6 +361,7 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         settings: list[Setting],
         lambda1: FloatArray,
         scorer: Any,
+        progress: Progress,
     ) -> list[Scores]:
         """Scores of each fold."""
         # A job shares what it prepares: settings are split no further than there are jobs.
@@ -369,14 +369,29 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
         bounds = np.linspace(0, len(settings), min(n_chunks, len(settings)) + 1).astype(int)
         chunks = [settings[a:b] for a, b in itertools.pairwise(bounds)]
         parallel = Parallel(n_jobs=self.n_jobs, verbose=int(self.verbose))
-        found = parallel(
-            delayed(run_fold)(
-                template, data, *split, chunk, lambda1, scorer, self.error_score, f"Fold {k}"
-            )
-            for k, split in enumerate(splits)
-            for chunk in chunks
-        )
         n = len(chunks)
+        with progress.part("search", progress.data, n_parts=n * len(splits)) as search:
+            # (Before the work: contexts do not change while they are sent to other processes.)
+            told = [
+                search.part("candidate-split-evaluation", partial(data.take, train), n * k + i)
+                for k, (train, _) in enumerate(splits)
+                for i in range(n)
+            ]
+            found = parallel(
+                delayed(run_told)(
+                    told[n * k + i],
+                    template,
+                    data,
+                    *split,
+                    chunk,
+                    lambda1,
+                    scorer,
+                    self.error_score,
+                    f"Fold {k}",
+                )
+                for k, split in enumerate(splits)
+                for i, chunk in enumerate(chunks)
+            )
         return [Scores.stack(found[i : i + n]) for i in range(0, len(found), n)]
 
     def _choose(self, judged: Judged, n_lambdas: int) -> int:
@@ -415,13 +430,6 @@ class MultiTaskSearchCV(MetaEstimatorMixin, BaseEstimator):
             )
         if texts:
             warnings.warn(" ".join(texts), UserWarning, stacklevel=3)
-
-    @staticmethod
-    def _fit_params(template: Template, data: Data) -> dict[str, Any]:
-        prefix = "" if _routing_enabled() else template.prefix
-        if not template.is_pipeline:
-            data = heeded(template.model, "fit", data)
-        return {prefix + name: v for name, v in data.metadata.items() if v is not None}
 
     def _call(self, method: str, X: Any, tasks: Any) -> Any:
         check_is_fitted(self)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._coefficients import CoefficientMapDisplay
 from ._convergence import ConvergenceDisplay
 from ._cv_curve import CVCurveDisplay
+from ._gains import GainsDisplay
 from ._interval import IntervalDisplay
 from ._path import PathDisplay
 from ._similarity import TaskSimilarityDisplay
@@ -16,6 +17,7 @@ __all__ = [
     "CVCurveDisplay",
     "CoefficientMapDisplay",
     "ConvergenceDisplay",
+    "GainsDisplay",
     "IntervalDisplay",
     "PathDisplay",
     "TaskSimilarityDisplay",

@@ -49,9 +49,9 @@ class Inner(ABC):
 
     @abstractmethod
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         """Rows of W over the working set, (k, T) in and out, and whether their gap is ``goal``.
 
-        ``G`` (T, k) are minus the loss's gradients there; they may be overwritten.
+        ``G_rows`` (T, k) are minus the loss's gradients there; they may be overwritten.
         """

@@ -35,7 +35,7 @@ class Coupled(Inner):
         return self.few.design.predict(W)
 
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         steps = min(self.epochs, self.slow_steps_left)
         if steps == 0:

@@ -11,10 +11,10 @@ import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..objective import Pass, QuadraticObjective
+from ..objective import Objective, Pass, QuadraticObjective
 from ._blocks import blocks, descend, penalty_value
 from ._inner_base import Inner
-from ._norms import kernel_terms
+from ._norms import by_entries, kernel_terms
 
 # Gram matrices of all of so many features are soon made.
 WHOLE_GRAM = 1500
@@ -29,6 +29,12 @@ _HOPE = 0.1
 _EPS = float(np.finfo(float).eps)
 # Rounding errors of this share do not show in a gap.
 _NEGLIGIBLE = 1e-11
+
+
+def tasks_are_apart(objective: Objective) -> bool:
+    """Whether neither rows nor the norm join the tasks."""
+    own = type(objective) is QuadraticObjective and not objective.design.one_x
+    return own and objective.shape[1] > 1 and by_entries(objective)
 
 
 class Columns(Inner):
@@ -107,16 +113,29 @@ class ByGram(Inner):
     row_major = False
 
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
-        W, G = (W, G.T) if self.row_major else (W.T, G)
+        W, G = (W, G_rows.T) if self.row_major else (W.T, G_rows)
         W, G = np.array(W, order="C"), np.ascontiguousarray(G)
         scale, by_row = self.objective.scale, self.row_major
-        gap, epochs = _kernels.row_norms.gram_descent(
-            code, self.H, self.rhs, scale, threshold, ridge, goal, self.epochs, by_row, W, G
-        )
-        return W if by_row else W.T, gap <= goal or epochs < self.epochs
+        most = self.epochs
+        if tasks_are_apart(self.objective):
+            bases = self._losses_at_zero()
+            gap, epochs = _kernels.row_norms.own_descent(
+                code, self.H, self.rhs, bases, threshold, ridge, goal, most, W, G
+            )
+        else:
+            gap, epochs = _kernels.row_norms.gram_descent(
+                code, self.H, self.rhs, scale, threshold, ridge, goal, most, by_row, W, G
+            )
+        return W if by_row else W.T, gap <= goal or epochs < most
+
+    def _losses_at_zero(self) -> FloatArray:
+        """Of the tasks (T,)."""
+        theta, c = self.objective.theta0, self.objective.c
+        squares = np.divide(theta * theta, c, out=np.zeros_like(c), where=c > 0.0)
+        return 0.5 * np.add.reduceat(squares, self.objective.design.offsets[:-1])
 
 
 class Gram(ByGram, Columns):
@@ -151,7 +170,7 @@ class WholeGram(ByGram):
         super().__init__(objective, working)
         self.rhs, self.H = objective.rhs_rows, objective.gram()
         # Loops over the tasks are the long ones.
-        own = self.H.shape[0] == objective.shape[1]
+        own = self.H.shape[0] == objective.shape[1] and not tasks_are_apart(objective)
         self.row_major = own and self.H.shape[0] >= self.H.shape[1]
         if self.row_major:
             self.rhs = np.ascontiguousarray(self.rhs.T)
@@ -216,16 +235,16 @@ class GramRows(ByGram):
         used = np.flatnonzero(W.any(axis=1))
         rows, W = self.rows[self.where[used]], np.ascontiguousarray(W[used].T)
         moved = np.dot(W, rows)
-        G = objective.rhs_rows - moved
+        G_rows = objective.rhs_rows - moved
         features = self.working[used]
         pulled = float(np.vdot(W, objective.rhs_rows[:, features]))
         loss = objective.scale - pulled + 0.5 * float(np.vdot(W, moved[:, features]))
         intercepts = objective.b0 - np.dot(W, self.means[self.where[used]])
         # Products that cancel in G leave rounding errors of their own size.
         largest = float(np.max(np.dot(np.abs(W), np.abs(rows)), initial=0.0))
-        exact = largest * _EPS <= _NEGLIGIBLE * float(np.abs(G).max(initial=0.0))
+        exact = largest * _EPS <= _NEGLIGIBLE * float(np.abs(G_rows).max(initial=0.0))
         exact = exact and objective.scale * _EPS <= _NEGLIGIBLE * loss
-        return Pass(max(loss, 0.0), G, intercepts), exact
+        return Pass(max(loss, 0.0), G_rows, intercepts), exact
 
 
 def _with_next(fresh: IntArray, held: IntArray, sizes: FloatArray) -> IntArray:
@@ -254,7 +273,7 @@ class Residual(Columns):
         self.h = np.ascontiguousarray(np.broadcast_to(np.stack(norms), self.rhs.shape))
 
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
         W = np.ascontiguousarray(W.T)
@@ -286,7 +305,7 @@ class Blocks(Columns):
     """
 
     @abstractmethod
-    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray: ...
+    def _state(self, W: FloatArray, G_rows: FloatArray) -> FloatArray: ...
 
     @abstractmethod
     def _gradient(self, state: FloatArray, rows: slice) -> FloatArray: ...
@@ -300,11 +319,11 @@ class Blocks(Columns):
     _squares: list[FloatArray]
 
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
         W = np.ascontiguousarray(W)
-        state = self._state(W, G)
+        state = self._state(W, G_rows)
         rhs = np.ascontiguousarray(self.rhs.T)
         change = np.empty((_BLOCK, W.shape[1]))
         parts = [
@@ -351,8 +370,8 @@ class BlockGram(Gram, Blocks):
 
     solve = Blocks.solve
 
-    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(G.T)
+    def _state(self, W: FloatArray, G_rows: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(G_rows.T)
 
     def _gradient(self, state: FloatArray, rows: slice) -> FloatArray:
         return state[rows].copy()
@@ -389,7 +408,7 @@ class BlockResidual(Blocks):
             for r in blocks(working.size, _BLOCK)
         ]
 
-    def _state(self, W: FloatArray, G: FloatArray) -> FloatArray:
+    def _state(self, W: FloatArray, G_rows: FloatArray) -> FloatArray:
         return self.start - np.dot(self.A.T, W.astype(self.A.dtype, copy=False))
 
     def _gradient(self, state: FloatArray, rows: slice) -> FloatArray:

@@ -59,7 +59,7 @@ class _Point:
     b: FloatArray
     theta: FloatArray  # minus the derivative of the loss at z
     D: FloatArray  # its second derivative
-    G: FloatArray  # gradients (T, k)
+    G_rows: FloatArray  # gradients (T, k)
     certificate: Certificate
 
     @property
@@ -80,11 +80,12 @@ class Newton(FeatureInner):
         self.precise = few and working.size * sizes.mean() >= _GRAM_BLOCK
         self.accuracy = _ACCURACY
 
-    def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+    # In one piece: one loop with its state: which step comes next depends on how the last one went.
+    def solve(  # noqa: C901
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         scale = self.objective.scale
-        start = point = best = self._start(W, G)
+        start = point = best = self._start(W, G_rows)
         separate = by_entries(self.objective)
         supports = support_fits(self.rows, separate)
         # Where descent on the model gains little, the step after it is Newton's on the support.
@@ -137,17 +138,17 @@ class Newton(FeatureInner):
             return result.W, result.converged
         return best.W, True
 
-    def _start(self, W: FloatArray, G: FloatArray) -> _Point:
-        """The point W, where G is known: no pass over the features."""
+    def _start(self, W: FloatArray, G_rows: FloatArray) -> _Point:
+        """The point W, where G_rows is known: no pass over the features."""
         z = self._predicted(W)
-        return self._point(W, z, self.objective.loss_at(z), G)
+        return self._point(W, z, self.objective.loss_at(z), G_rows)
 
     def _point(
         self,
         W: FloatArray,
         z: FloatArray,
         found: Evaluation,
-        G: FloatArray | None = None,
+        G_rows: FloatArray | None = None,
     ) -> _Point:
         objective = self.objective
         value, theta, b = found
@@ -156,9 +157,9 @@ class Newton(FeatureInner):
         derivative = theta.copy()
         if objective.fit_intercept:
             objective.loss.feasible(objective.y, theta, objective.c, self.rows.offsets)
-        G = self.rows.adjoint_rows(theta) if G is None else G
-        certificate = objective.certificate_of(W, Pass(value, G, b, theta))
-        return _Point(W, z, b, derivative, D, G, certificate)
+        G_rows = self.rows.adjoint_rows(theta) if G_rows is None else G_rows
+        certificate = objective.certificate_of(W, Pass(value, G_rows, b, theta))
+        return _Point(W, z, b, derivative, D, G_rows, certificate)
 
     def _newton_step(self, point: _Point, threshold: FloatArray) -> FloatArray | None:
         """Where Newton's method goes; see ``_support``."""
@@ -167,7 +168,7 @@ class Newton(FeatureInner):
             by_entries(objective),
             self.rows,
             point.D,
-            point.G,
+            point.G_rows,
             point.W,
             threshold,
             objective.quadratic.ridge,
@@ -187,7 +188,7 @@ class Newton(FeatureInner):
                 large = BlockModel if self.rows.one_x else ResidualModel
                 model = self.model = (GramModel if k <= GRAM_FEATURES else large)(objective, D)
             goal = max(self.accuracy * point.gap, 0.01 * goal, _SMALLEST_GOAL * objective.scale)
-            return model.descend(point.W, point.theta, point.G, threshold, goal)[0] - point.W
+            return model.descend(point.W, point.theta, point.G_rows, threshold, goal)[0] - point.W
         code, ridge = kernel_terms(objective)
         W = np.array(point.W.T, order="C")
         _kernels.row_norms.newton_descent(
@@ -217,7 +218,7 @@ class Newton(FeatureInner):
         separate = by_entries(objective) and objective.loss.n_columns == 1
         allowed = _ROUNDING * objective.scale / (rows.n_tasks if separate else 1)
         here = self._values(point.W, point.z, point.b, separate)
-        slopes = np.einsum("tj,jt->t", point.G, dW)
+        slopes = np.einsum("tj,jt->t", point.G_rows, dW)
         step = np.ones(rows.n_tasks)
         while step.any():
             # (A task that stays where it is may have a direction that is no number.)

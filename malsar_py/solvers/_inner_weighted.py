@@ -82,11 +82,11 @@ class Model(ABC):
 
     @abstractmethod
     def descend(
-        self, W: FloatArray, U: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, U: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         """Rows of W (k, T) whose gap in this problem is ``goal``, and whether that was reached.
 
-        From W, with U (N,) and ``G`` (T, k) there.
+        From W, with U (N,) and ``G_rows`` (T, k) there.
         """
 
     @property
@@ -102,15 +102,15 @@ class GramModel(Model):
         self.H = objective.design.gram(D, objective.fit_intercept)
 
     def descend(
-        self, W: FloatArray, U: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, U: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
-        W, G = np.array(W.T, order="C"), np.array(G, order="C")
-        rhs = G + np.einsum("tij,tj->ti", self.H, W)
+        W, G_rows = np.array(W.T, order="C"), np.array(G_rows, order="C")
+        rhs = G_rows + np.einsum("tij,tj->ti", self.H, W)
         loss = 0.5 * float(U @ (U * self.inverse))
-        base = loss + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G))
+        base = loss + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G_rows))
         gap, epochs = _kernels.row_norms.gram_descent(
-            code, self.H, rhs, base, threshold, ridge, goal, _GRAM_EPOCHS, False, W, G
+            code, self.H, rhs, base, threshold, ridge, goal, _GRAM_EPOCHS, False, W, G_rows
         )
         return W.T, gap <= goal or epochs < _GRAM_EPOCHS
 
@@ -136,15 +136,15 @@ class ResidualModel(Model):
             self.h[t] = np.einsum("ji,ji->j", scaled, scaled)
 
     def descend(
-        self, W: FloatArray, U: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, U: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
         W, offsets = np.array(W.T, order="C"), self.rows.offsets
         R = U * np.sqrt(self.inverse)
-        rhs = G.copy()
+        rhs = G_rows.copy()
         for t, (a, b) in enumerate(pairwise(offsets.tolist())):
             rhs[t] += self.scaled[:, a:b] @ (W[t] @ self.scaled[:, a:b])
-        base = 0.5 * float(R @ R) + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G))
+        base = 0.5 * float(R @ R) + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G_rows))
         gap, epochs = _kernels.row_norms.residual_descent(
             code,
             self.scaled,
@@ -199,7 +199,7 @@ class BlockModel(Model):
         return self.rows.A
 
     def descend(
-        self, W: FloatArray, U: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, U: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         code, ridge = kernel_terms(self.objective)
         W = np.array(W, order="C")
@@ -220,9 +220,11 @@ class BlockModel(Model):
             return self._loss(U) + penalty_value(code, threshold, ridge, W)
 
         def gap(W: FloatArray, U: FloatArray) -> float:
-            G = np.dot(self.A, U)
-            base = self._loss(U) + float(np.vdot(W, G))
-            return _kernels.row_norms.restricted_gap(code, threshold, ridge, base, True, G, W, G)[1]
+            G_rows = np.dot(self.A, U)
+            base = self._loss(U) + float(np.vdot(W, G_rows))
+            return _kernels.row_norms.restricted_gap(
+                code, threshold, ridge, base, True, G_rows, W, G_rows
+            )[1]
 
         return descend(
             W,
@@ -251,7 +253,7 @@ class Weighted(FeatureInner):
         self.model = kind(self.objective, objective.c)
 
     def solve(
-        self, W: FloatArray, G: FloatArray, threshold: FloatArray, goal: float
+        self, W: FloatArray, G_rows: FloatArray, threshold: FloatArray, goal: float
     ) -> tuple[FloatArray, bool]:
         theta = self.objective.loss_at(self._predicted(W)).theta
         assert self.model is not None

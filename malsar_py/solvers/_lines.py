@@ -30,9 +30,9 @@ def foresee(objective: Objective, workspace: Workspace, threshold: FloatArray) -
 def _beyond(objective: QuadraticObjective, last: Known, before: Known, step: float) -> Known:
     """The point on the line through two others: gradients are affine in W."""
     W = last.W + step * (last.W - before.W)
-    G = last.seen.G + step * (last.seen.G - before.seen.G)
+    G_rows = last.seen.G_rows + step * (last.seen.G_rows - before.seen.G_rows)
     intercepts = last.seen.intercepts + step * (last.seen.intercepts - before.seen.intercepts)
-    # With G = rhs - H W.
-    inner = float(np.vdot(W.T, G)) + float(np.vdot(W.T, objective.rhs_rows))
+    # With G_rows = rhs - H W.
+    inner = float(np.vdot(W.T, G_rows)) + float(np.vdot(W.T, objective.rhs_rows))
     loss = max(objective.scale - 0.5 * inner, 0.0)
-    return Known(W, Pass(loss, G, intercepts), last.threshold, exact=False)
+    return Known(W, Pass(loss, G_rows, intercepts), last.threshold, exact=False)

@@ -41,7 +41,7 @@ def support_direction(
     by_entries: bool,
     rows: FeatureRows,
     D: FloatArray,
-    G: FloatArray,
+    G_rows: FloatArray,
     W: FloatArray,
     threshold: FloatArray,
     ridge: float,
@@ -49,8 +49,8 @@ def support_direction(
 ) -> FloatArray | None:
     """Where W (k, T) goes in Newton's step; of norms of rows, those that are zero stay.
 
-    ``D`` are the loss's second derivatives by sample, ``G`` (T, k) is minus its gradient. None if
-    there is nothing to move, or a system is singular.
+    ``D`` are the loss's second derivatives by sample, ``G_rows`` (T, k) is minus its gradient. None
+    if there is nothing to move, or a system is singular.
     """
     free = threshold == 0.0
     try:
@@ -62,12 +62,12 @@ def support_direction(
             part = rows if used.size == W.shape[0] else rows.restrict(used)
             own = np.ascontiguousarray(W[used].T)
             step[used] = _rows_step(
-                part, D, G[:, used] - ridge * own, own, threshold[used], ridge, centered
+                part, D, G_rows[:, used] - ridge * own, own, threshold[used], ridge, centered
             ).T
             return step
         H = rows.gram(D, centered)
         new = np.ascontiguousarray(W.T)
-        rhs = G + np.einsum("tij,tj->ti", H, new)
+        rhs = G_rows + np.einsum("tij,tj->ti", H, new)
         _kernels.newton.lasso_models(H, rhs, threshold, ridge, _CYCLES, _SLACK, _FLOOR, new)
         return new.T - W
     except np.linalg.LinAlgError:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import _kernels
+from .._protocols import SmoothFunction
 from .._typing import FloatArray
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
@@ -60,8 +61,9 @@ def solve_accelerated(
     return _iterate(objective, W0, workspace.lipschitz, tol, max_iter, verbose)
 
 
-def _iterate(
-    objective: Objective,
+# In one piece: one loop with its state: step, step length, restart and certificate of an iteration.
+def _iterate(  # noqa: C901
+    objective: SmoothFunction,
     W0: FloatArray,
     lipschitz: float,
     tol: float,

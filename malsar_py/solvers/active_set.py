@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _kernels
-from .._typing import FloatArray, IntArray
-from ..objective import Objective, Pass, duality_gap
+from .._typing import AnyArray, FloatArray, IntArray
+from ..objective import Certificate, Objective, Pass, duality_gap
 from ._choice import hand_over
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner
@@ -36,7 +36,8 @@ _POLISH_EPOCHS = 200
 _SLOW, _WASTED = 18, 1000
 
 
-def solve_active_set(
+# In one piece: one loop with its state: what a round sees decides the set and the goal of the next.
+def solve_active_set(  # noqa: C901
     objective: Objective,
     W0: FloatArray,
     *,
@@ -76,7 +77,6 @@ def solve_active_set(
     idle = n_iter = wasted = 0
     given_up = False
     rough = not everything
-    most = gram_limit(objective)
     while True:
         n_iter += 1
         Wk = W[working]
@@ -116,28 +116,12 @@ def solve_active_set(
         violators, complete = 0, True
         if not everything:
             active = Wk.any(axis=1) | free[working]
-            n_active = int(np.count_nonzero(active))
-            if inner is not None and inner.trims and 1.2 * n_active < working.size:
-                working = working[active]
-            score = survey.sizes.copy()
-            score[working] = -1.0
-            violators = int(np.count_nonzero(score > 1.0))
-            if violators:
-                spare = inner_spare(objective)
-                wanted = max(size, 2 * n_active) - working.size
-                wanted = min(max(wanted, size // 2), violators + spare)
-                if known is not None:
-                    # On a path not all that exceed the new threshold at the old coefficients will
-                    # be active: where rows cost most, some are left for the next round.
-                    few = max(spare, n_active // 8)
-                    wanted = violators if working.size + violators <= most else min(violators, few)
-                wanted = min(wanted, n_features - working.size)
-                complete = wanted >= violators
-                if n_active + wanted <= most < working.size + wanted:
-                    working = working[active]  # without the zeros, Gram matrices still pay
-                fresh = np.argpartition(score, -wanted)[-wanted:]
-                working = np.concatenate([working, np.sort(fresh)])
-                size *= 2
+            trims = inner is not None and inner.trims
+            working, violators, wanted = _grown(
+                objective, survey.sizes, working, active, size, trims, known is not None
+            )
+            complete = wanted >= violators
+            size *= 2 if violators else 1
         known = None
         if not violators and reached and gap > 0.3 * last_gap:
             # The inner problem was solved and the gap did not follow: solve it better.
@@ -157,7 +141,9 @@ def solve_active_set(
             goal = max(share * patience * min(gap, primal), 0.3 * target)
             rough = goal > _ROUGH * target
         inner.slow_steps_left = slow_steps_left
-        W[working], reached = inner.solve(W[working], seen.G[:, working], threshold[working], goal)
+        W[working], reached = inner.solve(
+            W[working], seen.G_rows[:, working], threshold[working], goal
+        )
         slow_steps_left -= inner.slow_steps
         wasted += 0 if reached else inner.epochs
     if not exact:
@@ -166,18 +152,63 @@ def solve_active_set(
     if certificate.gap <= target and tol <= _TIGHT and (inner is not None or foreseen):
         # The gap is quadratic in the error of W: at tight tolerances let W come to rest, too.
         inner = inner or inner_solver(objective, working, workspace.inner, 0.0)
-        inner.epochs = _POLISH_EPOCHS
-        polished = W.copy()
-        G = seen.G[:, working]
-        polished[working] = inner.solve(W[working], G, threshold[working], -np.inf)[0]
-        found = objective.pass_at(objective.design.predict(polished))
-        better = objective.certificate_of(polished, found)
-        if better.gap <= target:
-            W, certificate, seen = polished, better, found
+        better = _polished(objective, inner, W, seen, threshold)
+        if better[1].gap <= target:
+            W, certificate, seen = better
     history.add(n_iter, certificate.objective)
     workspace.before, workspace.known = workspace.known, Known(W, seen, threshold)
     workspace.inner = inner or workspace.inner
     return Result(W, certificate, history, certificate.gap <= target, "active-set")
+
+
+def _grown(
+    objective: Objective,
+    sizes: FloatArray,
+    working: IntArray,
+    active: AnyArray,
+    size: int,
+    trims: bool,
+    on_path: bool,
+) -> tuple[IntArray, int, int]:
+    """The next working set, how many features outside exceed their threshold, how many came.
+
+    ``sizes`` of the gradient by feature, 1 at the threshold; ``active`` of the working features are
+    kept; ``trims``: the others may go.
+    """
+    n_features = objective.shape[0]
+    n_active = int(np.count_nonzero(active))
+    if trims and 1.2 * n_active < working.size:
+        working, active = working[active], active[active]
+    score = sizes.copy()
+    score[working] = -1.0
+    violators = int(np.count_nonzero(score > 1.0))
+    if not violators:
+        return working, 0, 0
+    most, spare = gram_limit(objective), inner_spare(objective)
+    wanted = max(size, 2 * n_active) - working.size
+    wanted = min(max(wanted, size // 2), violators + spare)
+    if on_path:
+        # Not all that exceed the new threshold at the old coefficients will be active: where rows
+        # cost most, some are left for the next round.
+        few = max(spare, n_active // 8)
+        wanted = violators if working.size + violators <= most else min(violators, few)
+    wanted = min(wanted, n_features - working.size)
+    if n_active + wanted <= most < working.size + wanted:
+        working = working[active]  # without the zeros, Gram matrices still pay
+    fresh = np.argpartition(score, -wanted)[-wanted:]
+    return np.concatenate([working, np.sort(fresh)]), violators, wanted
+
+
+def _polished(
+    objective: Objective, inner: Inner, W: FloatArray, seen: Pass, threshold: FloatArray
+) -> tuple[FloatArray, Certificate, Pass]:
+    """W after many epochs on its working set, and the pass there."""
+    working = inner.working
+    inner.epochs = _POLISH_EPOCHS
+    W = W.copy()
+    W[working] = inner.solve(W[working], seen.G_rows[:, working], threshold[working], -np.inf)[0]
+    found = objective.pass_at(objective.design.predict(W))
+    return W, objective.certificate_of(W, found), found
 
 
 def _look(
@@ -228,11 +259,11 @@ class Survey:
         code, ridge, threshold = self.code, self.ridge, self.threshold
         inside = np.zeros(self.sizes.shape[0], dtype=np.bool_)
         inside[working] = True
-        G = np.ascontiguousarray(seen.G[:, working].T)
+        G = np.ascontiguousarray(seen.G_rows[:, working].T)
         value, squares, dot, worst, excess = _kernels.row_norms.penalty_terms(
             code, threshold[working], ridge, True, Wk, G
         )
-        outside, more = _kernels.row_norms.survey(code, seen.G, threshold, inside, self.sizes)
+        outside, more = _kernels.row_norms.survey(code, seen.G_rows, threshold, inside, self.sizes)
         if self.free:
             # What is free of the norm cannot be scaled into its dual ball.
             W = np.zeros(self.objective.shape)

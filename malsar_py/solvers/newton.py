@@ -36,6 +36,7 @@ _REST = 1e3
 _REST_FLOOR = 1e-13
 
 
+# In one piece: one loop with its state: model, its solution, the line search, when to stop.
 def solve_newton(
     objective: Objective,
     W0: FloatArray,

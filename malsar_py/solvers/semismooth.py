@@ -87,6 +87,7 @@ def semismooth_pays(objective: Objective, n_active: int) -> bool:
     return work <= _MOST_WORK
 
 
+# In one piece: one loop with its state: certificate, working set and points of a round.
 def solve_semismooth(
     objective: Objective,
     W0: FloatArray,

@@ -112,7 +112,8 @@ def _resolvent(
     return nearest
 
 
-def _iterate(
+# In one piece: one loop with its state: two proxes, certificate and step length of an iteration.
+def _iterate(  # noqa: C901
     objective: Objective,
     W0: FloatArray,
     workspace: Workspace,

@@ -39,6 +39,7 @@ _COPIES = 2e7
 SolveWeighted = Callable[[QuadraticObjective, FloatArray, float], Result]
 
 
+# In one piece: one loop with its state: levels, weighted problem and patience of a round.
 def solve_square_root(
     objective: Objective,
     W0: FloatArray,

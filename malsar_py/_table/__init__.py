@@ -1,0 +1,19 @@
+"""Tables of the command line: read, columns told apart, as rows by task."""
+
+from __future__ import annotations
+
+from ._columns import Column, some
+from ._read import CompareError, read_frame
+from ._table import Asked, Table, exam_table, label_text, read_table
+
+__all__ = [
+    "Asked",
+    "Column",
+    "CompareError",
+    "Table",
+    "exam_table",
+    "label_text",
+    "read_frame",
+    "read_table",
+    "some",
+]

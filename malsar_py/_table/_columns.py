@@ -1,0 +1,161 @@
+"""Which columns are features, and which are set aside because they number, name or repeat rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._typing import AnyArray, IntArray
+
+# Texts with more values are encoded by their most frequent ones.
+MANY_LEVELS = 40
+# A text whose values are rarely seen twice names rows rather than describing them.
+_NAMES_ROWS = 1.0 / 3.0
+# Whole numbers that are all different are identifiers if they fill their range this densely.
+_DENSE = 3.0
+_ID = re.compile(
+    r"(^|[^a-z])(id|ids|index|idx|rownames?|row|no|nr|uuid|guid|key)($|[^a-z])|.Id$|.ID$"
+)
+# Columns of numbers that are compared with each other.
+_MOST_COMPARED = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column of the table and what becomes of it.
+
+    Attributes
+    ----------
+    name : str
+    role : "task", "target", "feature" or "set aside"
+    kind : str
+        "number", "category", "text", "date"; of columns that are set aside also why in a word:
+        "empty", "constant", "row number", "identifier", "repeats".
+    n_missing : int
+        Of the rows used.
+    why : str
+        A phrase, "" if there is nothing to say.
+    """
+
+    name: str
+    role: str
+    kind: str
+    n_missing: int
+    why: str = ""
+
+
+def is_number(column: Any) -> bool:
+    """Whether a tidy column holds numbers."""
+    return column.dtype.kind in "iuf"
+
+
+def is_date(column: Any) -> bool:
+    """Whether a column holds dates, or texts that are."""
+    if column.dtype.kind == "M":
+        return True
+    if is_number(column) or not column.notna().any():
+        return False
+    first = str(column.dropna().iloc[0])
+    if not re.search(r"\d\D{1,2}\d", first):  # not even two numbers
+        return False
+    from skrub import ToDatetime
+    from skrub.core import RejectColumn
+
+    try:
+        ToDatetime().fit_transform(column)
+    except (RejectColumn, ValueError):
+        return False
+    return True
+
+
+# In one piece: a list of questions, one after the other; in parts each would be told all there is.
+def describe(column: Any, codes: IntArray, task: str) -> Column:  # noqa: C901
+    """What a column that might be a feature is, on the rows that are used."""
+    name, n_missing = column.name, int(column.isna().sum())
+
+    def aside(kind: str, why: str) -> Column:
+        return Column(name, "set aside", kind, n_missing, why)
+
+    known = column.notna().to_numpy()
+    n = int(known.sum())
+    if n == 0:
+        return aside("empty", "no values")
+    levels, places = np.unique(_plain(column[known]), return_inverse=True)
+    if len(levels) == 1 and n_missing == 0:
+        return aside("constant", f"{levels[0]} in every row")
+    number = is_number(column)
+    if number and not np.isfinite(levels.astype(float)).all():
+        return aside("infinite", "infinite values")
+    if number and n > 2 and len(levels) == n and _whole(levels):
+        values = column[known].to_numpy(dtype=float)
+        if (np.diff(values) > 0).all():
+            return aside("row number", "increases with every row")
+        if np.ptp(levels) < _DENSE * n or _ID.search(str(name)):
+            return aside("identifier", "a different whole number in every row")
+    if _repeats_task(levels, places, codes[known], number):
+        return aside("repeats", f"a value of its own for every {task}")
+    date = not number and is_date(column)
+    if not number and not date:
+        if 2 < len(levels) == n:
+            return aside("identifier", "a different text in every row")
+        if len(levels) > max(MANY_LEVELS, _NAMES_ROWS * n):
+            return aside("identifier", f"{len(levels)} different texts in {n} rows")
+    kind = "number" if number else "date" if date else "category"
+    why = ""
+    if kind == "category" and len(levels) > MANY_LEVELS:
+        kind, why = "text", f"{len(levels)} different values: the most frequent ones are told apart"
+    if n_missing:
+        how = "the median" if kind in ("number", "date") else "a category of its own"
+        why = f"{why}; " if why else ""
+        why += f"{n_missing} missing: {how}" + (
+            ", and a feature that says so" if kind == "number" else ""
+        )
+    return Column(name, "feature", kind, n_missing, why)
+
+
+def _plain(column: Any) -> AnyArray:
+    values = column.to_numpy()
+    return values if is_number(column) else np.array([str(v) for v in values])
+
+
+def _whole(levels: AnyArray) -> bool:
+    return bool((levels == np.rint(levels.astype(float))).all())
+
+
+def _repeats_task(levels: AnyArray, places: IntArray, codes: IntArray, number: bool) -> bool:
+    """Whether the values name the tasks once more: text or whole numbers, one for each task."""
+    pairs = np.unique(np.column_stack([places, codes]), axis=0)
+    n_tasks = len(np.unique(codes))
+    if not len(pairs) == len(levels) == n_tasks or n_tasks < 3:
+        return False
+    return not number or (_whole(levels) and bool(np.ptp(levels) < _DENSE * n_tasks))
+
+
+def repeated(frame: Any, found: list[Column]) -> dict[str, str]:
+    """Numbers that are others once more, on another scale: name -> which."""
+    names = [c.name for c in found if c.role == "feature" and c.kind == "number"][:_MOST_COMPARED]
+    if len(names) < 2:
+        return {}
+    X = frame[names].to_numpy(dtype=float)
+    missing = np.isnan(X)
+    centred = np.where(missing, 0.0, X - np.nanmean(X, axis=0))
+    length = np.linalg.norm(centred, axis=0)
+    Z = centred / np.where(length > 0.0, length, 1.0)
+    alike = np.abs(Z.T @ Z) > 1.0 - 1e-10
+    twice: dict[str, str] = {}
+    for j in range(1, len(names)):
+        for i in range(j):
+            if alike[i, j] and names[i] not in twice and (missing[:, i] == missing[:, j]).all():
+                twice[names[j]] = names[i]
+                break
+    return twice
+
+
+def some(values: Any, limit: int) -> str:
+    """The first few values, and how many there are."""
+    values = list(values)
+    shown = ", ".join(map(str, values[:limit]))
+    return shown + (f", ... ({len(values)} in all)" if len(values) > limit else "")

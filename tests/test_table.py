@@ -1,0 +1,302 @@
+"""Reading any table: files and frames, what becomes of columns, all faults in one message."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("skrub")
+
+from malsar_py._table import Asked, CompareError, exam_table, read_frame, read_table  # noqa: E402
+
+ASKED = Asked("task", "y")
+
+
+def rows_of(n_tasks=3, n_rows=8, seed=0):
+    """A small frame with a number and a category as features."""
+    rng = np.random.default_rng(seed)
+    n = n_tasks * n_rows
+    return pd.DataFrame(
+        {
+            "task": np.repeat([f"t{i}" for i in range(n_tasks)], n_rows),
+            "y": rng.standard_normal(n).round(4),
+            "size": rng.standard_normal(n).round(4),
+            "colour": rng.choice(["red", "green", "blue"], n),
+        }
+    )
+
+
+def csv(tmp_path, text, name="t.csv", encoding="utf-8"):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+    return path
+
+
+def roles(table):
+    return {c.name: (c.role, c.kind) for c in table.columns}
+
+
+# --- files and frames ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_separators_and_encodings(tmp_path, separator, encoding):
+    text = rows_of().to_csv(index=False, sep=separator)
+    table = read_table(csv(tmp_path, text, encoding=encoding), ASKED)
+    assert table.names == ["size", "colour"] and len(table.y) == 24
+    np.testing.assert_array_equal(table.y, rows_of()["y"])
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n"])
+def test_line_ends(tmp_path, end):
+    text = rows_of().to_csv(index=False).replace("\n", end)
+    assert len(read_table(csv(tmp_path, text), ASKED).y) == 24
+
+
+def test_windows_text_is_read_and_noted(tmp_path):
+    text = rows_of().to_csv(index=False).replace("size", "Größe").replace("red", "café")
+    table = read_table(csv(tmp_path, text, encoding="latin-1"), ASKED)
+    assert "Größe" in table.names and "café" in set(table.X["colour"])
+    assert any("read as Windows-1252; --encoding names another" in note for note in table.notes)
+    path = csv(tmp_path, rows_of().to_csv(index=False).replace("red", "год"), encoding="koi8-r")
+    assert "год" in set(read_table(path, ASKED, encoding="koi8-r").X["colour"])
+    with pytest.raises(CompareError, match="--encoding wrong: "):
+        read_table(path, ASKED, encoding="wrong")
+
+
+def test_other_frames_and_parquet(tmp_path):
+    frame, expected = rows_of(), read_table(rows_of(), ASKED)
+    pyarrow = pytest.importorskip("pyarrow")
+    given = [pyarrow.table(frame)]
+    frame.to_parquet(tmp_path / "t.parquet")
+    given.append(tmp_path / "t.parquet")
+    polars = pytest.importorskip("polars")
+    given.append(polars.DataFrame(frame.to_dict("list")))
+    for data in given:
+        table = read_table(data, ASKED)
+        pd.testing.assert_frame_equal(table.X, expected.X, check_dtype=False)
+        np.testing.assert_array_equal(table.codes, expected.codes)
+
+
+def test_exam_from_its_csv_file_is_the_same_table(root):
+    """But for the two texts, which the shipped data have as dummies."""
+    shipped = exam_table()
+    path = root / "data" / "exam.csv"
+    read = read_table(path, Asked("school", "normexam", drop=["student"]))
+    np.testing.assert_array_equal(read.y, shipped.y)
+    np.testing.assert_array_equal(read.codes, shipped.codes)
+    numbers = [n for n in read.names if n in shipped.names]
+    assert {"standLRT", "schavg"} <= set(numbers)
+    for name in numbers:
+        np.testing.assert_array_equal(read.X[name], shipped.X[:, shipped.names.index(name)])
+    assert (
+        read.features.fit_transform(read.X).shape[1] == shipped.X.shape[1] - 2
+    )  # drop="if_binary"
+
+
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["1", "2.5", "?", "None", "-", "N/A", "."], [1, 2.5, *[np.nan] * 5]),
+        (["80,000", "1,200,500.5", "7"], [80000, 1200500.5, 7]),
+        (["66,26", "5,1", "7"], [66.26, 5.1, 7]),
+        (["1.234,5", "7"], [1234.5, 7]),
+        (["$74.69", "5 %", "45,000 kms"], [74.69, 5, 45000]),
+        (["TRUE", "FALSE"], ["TRUE", "FALSE"]),
+        (["1_000", "2_000"], ["1_000", "2_000"]),
+        (["2021-03-04", "2021-03-05"], ["2021-03-04", "2021-03-05"]),
+        (["18.00.00", "19.00.00"], ["18.00.00", "19.00.00"]),
+        (["a, b", "c"], ["a, b", "c"]),
+    ],
+)
+def test_numbers_in_text(texts, values):
+    column = read_frame(pd.DataFrame({"x": texts}))[0]["x"]
+    assert column.tolist() == pytest.approx(values, nan_ok=True)
+
+
+def test_a_few_words_among_numbers_are_missing(tmp_path):
+    frame = rows_of(3, 20)
+    frame["size"] = frame["size"].astype(str)
+    frame.loc[[3, 30], "size"] = "broken"
+    table = read_table(frame, ASKED)
+    assert table.X["size"].isna().sum() == 2
+    assert any(
+        "'size' holds numbers but for 2 of 60 values ('broken' in row 4)" in n for n in table.notes
+    )
+
+
+# --- what becomes of columns ---------------------------------------------------------------------
+
+
+def test_columns_that_are_set_aside():
+    frame = rows_of(4, 8)
+    n = len(frame)
+    rng = np.random.default_rng(1)
+    frame.insert(0, "", range(1, n + 1))  # R's row names
+    frame["tens"] = np.arange(n) * 10
+    frame["code"] = rng.permutation(n) + 100
+    frame["customer_id"] = rng.permutation(n) * 977
+    frame["name"] = [f"person {i}" for i in range(n)]
+    frame["again"] = frame["task"].map({f"t{i}": i + 1 for i in range(4)})
+    frame["level"] = frame["task"].map({f"t{i}": i**2 + 0.5 for i in range(4)})  # a task's own
+    frame["people"] = rng.permutation(n) * 90_001 + 17  # a count: all different, no identifier
+    frame["twice"] = 3.0 - 2.0 * frame["size"]
+    frame["empty"], frame["same"] = None, "x"
+    table = read_table(frame, ASKED)
+    assert table.names == ["size", "colour", "level", "people"]
+    found = roles(table)
+    assert found[""] == found["tens"] == ("set aside", "row number")
+    for name in ("code", "customer_id", "name"):
+        assert found[name] == ("set aside", "identifier")
+    assert found["again"] == found["twice"] == ("set aside", "repeats")
+    assert (found["empty"][1], found["same"][1]) == ("empty", "constant")
+    said = next(note for note in table.notes if note.startswith("columns set aside"))
+    assert "code (a different whole number in every row)" in said
+    assert "twice (is size on another scale)" in said
+    assert any(note.startswith("constant within every task: level") for note in table.notes)
+    kept = read_table(frame, Asked("task", "y", keep=["code"], drop=["people"], id=["level"]))
+    assert kept.names == ["size", "colour", "code"]
+    assert roles(kept)["level"] == ("set aside", "identifier")
+
+
+def test_missing_values_dates_and_texts_in_the_folds():
+    """All that is learned is learned in `fit`: from training rows."""
+    frame = rows_of(4, 15)
+    n = len(frame)
+    rng = np.random.default_rng(2)
+    frame["day"] = pd.date_range("2020-12-20", periods=n, freq="D").strftime("%d/%m/%Y")
+    frame["price"] = rng.normal(5, 1, n)
+    frame.loc[::5, "price"] = np.nan
+    frame.loc[1::7, "colour"] = None
+    table = read_table(frame, ASKED)
+    assert roles(table)["day"] == ("feature", "date")
+    assert {c.name: c.n_missing for c in table.columns if c.n_missing} == {"price": 12, "colour": 9}
+    fitted = table.features.fit(table.X.iloc[:30])
+    Z = fitted.transform(table.X)
+    names = list(fitted[:-1].get_feature_names_out())
+    assert "day_year" in names and "missingindicator_price" in names
+    assert np.isfinite(Z).all()
+    np.testing.assert_allclose(Z[:30].mean(axis=0), 0.0, atol=1e-12)
+    median = frame["price"][:30].median()
+    known = frame["price"][:30].fillna(median)
+    np.testing.assert_allclose(
+        Z[0, names.index("price")], (median - known.mean()) / known.std(ddof=0)
+    )
+
+
+def test_single_precision_is_not_good_enough():
+    """Numbers go past the vectorizer, which rounds to single precision."""
+    frame = rows_of()
+    frame["stamp"] = 1.7e9 + np.random.default_rng(0).uniform(-1, 1, len(frame))
+    table = read_table(frame, ASKED)
+    Z = table.features.fit_transform(table.X)
+    expected = (frame["stamp"] - frame["stamp"].mean()) / frame["stamp"].std(ddof=0)
+    np.testing.assert_allclose(
+        Z[:, list(table.features[:-1].get_feature_names_out()).index("stamp")], expected, rtol=1e-6
+    )
+
+
+def test_what_is_said_about_features():
+    frame = rows_of(3, 40)
+    frame["nearly"] = frame["y"] + 0.1 * frame["size"] ** 2
+    frame["sensor"] = np.where(np.arange(120) % 9 == 0, -200.0, frame["size"] * 3)
+    said = read_table(frame, ASKED).notes
+    assert any("nearly alone explains 9" in n and "--drop 'nearly'" in n for n in said)
+    assert (
+        "-200 is far below all other values of sensor: if it means missing, pass --missing -200"
+        in said
+    )
+    table = read_table(frame, Asked("task", "y", missing=[-200.0]))
+    assert table.X["sensor"].isna().sum() == 14
+
+
+def test_rows_and_tasks_that_are_left_out():
+    frame = rows_of(4, 6)
+    frame.loc[3, "y"] = np.nan
+    frame.loc[[7, 8], "task"] = None
+    frame.loc[23, "task"] = "alone"
+    table = read_table(frame, ASKED)
+    assert len(table.y) == 21
+    assert "1 rows without a target (y) are left out" in table.notes
+    assert "2 rows without a task (task) are left out" in table.notes
+    assert "tasks of one row train and are never tested: alone" in table.notes
+    frame = rows_of(4, 6)
+    frame["y"] = [0, 1, 0, 1, 0, 1, *[0] * 6, *[2, 1] * 6]
+    table = read_table(frame, Asked("task", "y", classify=True))
+    assert table.task_names == ["t0", "t2", "t3"] and table.classes.tolist() == [0, 1, 2]
+    assert table.left_out == {"t1": "one class only, 6 rows"}
+    assert "tasks with one class only are left out: t1 (6 rows); 6 rows" in table.notes
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+REFUSED = {
+    "no columns": (
+        Asked("school", "Y", drop=["z"]),
+        "--target: table has no column 'Y'; --task: table has no column 'school'; --drop: table "
+        "has no column 'z'; its columns are task, y, size, colour",
+    ),
+    "text": (
+        Asked("task", "colour"),
+        "is not a number; it has 3 different values: add --classify to predict which",
+    ),
+    "numbers as classes": (
+        Asked("task", "y", classify=True),
+        "--classify is for 2 to 20 classes, here are 24",
+    ),
+    "negative counts": (
+        Asked("task", "y", loss="poisson"),
+        "--loss poisson is for targets of 0 or more, got -",
+    ),
+    "one column twice": (Asked("y", "y"), "must name different columns"),
+    "tasks are rows": (
+        Asked("size", "y"),
+        "every row has a label of its own; are these the tasks?",
+    ),
+    "no time": (Asked("task", "y", time="colour"), "--time colour: "),
+    "nothing left": (
+        Asked("task", "y", drop=["size", "colour"]),
+        "no feature column is left: set aside are size (left out as asked), colour",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(asked, message):
+    with pytest.raises(CompareError) as raised:
+        read_table(rows_of(), asked)
+    assert message in str(raised.value)
+
+
+def test_all_faults_at_once_the_target_first():
+    frame = rows_of(1)
+    frame["y"] = [f"v{i}" for i in range(8)]
+    with pytest.raises(CompareError) as raised:
+        read_table(frame, ASKED)
+    target, task = str(raised.value).split("; ")[0], str(raised.value).split("; ")[-1]
+    assert target.startswith("--target y: 'v0' in row 1 is not a number")
+    assert task == "--task task: there is one task only, so nothing to compare"
+
+
+FILES = {
+    "missing": (None, "No such file"),
+    "empty": (b"", "has no rows; expected a header line"),
+    "header only": (b"task,y,size\n", "has no rows"),
+    "binary": (b"\x00\xff\x00\x01", "is not UTF-8 text"),
+    "ragged": (
+        b"task,y,x\na,1,2\na,1,2,3,4\n",
+        "is no table with one separator: Expected 3 fields",
+    ),
+    "no Parquet": (b"task,y", "is no Parquet file"),
+}
+
+
+@pytest.mark.parametrize("which", FILES)
+def test_refused_files(tmp_path, which):
+    content, message = FILES[which]
+    name = "t.parquet" if which == "no Parquet" else "t.csv"
+    path = tmp_path / name if content is None else csv(tmp_path, content, name)
+    with pytest.raises(CompareError, match=message):
+        read_table(path, ASKED)
