@@ -29,6 +29,7 @@ PAGES = {
     "guide/scale.md": (),
     "guide/deployment.md": ("skops", "shap", "skl2onnx", "onnxruntime", "mapie"),
     "guide/splines.md": (),
+    "guide/compare.md": ("skrub",),
     "coming/lme4.md": ("statsmodels",),
     "coming/glmnet.md": (),
     "coming/scikit.md": (),

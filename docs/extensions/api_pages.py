@@ -20,6 +20,9 @@ import malsar_py
 # `mixed` is where the result of `fit_report` comes from.
 MODULES = ("malsar_py", *(f"malsar_py.{name}" for name in (*malsar_py._MODULES, "mixed")))
 
+# What public functions return, though users need not import it.
+_RETURNED = {"malsar_py": ("Comparison",)}
+
 # Families of estimators, by the file that they are in.
 _FAMILIES = {
     "models.relation": "Means, and relations between tasks",
@@ -53,7 +56,7 @@ def public(module: ModuleType) -> list[str]:
             and not name.startswith("_")
             and what.__module__ == module.__name__
         ]
-    return sorted(names, key=str.lower)
+    return sorted([*names, *_RETURNED.get(module.__name__, ())], key=str.lower)
 
 
 def pages() -> dict[str, tuple[str, str]]:
