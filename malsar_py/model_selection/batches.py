@@ -47,8 +47,14 @@ def path_batches(
     ----------
     estimator : estimator of this package
         Its `lambda1` does not matter, its other parameters do. It is not changed.
-    source, task_column, target, sample_weight
-        As for the estimator's `fit_batches`.
+    source : iterable of batches, table, Dask DataFrame or callable
+        As for the estimator's `fit_batches`: what can be read again and again.
+    task_column : str, default=None
+        Column of the task labels of tables.
+    target : str, default="y"
+        Column to predict.
+    sample_weight : str, default=None
+        Column of nonnegative weights.
     max_memory : int, default=4294967296
         Bytes that the statistics of a pass may take, 8 T (d + 1)^2 for each value of `lambda1`, T
         tasks and d features (for K > 2 classes 8 T K^2 (d + 1)^2). Values that do not fit in
@@ -71,6 +77,10 @@ def path_batches(
     ------
     ValueError, TypeError, MemoryError
         As of :func:`~malsar_py.model_selection.regularization_path` and `fit_batches`.
+
+    See Also
+    --------
+    regularization_path : For rows in memory, or a summary.
 
     Examples
     --------
