@@ -37,6 +37,8 @@ class TaskEstimator(BaseEstimator, ABC):
     # Whether fits take sparse X as it is, and predictions; else it is made dense.
     _takes_sparse: ClassVar[bool] = False
     _linear: ClassVar[bool] = True
+    # Whether fits take a shared X in Fortran order as it is.
+    _any_order: ClassVar[bool] = False
     _param_names: ClassVar[list[str]]
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
 
