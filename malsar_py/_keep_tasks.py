@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._doc_link import PACKAGE, page_of
 from ._labels import as_labels, as_table, column_position, frame_columns
 from ._typing import AnyArray
 
@@ -60,6 +61,9 @@ def keep_tasks(transformer: Any, task_column: int | str = 0) -> KeepTasks:
 
 class KeepTasks(TransformerMixin, BaseEstimator):
     """What `keep_tasks` returns."""
+
+    _doc_link_module = PACKAGE
+    _doc_link_template = page_of("keep_tasks")
 
     def __init__(self, transformer: Any, task_column: int | str = 0) -> None:
         self.transformer = transformer

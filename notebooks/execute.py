@@ -1,14 +1,13 @@
 """Execute the notebooks anew and write them with their outputs.
 
 ``python notebooks/execute.py [NAME ...]`` reads ``notebooks/NAME.py`` (all of them without a name),
-runs it in a kernel and writes ``notebooks/NAME.ipynb``, and the picture that the README shows.
+runs it in a kernel and writes ``notebooks/NAME.ipynb``.
 Data are found as the ``fetch_*`` functions find them; a relative `MALSAR_PY_DATA` is read from the
 folder the command is started in.
 """
 
 from __future__ import annotations
 
-import base64
 import os
 import sys
 import time
@@ -19,21 +18,12 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).resolve().parent
-# The README's picture: the notebook, and which of its pictures.
-SHOWN, NUMBER, PICTURE = "10_school_benchmark", 1, FOLDER / "school.png"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def sources() -> list[Path]:
     """Scripts of all notebooks."""
     return sorted(FOLDER.glob("[0-9]*.py"))
-
-
-def pictures(notebook: nbformat.NotebookNode) -> list[bytes]:
-    """All pictures of a notebook, as PNG files."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    found = [output.get("data", {}).get("image/png") for output in outputs]
-    return [base64.b64decode(text) for text in found if text]
 
 
 def execute(script: Path) -> Path:
@@ -51,8 +41,6 @@ def execute(script: Path) -> Path:
         cell.metadata.pop("execution", None)  # times of day
     path = script.with_suffix(".ipynb")
     nbformat.write(notebook, path)
-    if script.stem == SHOWN:
-        PICTURE.write_bytes(pictures(notebook)[NUMBER])
     return path
 
 

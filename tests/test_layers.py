@@ -25,9 +25,12 @@ _SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "objective", "rotated"
 _SMOOTH |= {"solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
+_CORE |= {"_doc_link", "_intervals"}
 _CORE |= {"_sparse", "_standins", "_weights", "_new_tasks", "_task_prior"}
 MAY_IMPORT = {
     "_typing": set(),
+    "_doc_link": set(),
+    "_intervals": set(),
     "_threads": set(),
     "_family": set(),
     "_edges": {"_labels", "graphs"},
@@ -47,7 +50,7 @@ MAY_IMPORT = {
     "_centring": {"_kernels", "_sparse", "_tasks", "_threads", "design"},
     "_weights": {"_centring", "_labels", "_tasks"},
     "_units": {"_kernels", "_sparse", "_tasks"},
-    "_keep_tasks": {"_labels"},
+    "_keep_tasks": {"_doc_link", "_labels"},
     "_pipelines": set(),
     "_linalg": set(),
     "_mean_model": set(),
@@ -74,7 +77,8 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE | {"_summary"},
     "models": _CORE | {"base"},
-    "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_threads"} | {"penalties", "base"},
+    "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_threads"}
+    | {"_intervals", "penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
     "metrics": {"losses", "_counted", "_given", "_labels", "_pipelines", "_tasks"},
@@ -82,6 +86,7 @@ MAY_IMPORT = {
     "plotting": {"model_selection", "metrics"},
     "inspection": {
         "_features",
+        "_intervals",
         "_keep_tasks",
         "_labels",
         "_pipelines",
@@ -93,10 +98,14 @@ MAY_IMPORT = {
         "models",
         "plotting",
     },
+    "persistence": {"", "graphs", "losses", "penalties"},
+    "_report": {"", "_table", "plotting"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {
         "",
+        "_report",
+        "_saved",
         "_keep_tasks",
         "_table",
         "inspection",
@@ -106,7 +115,9 @@ MAY_IMPORT = {
         "metrics",
         "plotting",
     },
-    "__main__": {"", "_table", "_compare"},
+    "_saved": {"_table", "persistence"},
+    "_predict": {"_saved", "_table"},
+    "__main__": {"", "_table", "_compare", "_saved", "_predict"},
 }
 
 
@@ -286,6 +297,9 @@ LATE = [
     "pooch",
     "polars",
     "networkx",
+    "jinja2",
+    "skops",
+    "skrub",
     "sklearn.cluster",
 ]
 

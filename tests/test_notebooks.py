@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import base64
 import json
 import os
-import re
 import runpy
 import subprocess
 import sys
@@ -70,15 +68,6 @@ def test_asserts_something(path):
     """The values a notebook claims are asserted in it."""
     tree = ast.parse(path.with_suffix(".py").read_text(encoding="utf-8"))
     assert any(isinstance(node, ast.Assert) for node in ast.walk(tree))
-
-
-def test_the_readmes_picture_is_a_notebooks(root):
-    name, picture = re.search(
-        r"\[!\[.+?\]\((\S+\.png)\)\]\((\S+\.ipynb)\)", (root / "README.md").read_text("utf-8")
-    ).groups()[::-1]
-    outputs = [output for cell in code_cells(root / name) for output in cell["outputs"]]
-    found = [output.get("data", {}).get("image/png", "") for output in outputs]
-    assert (root / picture).read_bytes() in [base64.b64decode(text) for text in found]
 
 
 LONG = runpy.run_path(str(NOTEBOOKS[0].parent / "conftest.py"))["LONG"]

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions
 
+from .._doc_link import PACKAGE, page_of
 from .._family import Family
 from .._given import label_like
 from .._scoring import is_own, own_prediction, positions, score_rows
@@ -39,6 +40,8 @@ class TaskEstimator(BaseEstimator, ABC):
     _linear: ClassVar[bool] = True
     # Whether fits take a shared X in Fortran order as it is.
     _any_order: ClassVar[bool] = False
+    _doc_link_module = PACKAGE
+    _doc_link_template = page_of()
     _param_names: ClassVar[list[str]]
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
 

@@ -58,8 +58,7 @@ def fetch_gdsc(
         target : ndarray of shape (988, 265), log IC50, NaN where it was not measured
         tasks : ndarray of shape (265,) of str, the drugs: labels of the *columns* of the target
         groups : ndarray of shape (988,) of str, the tissue of each cell line
-        index : ndarray of shape (988,), the COSMIC number of each cell line; with `as_frame` the
-            index of `data` and `target`
+        index : ndarray of shape (988,), the COSMIC numbers of the lines; the index of frames
         feature_names, target_names : list of str
         frame : with `as_frame` features and targets joined: (988, 943)
         DESCR : str

@@ -24,7 +24,7 @@ class TaskScore:
     Attributes
     ----------
     name : str
-        Its name, without "neg_".
+        Its name, without ``neg_``.
     function : callable
         The metric of `malsar_py.metrics`, called as ``function(y_true, y_pred, tasks,
         sample_weight=...)``.
@@ -133,7 +133,7 @@ def get_task_scorer(name: str) -> TaskScore:
     name : str
         A function of this module ("mean_task_rmse", "normalized_mse", "mean_task_auc", ...),
         "pooled_explained_variance" or "within_task_explained_variance". Errors are negated, so
-        that greater is better, with "neg_" in front of the name or without.
+        that greater is better, with ``neg_`` in front of the name or without.
 
     Returns
     -------

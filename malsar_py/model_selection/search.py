@@ -22,6 +22,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from .._counted import only_counted
+from .._doc_link import PACKAGE, page_of
 from .._pipelines import last_step, last_step_of
 from .._summary import Summary
 from .._typing import AnyArray, FloatArray
@@ -152,7 +153,7 @@ class MultiTaskSearchCV(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
         Class labels of a refitted classifier.
     n_features_in_ : int
         Number of columns of X seen during fit, if refitted.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
 
     See Also
@@ -190,6 +191,8 @@ class MultiTaskSearchCV(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
     """
 
     # Labels are requested wherever they can be used, as by the estimators themselves.
+    _doc_link_module = PACKAGE
+    _doc_link_template = page_of("model_selection.{estimator_name}")
     __metadata_request__fit: ClassVar = {"tasks": True, "groups": True}
     __metadata_request__predict: ClassVar = {"tasks": True}
     __metadata_request__predict_proba: ClassVar = {"tasks": True}

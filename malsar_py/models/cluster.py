@@ -317,7 +317,7 @@ class ClusteredRegressor(_Clustered, AdaptingRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -494,7 +494,7 @@ class ClusteredClassifier(_Clustered, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -642,7 +642,7 @@ class SharedSubspaceRegressor(_SharedSubspace, MultiTaskRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -811,7 +811,7 @@ class SharedSubspaceClassifier(_SharedSubspace, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.

@@ -123,7 +123,7 @@ class MultiTaskGLM(MultiTaskRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.

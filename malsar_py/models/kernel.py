@@ -150,7 +150,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         Number of steps.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
 
     See Also

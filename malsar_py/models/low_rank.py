@@ -166,7 +166,7 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -326,7 +326,7 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -476,7 +476,7 @@ class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -629,7 +629,7 @@ class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -788,7 +788,7 @@ class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -943,7 +943,7 @@ class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.

@@ -140,7 +140,7 @@ class DirtyRegressor(_Dirty, MultiTaskRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -292,7 +292,7 @@ class DirtyClassifier(_Dirty, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -438,7 +438,7 @@ class RobustFeatureRegressor(_RobustFeature, MultiTaskRegressor):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
@@ -591,7 +591,7 @@ class RobustFeatureClassifier(_RobustFeature, MultiTaskClassifier):
         The solver that ran, "a -> b" if a handed over to b.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.

@@ -15,6 +15,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import validate_data
 
+from .._doc_link import PACKAGE, page_of
 from .._given import is_frame, native, refuse_dates, refuse_sparse
 from .._labels import (
     as_labels,
@@ -83,7 +84,7 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
         Number of sweeps of that start.
     n_features_in_ : int
         Number of columns of X seen during fit, the label column included.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns, if X was a DataFrame with string names.
 
     Notes
@@ -129,6 +130,8 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
     tol: float = 1e-6
     random_state: int | np.random.RandomState | None = None
 
+    _doc_link_module = PACKAGE
+    _doc_link_template = page_of()
     __metadata_request__fit: ClassVar = {"tasks": True}
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
