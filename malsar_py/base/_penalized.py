@@ -61,6 +61,7 @@ class MultiTaskEstimator(TaskEstimator):
     max_iter: int = 10_000
     warm_start: bool = False
 
+    _any_order: ClassVar[bool] = True
     # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
     _sizes: ClassVar[tuple[str, ...]] = ()
