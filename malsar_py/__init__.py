@@ -120,6 +120,7 @@ _MODULES = (
     "metrics",
     "model_selection",
     "penalties",
+    "persistence",
     "plotting",
     "prox",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -13,6 +14,8 @@ from typing import Any, NoReturn
 from . import __version__
 from ._compare import compare
 from ._compare._measure import LOSSES
+from ._compare._result import Comparison, write_text
+from ._saved import LEVELS
 from ._table import CompareError
 
 # What is said about columns, and so about a file.
@@ -54,6 +57,19 @@ examples:
   python -m malsar_py compare exam.csv --task school --target normexam --drop student
   python -m malsar_py compare mines.csv --task field --target mine --classify --json mines.json
   python -m malsar_py compare sales.csv --task store --target sales --time week --loss poisson
+"""
+
+
+_PREDICT = """\
+Predict the rows of a file by a model that compare --save kept.
+
+The file has the columns that the model was fitted with, in any order; others are not used. Missing
+values are filled in as at training; rows of tasks that the model does not know are predicted by
+what the tasks have in common. A line for each row goes to standard output: its number, its task and
+its prediction, with the probability of each class or, by --intervals, the interval in which a new
+value lies with probability --level.
+
+A file of a model holds no code: one from elsewhere can be wrong, but it never runs anything.
 """
 
 
@@ -100,8 +116,23 @@ def _parser() -> _Parser:
     add("--jobs", metavar="N", type=int, default=None, help="processes over the splits (-1: all)")
     add("--seed", metavar="N", type=_seed, default=0, help="of splits and folds (default: 0)")
     add("--per-task", action="store_true", help="also say which tasks gain and which lose")
+    add("--report", metavar="OUT.html", type=Path, help="also write a page to hand on")
+    add("--save", metavar="OUT.skops", type=Path, help="also keep the best model, for predict")
     add("--plot", metavar="DIR", type=Path, help="also write pictures (PNG) into this folder")
     add("--json", metavar="OUT", type=Path, help="also write the results to this file, as JSON")
+    predict = commands.add_parser(
+        "predict",
+        help="predict the rows of a file by a model that was kept",
+        description=_PREDICT,
+        formatter_class=raw,
+    )
+    add = predict.add_argument
+    add("model", metavar="MODEL.skops", type=Path, help="what compare --save wrote")
+    add("file", metavar="FILE", type=Path, help="CSV or Parquet")
+    add("--output", metavar="OUT.csv", type=Path, help="write to this file, not to the screen")
+    add("--intervals", action="store_true", help="say where a new value probably lies")
+    add("--level", type=float, choices=LEVELS, default=0.95, help="of intervals (default: 0.95)")
+    add("--encoding", metavar="NAME", help="of a CSV file (default: UTF-8, else Windows-1252)")
     return parser
 
 
@@ -123,16 +154,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = parser.parse_args(arguments or ["compare"])
-    from_file = {"--task": options.task, "--target": options.target}
-    if options.file is not None:
-        missing = [name for name, value in from_file.items() if value is None]
-        if missing:
-            parser.error(f"{options.file}: also say which column by {' and '.join(missing)}")
-    elif any(getattr(options, name) for name in _OF_A_FILE):
-        named = ", ".join(f"--{name}" for name in _OF_A_FILE)
-        parser.error(f"{named} go with a FILE")
     try:
-        _run(options)
+        _predict(options) if options.command == "predict" else _run(options, parser)
     except CompareError as error:
         print(f"{_PROG}: error: {error}", file=sys.stderr)
         return 2
@@ -142,12 +165,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(options: argparse.Namespace) -> None:
+def _predict(options: argparse.Namespace) -> None:
+    """Read the model and the file, write predictions."""
+    from ._predict import predict
+
+    given = vars(options)
+    names = ("model", "file", "output", "intervals", "level", "encoding")
+    predict(**{name: given[name] for name in names})
+
+
+def _run(options: argparse.Namespace, parser: _Parser) -> None:
     """Compare, print, write."""
-    if options.json is not None:
-        _refuse_unwritable(options.json, "--json")
-    if options.plot is not None:
-        _refuse_no_folder(options.plot)
+    from_file = {"--task": options.task, "--target": options.target}
+    if options.file is not None:
+        missing = [name for name, value in from_file.items() if value is None]
+        if missing:
+            parser.error(f"{options.file}: also say which column by {' and '.join(missing)}")
+    elif any(getattr(options, name) for name in _OF_A_FILE):
+        named = ", ".join(f"--{name}" for name in _OF_A_FILE)
+        parser.error(f"{named} go with a FILE")
+    _refuse(options)
     found = compare(
         options.file,
         **{name: getattr(options, name) for name in ("task", "target", *_OF_A_FILE[2:])},
@@ -160,17 +197,43 @@ def _run(options: argparse.Namespace) -> None:
         verbose=1,
     )
     print(found.text(per_task=options.per_task))
+    _write(found, options)
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Say what cannot be written before the work rather than after it."""
+    for option in ("json", "report", "save"):
+        if getattr(options, option) is not None:
+            _refuse_unwritable(getattr(options, option), f"--{option}")
+    if options.report is not None:
+        _refuse_without("--report", "table", "jinja2", "matplotlib")
+    if options.save is not None:
+        _refuse_without("--save", "table", "skops")
+    if options.plot is not None:
+        _refuse_no_folder(options.plot)
+
+
+def _write(found: Comparison, options: argparse.Namespace) -> None:
+    """All that was asked for beside the table."""
     if options.json is not None:
-        document = json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n"
-        try:
-            options.json.write_text(document, encoding="utf-8")
-        except OSError as error:
-            raise CompareError(f"--json: {options.json}: {error.strerror}") from error
+        write_text(options.json, json.dumps(found.to_dict(), indent=2, allow_nan=False) + "\n")
+    if options.report is not None:
+        found.report(options.report)
+        print(f"report written to {options.report}", file=sys.stderr)
+    if options.save is not None:
+        _save(found, options.save)
     if options.plot is not None:
         from ._compare._pictures import draw
 
         written = draw(found, options.plot)
         print(f"{written} pictures written to {options.plot}", file=sys.stderr)
+
+
+def _save(found: Comparison, path: Path) -> None:
+    """Keep the model, and say which if it is not the best one."""
+    kept = found.save(path)
+    other = "" if kept == found.winner.name else f" ({found.winner.name} cannot be kept: trees)"
+    print(f"{kept} kept in {path}{other}", file=sys.stderr)
 
 
 def _refuse_unwritable(path: Path, option: str) -> None:
@@ -181,15 +244,21 @@ def _refuse_unwritable(path: Path, option: str) -> None:
 
 def _refuse_no_folder(folder: Path) -> None:
     """The same for pictures; the folder is made when they are drawn."""
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError:
-        raise CompareError(
-            '--plot needs matplotlib: pip install "malsar_py[plot]", or leave it out'
-        ) from None
+    _refuse_without("--plot", "plot", "matplotlib")
     existing = folder if folder.exists() else folder.parent
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         raise CompareError(f"--plot: cannot write into {folder}")
+
+
+def _refuse_without(option: str, extra: str, *packages: str) -> None:
+    """The same where packages are not installed."""
+    for name in packages:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            raise CompareError(
+                f'{option} needs {name}: pip install "malsar_py[{extra}]", or leave it out'
+            ) from None
 
 
 if __name__ == "__main__":

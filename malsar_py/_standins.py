@@ -43,9 +43,9 @@ class Deviations:
         return self.X + (moved[0] if self.shared else self._each(moved))
 
     def targets_about(self, center: float) -> FloatArray:
-        """The same of the targets."""
+        """The same of the targets, in an array of their own."""
         if self.stands_for is None:
-            return self.y if center == 0.0 else self.y - center
+            return self.y - center
         return self.y + self._each(self.stands_for.y - center)
 
     def with_means(self, common: bool = False) -> Self:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.linear_model import ElasticNet
 
+from malsar_py import LassoRegressor
 from malsar_py.design import Ragged, Shared
 from malsar_py.losses import Squared
 from malsar_py.objective import make_objective
@@ -35,3 +37,23 @@ def test_survey_is_the_certificate_of_all_features(norm, ridge, shared):
     certificate = objective.certificate_of(W, seen)
     assert primal == pytest.approx(certificate.objective, rel=1e-13)
     assert gap == pytest.approx(certificate.gap, rel=1e-10, abs=1e-14)
+
+
+@pytest.mark.parametrize("lambda2", [0.0, 0.01])
+def test_many_tasks_with_few_rows_are_solved_by_themselves(lambda2):
+    """Of 60 tasks of 3 rows some need thousands of epochs, most none: each is an ElasticNet."""
+    rng = np.random.default_rng(0)
+    X, tasks = rng.standard_normal((180, 8)), np.repeat(np.arange(60), 3)
+    y = X @ rng.standard_normal(8) + 0.3 * rng.standard_normal(180)
+    model = LassoRegressor(lambda1=0.1, lambda2=lambda2).fit(X, y, tasks=tasks)
+    assert model.relative_gap_ <= model.tol
+    alpha = 0.1 + lambda2
+    own = ElasticNet(alpha=alpha, l1_ratio=0.1 / alpha, tol=1e-12, max_iter=1_000_000)
+    total = 0.0
+    for t in range(60):
+        A, b = X[tasks == t], y[tasks == t]
+        w = own.fit(A, b).coef_
+        total += 0.5 * np.square(own.predict(A) - b).mean()
+        total += 0.1 * np.abs(w).sum() + 0.5 * lambda2 * float(w @ w)
+    scale = 0.5 * np.square(y - y.reshape(60, 3).mean(axis=1).repeat(3)).sum() / 3.0
+    assert abs(model.objective_[-1] - total) <= model.tol * scale

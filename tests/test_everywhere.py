@@ -339,3 +339,23 @@ def test_pictures(model):
     assert sorted(coefficients.task_order_) == list(range(n_tasks))
     similarity = plotting.TaskSimilarityDisplay.from_estimator(fit)
     assert similarity.image_.get_array().shape == (n_tasks, n_tasks)
+
+
+REGRESSORS = [m for m in EVERY if hasattr(m, "predict") and not is_classifier(m)]
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("model", REGRESSORS, ids=ids(REGRESSORS))
+def test_data_stay_as_they_were(model, fit_intercept):
+    """Sorted rows of doubles are not copied on their way: nothing may write into them."""
+    model = clone(model)
+    if "fit_intercept" in model.get_params():
+        model.set_params(fit_intercept=fit_intercept)
+    rng = np.random.default_rng(3)
+    X, tasks = rng.standard_normal((24, 4)), np.repeat([0, 1, 2], 8)
+    y = 10.0 * X[:, 0] + rng.standard_normal(24)
+    labels = {"tasks": tasks} if takes_labels(type(model)) else {}
+    before = X.copy(), y.copy()
+    model.fit(X, y, **labels)
+    assert_array_equal(X, before[0])
+    assert_array_equal(y, before[1])

@@ -69,6 +69,28 @@ def test_solve_row(code, a, tau, length):
         assert (np.abs(gradient[w == 0]) <= tau * (1 + 1e-12)).all()
 
 
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_tasks_by_themselves(ridge):
+    """row_norms.own_descent: the same minimum as of all tasks together, for L1 alone."""
+    _, y, H, rhs, base, threshold, _ = problem(n=5, k=7)
+    threshold, bases = threshold / 3.0, 0.5 * np.square(y).sum(axis=1)
+    W, G, goal = np.zeros(rhs.shape), rhs.copy(), 1e-9 * base
+    terms = H, rhs, bases, threshold, ridge, goal, 5000
+    args = row_norms.L1, *terms, W, G
+    ((gap, epochs), (*_, W, G)) = same(row_norms.own_descent, *args, rtol=1e-4)
+    assert gap <= goal and 0 < epochs < 5000
+    assert_allclose(G, rhs - np.einsum("tij,tj->ti", H, W), atol=1e-9)
+    primal, again = row_norms.restricted_gap(row_norms.L1, threshold, ridge, base, False, rhs, W, G)
+    together = np.zeros(rhs.shape), rhs.copy()
+    row_norms.gram_descent(
+        row_norms.L1, H, rhs, base, threshold, ridge, goal, 5000, False, *together
+    )
+    other, _ = row_norms.restricted_gap(row_norms.L1, threshold, ridge, base, False, rhs, *together)
+    assert again == pytest.approx(gap, abs=1e-12 * base) and abs(primal - other) <= 2.0 * goal
+    with pytest.raises(ValueError, match="tasks meet"):
+        row_norms.own_descent(row_norms.ROW_L2, *terms, W, G)
+
+
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("shared", [True, False])
 def test_gram_and_residual_epochs_are_the_same_descent(code, shared):

@@ -25,11 +25,12 @@ _SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "objective", "rotated"
 _SMOOTH |= {"solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
-_CORE |= {"_doc_link"}
+_CORE |= {"_doc_link", "_intervals"}
 _CORE |= {"_sparse", "_standins", "_weights", "_new_tasks", "_task_prior"}
 MAY_IMPORT = {
     "_typing": set(),
     "_doc_link": set(),
+    "_intervals": set(),
     "_threads": set(),
     "_family": set(),
     "_edges": {"_labels", "graphs"},
@@ -76,7 +77,8 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE | {"_summary"},
     "models": _CORE | {"base"},
-    "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_threads"} | {"penalties", "base"},
+    "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_threads"}
+    | {"_intervals", "penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them
     "metrics": {"losses", "_counted", "_given", "_labels", "_pipelines", "_tasks"},
@@ -84,6 +86,7 @@ MAY_IMPORT = {
     "plotting": {"model_selection", "metrics"},
     "inspection": {
         "_features",
+        "_intervals",
         "_keep_tasks",
         "_labels",
         "_pipelines",
@@ -95,10 +98,14 @@ MAY_IMPORT = {
         "models",
         "plotting",
     },
+    "persistence": {"", "graphs", "losses", "penalties"},
+    "_report": {"", "_table", "plotting"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {
         "",
+        "_report",
+        "_saved",
         "_keep_tasks",
         "_table",
         "inspection",
@@ -108,7 +115,9 @@ MAY_IMPORT = {
         "metrics",
         "plotting",
     },
-    "__main__": {"", "_table", "_compare"},
+    "_saved": {"_table", "persistence"},
+    "_predict": {"_saved", "_table"},
+    "__main__": {"", "_table", "_compare", "_saved", "_predict"},
 }
 
 
@@ -288,6 +297,9 @@ LATE = [
     "pooch",
     "polars",
     "networkx",
+    "jinja2",
+    "skops",
+    "skrub",
     "sklearn.cluster",
 ]
 

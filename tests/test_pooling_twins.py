@@ -198,11 +198,15 @@ def settings():
                     yield pytest.param(models[name], kind, kappa, id=said, marks=marks)
 
 
+# Data sets: one for each weight of the tasks, three more in slow tests.
+DRAWS = [("size", 3), ("equal", 4)]
+DRAWS += [pytest.param("size", seed, marks=pytest.mark.slow) for seed in (31, 32, 33)]
+
+
 @pytest.mark.parametrize(("entry", "kind", "kappa"), [*settings()])
-@pytest.mark.parametrize("task_weight", ["size", "equal"])
-def test_twins(entry, kind, kappa, task_weight):
+@pytest.mark.parametrize(("task_weight", "seed"), DRAWS)
+def test_twins(entry, kind, kappa, task_weight, seed):
     models, penalty = entry
-    seed = 3 if task_weight == "size" else 4
     X, y, tasks = data_for(models[kind], seed=seed, d=4)
     weight = np.random.default_rng(seed).uniform(0.5, 2.0, len(y))
     model = tight(models[kind], intercept_shrinkage=kappa, task_weight=task_weight, tol=1e-9)
@@ -216,11 +220,20 @@ def test_twins(entry, kind, kappa, task_weight):
 @pytest.mark.parametrize("kappa", [0.3, np.inf])
 @pytest.mark.parametrize("part", ["plain", "around"])
 @pytest.mark.parametrize("loss", ["poisson", "gamma", "huber"])
-def test_twins_of_other_losses(loss, part, kappa):
+@pytest.mark.parametrize(
+    ("name", "seed"),
+    [("joint", 18)]
+    + [
+        pytest.param(name, seed, marks=pytest.mark.slow)
+        for name in ("lasso", "joint", "trace")
+        for seed in (19, 20, 21, 22)
+    ],
+)
+def test_twins_of_other_losses(name, seed, loss, part, kappa):
     """A task without events, too: shrunk intercepts keep its own finite."""
-    models, penalty = (PLAIN if part == "plain" else AROUND)["joint"]
-    rng = np.random.default_rng(18)
-    X, z, tasks = data_for(models[0], seed=18, d=3)
+    models, penalty = (PLAIN if part == "plain" else AROUND)[name]
+    rng = np.random.default_rng(seed)
+    X, z, tasks = data_for(models[0], seed=seed, d=3)
     z = 0.2 * z
     y = {
         "poisson": np.where(tasks == "c", 0.0, rng.poisson(np.exp(0.3 * z))),
@@ -228,9 +241,8 @@ def test_twins_of_other_losses(loss, part, kappa):
         "huber": z + rng.standard_t(2, len(z)),
     }[loss].astype(float)
     weight = rng.uniform(0.5, 2.0, len(y))
-    model = tight(
-        models[0], loss=loss, intercept_shrinkage=kappa, task_weight="size", lambda1=0.03, tol=1e-8
-    )
+    strengths = {"lambda1": 0.03, "intercept_shrinkage": kappa}
+    model = tight(models[0], loss=loss, task_weight="size", tol=1e-8, **strengths)
     unit = objective_at_zero(model, X, y, tasks=tasks, sample_weight=weight)
     model.fit(X, y, tasks=tasks, sample_weight=weight)
     best = twin(model, penalty, X, y, tasks, weight, kappa)

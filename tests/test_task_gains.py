@@ -125,7 +125,7 @@ def test_references_are_ridge_on_the_training_rows():
     model = make_pipeline(
         keep_tasks(StandardScaler(), task_column="task"), clone(SHARING).set_params(task_column=0)
     )
-    cv = TaskKFold(3, task_column="task")
+    cv = TaskKFold(2, task_column="task")
     found = task_gains(model, table, y, cv=cv)
     scales = np.logspace(2.0, -4.0, 9)
     losses = np.empty((2, len(scales), len(y)))
@@ -158,7 +158,7 @@ def test_references_are_ridge_on_the_training_rows():
 def test_all_is_chosen_on_training_rows():
     """A search as model is a search in each fold: the loop that has nothing to do with us."""
     X, y, tasks = simulated()
-    search = MultiTaskSearchCV(SHARING, lambda1=[0.01, 1.0, 100.0], lambda2=[0.01, 0.1], cv=3)
+    search = MultiTaskSearchCV(SHARING, lambda1=[0.01, 1.0, 100.0], lambda2=None, cv=2)
     found = task_gains(search, X, y, tasks=tasks, single=ALONE, pooled=None, cv=3)
     losses = np.empty(len(y))
     for train, test in TaskKFold(3).split(X, y, tasks=tasks):
@@ -172,11 +172,12 @@ def test_all_is_chosen_on_training_rows():
 def test_who_gains_is_found():
     """Small alike tasks gain over their own models; those of a large unlike one lose by pooling."""
     X, y, tasks = simulated(T=8, n=8, spread=0.05, noise=1.0)
-    found = task_gains(MeanRegularizedRegressor(lambda1=10.0, lambda2=0.01), X, y, tasks=tasks)
+    model = MeanRegularizedRegressor(lambda1=10.0, lambda2=0.01)
+    found = task_gains(model, X, y, tasks=tasks, cv=3)
     assert found.over_single.mean_lower > 0.0
     assert found.over_pooled.mean_lower > 0.0  # intercepts differ
     text = str(found)
-    assert text.startswith("Gains out of fold (RMSE, 5 folds)")
+    assert text.startswith("Gains out of fold (RMSE, 3 folds)")
     assert "over single: mean gain +" in text and "8 tasks clearly gain" in text
     assert max(map(len, text.splitlines())) <= 100
 
@@ -225,13 +226,14 @@ def test_affinity_by_columns_of_y_and_of_classes():
 def test_affinity_finds_clusters_and_outliers():
     """Tasks of the own cluster help, the opposite of a task hurts: what is planted is found."""
     ordered, hurt = 0, 0
+    model = MeanRegularizedRegressor(lambda1=1.0, lambda2=0.05)
     for seed in range(5):
         rng = np.random.default_rng(100 + seed)
         centre = rng.standard_normal(8)
         W = np.array([centre, centre, -centre, centre, -centre]) + 0.2 * rng.standard_normal((5, 8))
         X, tasks = rng.standard_normal((100, 8)), np.repeat(np.arange(5), 20)
         y = (X * W[tasks]).sum(axis=1) + rng.standard_normal(100)
-        found = task_affinity(MeanRegularizedRegressor(lambda2=0.05), X, y, task=0, tasks=tasks)
+        found = task_affinity(model, X, y, task=0, tasks=tasks)
         gain = dict(zip(found.names.tolist(), found.gains.gain, strict=True))
         ordered += min(gain[1], gain[3]) > max(gain[2], gain[4])
         hurt += len(found.hurts)
@@ -245,7 +247,9 @@ def test_pictures():
 
     pyplot.switch_backend("agg")
     X, y, tasks = simulated(T=6, n=6)
-    found = task_gains(SHARING, X, y, tasks=np.array(list("abcdef"))[tasks], single=ALONE, cv=3)
+    found = task_gains(
+        SHARING, X, y, tasks=np.array(list("abcdef"))[tasks], single=ALONE, pooled=Ridge(), cv=3
+    )
     display = found.plot()
     order = np.argsort(-found.over_single.gain)
     assert_array_equal(display.names_, order)

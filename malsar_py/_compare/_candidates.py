@@ -52,6 +52,11 @@ class Family:
             parameters = {"loss": self.training.measure.loss, **parameters}
         return estimator(**{**_SEARCH, **parameters})
 
+    @property
+    def multinomial(self) -> bool:
+        """Whether fits take so much longer that there are fewer."""
+        return self.training.measure.n_classes > 2
+
     def shrinkage(self) -> list[Any]:
         """Strengths that draw the intercepts together, to try."""
         measure = self.training.measure
@@ -80,8 +85,9 @@ class Family:
     def strengths(self, *estimators: Any, n: int = 0) -> FloatArray:
         """Values of lambda1 from the largest that any of them needs."""
         training = self.training
+        n_lambdas = (n or _N_LAMBDAS) // (1 + self.multinomial)
         grids = [
-            lambda_grid(model, training.encoded, training.y, n_lambdas=n or _N_LAMBDAS)
+            lambda_grid(model, training.encoded, training.y, n_lambdas=n_lambdas)
             for model in estimators
         ]
         return np.unique(np.maximum(max(grids, key=lambda grid: grid[0]), _SMALLEST))
@@ -122,7 +128,7 @@ def _quadratic(name: str) -> Callable[[Training], Any]:
     def make(training: Training) -> Any:
         family = Family(training)
         chain = {"graph": _chain(training)} if name == "Graph" else {}
-        beside = _LITTLE if name == "Graph" else _BESIDE
+        beside = _LITTLE if name == "Graph" else _BESIDE[:: 1 + 2 * family.multinomial]
         model = family.make(name, **chain)
         return [("model", model)], {
             "lambda1": family.strengths(model, n=_N_LAMBDAS * 2 // 3),
@@ -198,6 +204,8 @@ NAMES = {
     "RobustFeature": _two_part("RobustFeature"),
 }
 MIXED = "MixedEffects"
+# Of more than two classes a fit takes so much longer that only these are tried unasked.
+_MULTINOMIAL = ("Lasso", "MeanRegularized", "JointFeature", "TraceNorm")
 SHARING = (MIXED, *NAMES)
 
 
@@ -219,6 +227,8 @@ def candidates(measure: Measure, *, new_tasks: bool, only: list[str] | None) -> 
         for name, make in NAMES.items()
         if not (new_tasks and name == "Graph (chain)")
     ]
+    if only is None and measure.n_classes > 2:
+        only = [*_MULTINOMIAL]
     if only is None:
         return found
     return [c for c in found if c.kind == "reference" or c.name in only]

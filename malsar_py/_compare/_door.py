@@ -20,8 +20,8 @@ from ._candidates import candidates
 from ._choice import Candidate, Choice
 from ._measure import LOSSES, Measure
 from ._options import Options
-from ._result import CHOSEN, POOLED, SINGLE, Comparison, Procedure
-from ._run import Outcome, chosen, mean_losses, procedures, quiet, run_all, train_on
+from ._result import CHOSEN, POOLED, SINGLE, Comparison, Procedure, Unseen
+from ._run import Outcome, chosen, procedures, quiet, row_means, run_all, train_on
 from ._source import Source, Split, splits
 from ._verdict import task_gains, verdict
 
@@ -134,11 +134,22 @@ def compare(
             "--new-tasks splits by task, --time and --group by other columns: one of them"
         )
     table = exam_table() if asked is None else read_table(data, asked, encoding=encoding)
-    options = Options(seed, n_jobs, repeats, new_tasks, tuple(_listed(models)), loss, len(table.y))
+    options = Options(
+        seed,
+        n_jobs,
+        repeats,
+        new_tasks,
+        tuple(_listed(models)),
+        loss,
+        len(table.y),
+        0 if table.classes is None else len(table.classes),
+    )
     for text in table.notes:
         say(text)
     found = _compare(table, options, say)
     found.command = _command(data, asked, options, encoding)
+    if asked is not None:
+        found.settings |= {"missing": list(asked.missing), "date": list(asked.date)}
     return found
 
 
@@ -193,6 +204,11 @@ def _compare(table: Table, options: Options, say: Callable[[str], None]) -> Comp
         sharing=best,
         sharing_model=shared[0],
         search=None if shared[1] is None else shared[1].search,
+        unseen={
+            row.name: _unseen(todo, outcomes, table, outer, row.name)
+            for row in (winner, best)
+            if row is not None and table.classes is None
+        },
         versions=_versions(),
     )
 
@@ -234,13 +250,27 @@ def _gains(
 
     def losses(which: list[int]) -> Any:
         values = [split[i].losses for split, i in zip(outcomes, which, strict=True)]
-        return mean_losses(outer, values, n)
+        return row_means(outer, values, n)
 
     rows, shared = losses(picked)
     single = losses([place[SINGLE]] * len(outer))[1]
     pooled = losses([place[POOLED]] * len(outer))[1]
     codes = table.codes[rows]
     return task_gains(table.task_names, sizes, codes, single, pooled, shared, measure)
+
+
+def _unseen(
+    todo: list[Candidate],
+    outcomes: list[list[Outcome]],
+    table: Table,
+    outer: list[Split],
+    name: str,
+) -> Unseen:
+    """Predictions of the rows that were tested, by models that had not seen them."""
+    place = [candidate.name for candidate in todo].index(name)
+    rows, mean = row_means(outer, [split[place].prediction for split in outcomes], len(table.y))
+    labels = np.array(table.task_names, dtype=object)[table.codes[rows]]
+    return Unseen(labels, table.y[rows], mean)
 
 
 def _final(

@@ -23,6 +23,7 @@ class Options:
     models: tuple[str, ...] = ()
     loss: str | None = None
     n_rows: int = 0
+    n_classes: int = 0
 
     @property
     def n_splits(self) -> int:
@@ -34,7 +35,7 @@ class Options:
     @property
     def folds(self) -> int:
         """Folds within a training part."""
-        return 5 if self.n_rows <= _SMALL else 3
+        return 5 if self.n_rows <= _SMALL and self.n_classes <= 2 else 3
 
     def measure(self, table: Table) -> Measure:
         """The loss and how it is judged."""

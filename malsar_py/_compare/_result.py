@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from .._table import Column
-from .._typing import FloatArray
+from .._table import Column, CompareError
+from .._typing import AnyArray, FloatArray
 
 # The row of the table that is judged against the references.
 CHOSEN = "sharing, chosen by CV"
@@ -91,6 +93,15 @@ class TaskGain:
         return ("HURTS" if self.clear else "hurts") if self.gain < 0.0 else ""
 
 
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """Rows that were tested, with the mean of the predictions of models that had not seen them."""
+
+    tasks: AnyArray  # their labels as text
+    y: FloatArray
+    prediction: FloatArray
+
+
 @dataclass(eq=False)
 class Comparison:
     """Models compared on one table: what was read, what each procedure scored, and the winner.
@@ -139,6 +150,9 @@ class Comparison:
         The same of it as `model` of the winner.
     search : MultiTaskSearchCV or None
         The search on all rows that chose the parameters of `sharing_model`.
+    unseen : dict of str to Unseen
+        Of regressions: the rows that were tested, as the winner and the best sharing model predict
+        them, by its name.
     command : str
         The command that does the same.
     versions : dict
@@ -170,6 +184,7 @@ class Comparison:
     sharing: Procedure | None = None
     sharing_model: Pipeline | None = None
     search: Any = None
+    unseen: dict[str, Unseen] = field(default_factory=dict)
     command: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -203,5 +218,62 @@ class Comparison:
 
         return as_dict(self)
 
+    def report(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The comparison as one page of HTML, which needs nothing beside it.
+
+        Parameters
+        ----------
+        path : path, default=None
+            Where to write it, too.
+
+        Returns
+        -------
+        html : str
+            The page.
+        """
+        from .._report import render
+
+        html = render(self)
+        if path is not None:
+            write_text(path, html)
+        return html
+
+    def _repr_html_(self) -> str | None:
+        """The verdict with its tables and pictures, in notebooks that can draw them."""
+        from .._report import fragment
+
+        try:
+            return fragment(self)
+        except ImportError:  # jinja2 or matplotlib
+            return None
+
+    def save(self, path: str | os.PathLike[str]) -> str:
+        """Keep the winner in a file without code, for ``python -m malsar_py predict``.
+
+        The file is one of skops: `malsar_py.persistence.load` reads it, and nothing in it is ever
+        run. Trees cannot be kept that way: where gradient boosting won, `sharing_model` is kept.
+
+        Parameters
+        ----------
+        path : path
+            Where to; the usual ending is ``.skops``.
+
+        Returns
+        -------
+        name : str
+            The procedure that was kept.
+        """
+        from .._saved import save
+
+        return save(self, path)
+
     def __repr__(self) -> str:
         return f"<Comparison of {self.name}: {self.sentence()}>"
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file, or say why not."""
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CompareError(f"{os.fspath(path)}: {error.strerror}") from error

@@ -43,6 +43,7 @@ class Outcome:
     metric: float
     second: float
     losses: FloatArray  # of the test rows
+    prediction: AnyArray  # the same
     relative_gap: float
     converged: bool
     seconds: float
@@ -108,6 +109,7 @@ def _outcome(candidate: Candidate, training: Training, test: IntArray) -> Outcom
         float(np.nanmean(measure.of_tasks(losses, codes, source.table.n_tasks))),
         measure.second_of(y, p),
         losses,
+        p,
         gap,
         bool(not gap > getattr(last, "tol", np.inf)),
         seconds,
@@ -182,12 +184,10 @@ def _procedure(name: str, kind: str, outcomes: list[Outcome]) -> Procedure:
     )
 
 
-def mean_losses(
-    outer: list[Split], losses: list[FloatArray], n: int
-) -> tuple[AnyArray, FloatArray]:
-    """Rows that were tested, and the mean loss of each over the splits that tested it."""
+def row_means(outer: list[Split], found: list[FloatArray], n: int) -> tuple[AnyArray, FloatArray]:
+    """Rows that were tested, and the mean of a value of each over the splits that tested it."""
     total, count = np.zeros(n), np.zeros(n)
-    for (_, test), values in zip(outer, losses, strict=True):
+    for (_, test), values in zip(outer, found, strict=True):
         np.add.at(total, test, values)
         np.add.at(count, test, 1.0)
     rows = np.flatnonzero(count)

@@ -162,8 +162,8 @@ def sentence(found: Comparison) -> str:
         groups[v.clear].append(v.reference)
     if MEAN not in groups["better"]:
         return (
-            f"{text}; sharing cannot be told from the {MEAN}: by these rows, the features say "
-            f"nothing sure about {found.target}."
+            f"{text}; by these {found.settings['repeats']} splits sharing is not clearly better than "
+            f"the {MEAN}, so the features say nothing sure about {found.target}."
         )
     parts = []
     if groups["better"]:

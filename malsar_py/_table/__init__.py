@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from ._columns import Column
+from ._columns import Column, some
 from ._read import CompareError, read_frame
-from ._table import Asked, Table, exam_table, read_table
+from ._table import Asked, Table, exam_table, label_text, read_table
 
-__all__ = ["Asked", "Column", "CompareError", "Table", "exam_table", "read_frame", "read_table"]
+__all__ = [
+    "Asked",
+    "Column",
+    "CompareError",
+    "Table",
+    "exam_table",
+    "label_text",
+    "read_frame",
+    "read_table",
+    "some",
+]

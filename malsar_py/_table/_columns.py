@@ -71,7 +71,8 @@ def is_date(column: Any) -> bool:
     return True
 
 
-def describe(column: Any, codes: IntArray, task: str) -> Column:
+# In one piece: a list of questions, one after the other; in parts each would be told all there is.
+def describe(column: Any, codes: IntArray, task: str) -> Column:  # noqa: C901
     """What a column that might be a feature is, on the rows that are used."""
     name, n_missing = column.name, int(column.isna().sum())
 

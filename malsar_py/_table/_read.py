@@ -142,9 +142,8 @@ def tidy(pd: Any, column: Any, notes: list[str]) -> Any:
     """Numbers as float64 or int64, dates as they are, everything else as text (None: missing)."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return column
-    if pd.api.types.is_numeric_dtype(column):
-        numbers = pd.to_numeric(column.astype("float64") if column.isna().any() else column)
-        return numbers.astype("float64") if numbers.dtype == bool else numbers
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return pd.to_numeric(column.astype("float64") if column.isna().any() else column)
     texts = column.astype(object)
     given = [None if _is_missing(pd, value) else str(value).strip() for value in texts]
     values, odd = _numbers(given)

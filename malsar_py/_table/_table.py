@@ -407,4 +407,6 @@ def _codes_for_missing(X: FloatArray, names: list[str]) -> dict[float, list[str]
 
 def label_text(label: Any) -> str:
     """A label as in the file: whole numbers without a decimal point."""
-    return f"{label:g}" if isinstance(label, float) else str(label)
+    if not isinstance(label, float):
+        return str(label)
+    return str(int(label)) if label.is_integer() else f"{label:.12g}"

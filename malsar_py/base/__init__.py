@@ -11,6 +11,7 @@ from ._feature_weight import ScaledColumns as ScaledColumns
 from ._penalized import NONNEGATIVE as NONNEGATIVE
 from ._penalized import BeyondData as BeyondData
 from ._penalized import MultiTaskEstimator as MultiTaskEstimator
+from ._shrinkage import coefficient_moments as coefficient_moments
 from ._shrinkage import intercept_variance as intercept_variance
 from ._shrinkage import pooling_strengths as pooling_strengths
 from ._shrinkage import reml_shrinkage as reml_shrinkage

@@ -129,7 +129,11 @@ class MultiTaskEstimator(TaskEstimator):
         """The rows as strengths by feature change them, and these strengths (n_features,)."""
         return rows, None
 
+    def _read_rows(self, rows: TaskRows) -> None:
+        """Take from the rows what is to be kept with a fit: preparing may write to them."""
+
     def _fit_rows(self, rows: TaskRows) -> None:
+        self._read_rows(rows)
         prepared = self._prepare(rows)
         W0 = prepared.start(self._start(rows))
         objective = prepared.objective

@@ -17,6 +17,11 @@ intercept_variance: list[Callable[[TaskRows], float]] = []
 pooling_strengths: list[Callable[[TaskRows, bool], tuple[float, float, float]]] = []
 
 
+# Sums of products of these rows, with intercepts or without, that say what mean regularisation
+# tells of the coefficients.
+coefficient_moments: list[Callable[[TaskRows, bool], Any]] = []
+
+
 def shrinkage_of(model: Any, rows: TaskRows) -> float:
     """Kappa >= 0 for these rows, in the units of the data."""
     kappa = model.intercept_shrinkage

@@ -12,17 +12,19 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, get_tags
 from sklearn.utils.parallel import Parallel, delayed
 
-from .._labels import as_labels, object_array
+from .._intervals import check_level
+from .._labels import as_labels, object_array, show_label
 from .._tasks import TaskRows
 from .._typing import AnyArray
 from ..model_selection._data import Data, SummaryData, read_data
 from ..model_selection._splits import make_splits
-from ._checks import check_level, check_model, position, read_template
+from ._checks import check_model, position, read_template
 from ._folds import Candidate, Cells, base_of, mean_losses, tell
 from ._gains import Gains, paired_gains
 from ._tables import as_html, frame, lines, of_one
 
 
+# In one piece: half of it is the signature and the result.
 def task_affinity(
     model: BaseEstimator,
     X: Any,
@@ -206,7 +208,11 @@ def _read_auxiliary(
     found = [[position(tasks, label, "auxiliary") for label in labels] for labels in sets]
     for name, positions in zip(names, found, strict=True):
         if not positions or focus in positions:
-            wrong = "is empty" if not positions else f"holds {tasks[focus]!r}, the task in focus"
+            wrong = (
+                "is empty"
+                if not positions
+                else f"holds {show_label(tasks, focus)}, the task in focus"
+            )
             raise ValueError(f"auxiliary {name!r} {wrong}: name other tasks.")
     if not found:
         raise ValueError("auxiliary is empty: name tasks to add, or leave it out.")

@@ -1,8 +1,7 @@
-"""What functions of this room ask of a model, its data and a level."""
+"""What functions of this room ask of a model and its data."""
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -44,12 +43,6 @@ def check_model(name: str, template: Template, data: Data) -> tuple[Any, TaskRow
             "2-D y."
         )
     return last, rows
-
-
-def check_level(level: Any) -> None:
-    """Refuse what is no level of an interval."""
-    if isinstance(level, bool) or not isinstance(level, Real) or not 0.0 < float(level) < 1.0:
-        raise ValueError(f"level must be in (0, 1), got {level!r}.")
 
 
 def position(tasks: AnyArray, task: Any, name: str = "task") -> int:

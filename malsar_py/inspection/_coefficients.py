@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from .._intervals import check_level
 from .._typing import AnyArray, FloatArray
 from ..plotting._draw import final_model
-from ._checks import check_level
 from ._result import BootstrapResult
 from ._scales import affine
 from ._tables import frame

@@ -24,6 +24,7 @@ from ..model_selection import MultiTaskSearchCV
 from ..model_selection._data import Data
 from ..model_selection._template import Template, fit_params
 
+_OF_SEARCHES = "values of lambda1"  # in what they say of fits that they compare
 # Category of a warning, who gave it, and its text.
 Said = tuple[type[Warning], str, str]
 
@@ -170,8 +171,12 @@ class Candidate:
         texts = [
             (one.category, self.name, str(one.message))
             for one in said
-            # Of the edges of our own grids there is nothing to tell.
-            if self.make is None or issubclass(one.category, ConvergenceWarning)
+            # Of our own searches there is nothing to tell but that what was chosen is not a fit.
+            if self.make is None
+            or (
+                issubclass(one.category, ConvergenceWarning)
+                and _OF_SEARCHES not in str(one.message)
+            )
         ]
         return of, cells.losses(of, found), texts
 

@@ -18,7 +18,7 @@ from ..models import MeanRegularizedClassifier, MeanRegularizedRegressor
 # than two classes, whose limit is not, relative to the curvature of the loss, by Newton steps.
 _ONE_MODEL, _ONE_OF_MANY = 1e200, 1e4
 # Losses out of fold do not see more digits.
-_FITS = {"tol": 1e-4, "max_iter": 1000}
+_FITS: dict[str, Any] = {"tol": 1e-4, "max_iter": 1000}
 # Strengths of the ridge, relative to the curvature of the loss.
 _RIDGES = np.logspace(2.0, -4.0, 9)
 

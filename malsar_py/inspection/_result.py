@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from .._intervals import check_level
 from .._typing import AnyArray, FloatArray
-from ._checks import check_level, position
+from ._checks import position
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.parallel import Parallel, delayed
 
+from .._intervals import check_level
 from .._typing import AnyArray, FloatArray
 from ..model_selection._data import SummaryData, read_data
 from ..model_selection._splits import make_splits, row_labels
 from ..model_selection._template import take_parts
-from ._checks import check_level, check_model, read_template
+from ._checks import check_model, read_template
 from ._folds import Candidate, Cells, base_of, mean_losses, tell
 from ._gains import Gains, paired_gains
 from ._references import Reference
@@ -23,6 +24,7 @@ from ._tables import as_html, frame, lines, of_one
 _SINGLE, _POOLED = "one model per task", "one model for all"
 
 
+# In one piece: half of it is the signature and the result.
 def task_gains(
     model: BaseEstimator,
     X: Any,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._intercepts import variance_ratio as variance_ratio
+from ._posterior import moments as moments
 from ._regressor import MixedEffectsRegressor
 from ._report import FitReport
 from ._strengths import reml_strengths as reml_strengths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +10,52 @@ import numpy as np
 from .._typing import AnyArray, FloatArray, IntArray
 from ._estimate import Estimate
 from ._likelihood import Evaluation
-from ._statistics import TaskStatistics
+from ._statistics import Frame, TaskStatistics
 
 # Numbers in the covariances that are held at a time.
 _PIECE = 1 << 22
 
 
+class RowVariances(ABC):
+    """Normal coefficients of tasks, and what that says of new targets."""
+
+    sigma2: float
+
+    @property
+    @abstractmethod
+    def frame(self) -> Frame:
+        """The frame of the covariances."""
+
+    @abstractmethod
+    def covariances(self, index: IntArray) -> FloatArray:
+        """Of intercepts and coefficients (k, p, p) for these tasks; -1: of a task not seen."""
+
+    def row_variances(self, X: FloatArray, index: AnyArray | None, n_tasks: int) -> FloatArray:
+        """Variance of a new target in the frame: (n,), or (n, n_tasks) without an index."""
+        Z = self.frame.rows(X)
+        p = Z.shape[1]
+        if index is None:
+            every = range(n_tasks)
+            columns = [self._quadratic(Z, self.covariances(np.array([t]))[0]) for t in every]
+            return np.stack(columns, axis=1) + self.sigma2
+        out = np.empty(len(Z))
+        order = np.argsort(index, kind="stable")
+        found, starts = np.unique(index[order], return_index=True)
+        members = np.split(order, starts[1:])
+        chunk = max(1, _PIECE // p**2)
+        for a in range(0, len(found), chunk):
+            cov = self.covariances(found[a : a + chunk])
+            for own, matrix in zip(members[a : a + chunk], cov, strict=True):
+                out[own] = self._quadratic(Z[own], matrix)
+        return out + self.sigma2
+
+    @staticmethod
+    def _quadratic(Z: FloatArray, matrix: FloatArray) -> FloatArray:
+        return np.einsum("ij,ij->i", Z @ matrix, Z)
+
+
 @dataclass(frozen=True, eq=False)
-class Effects:
+class Effects(RowVariances):
     """Best linear unbiased predictions, in the statistics' frame; no 1/D anywhere."""
 
     statistics: TaskStatistics
@@ -40,6 +79,10 @@ class Effects:
             at.beta,
             at.cov_beta,
         )
+
+    @property
+    def frame(self) -> Frame:
+        return self.statistics.frame
 
     def variance(self) -> FloatArray:
         """D (p, p), over sigma2."""
@@ -80,25 +123,3 @@ class Effects:
         P = np.eye(p) - C @ G
         out[~new] = C + P @ self.cov_beta @ P.transpose(0, 2, 1)
         return self.sigma2 * out
-
-    def row_variances(self, X: FloatArray, index: AnyArray | None) -> FloatArray:
-        """Variance of a new target in the frame: (n,), or (n, T) without an index."""
-        Z = self.statistics.frame.rows(X)
-        T, p = self.statistics.cross.shape
-        if index is None:
-            columns = [self._quadratic(Z, self.covariances(np.array([t]))[0]) for t in range(T)]
-            return np.stack(columns, axis=1) + self.sigma2
-        out = np.empty(len(Z))
-        order = np.argsort(index, kind="stable")
-        found, starts = np.unique(index[order], return_index=True)
-        members = np.split(order, starts[1:])
-        chunk = max(1, _PIECE // p**2)
-        for a in range(0, len(found), chunk):
-            cov = self.covariances(found[a : a + chunk])
-            for own, matrix in zip(members[a : a + chunk], cov, strict=True):
-                out[own] = self._quadratic(Z[own], matrix)
-        return out + self.sigma2
-
-    @staticmethod
-    def _quadratic(Z: FloatArray, matrix: FloatArray) -> FloatArray:
-        return np.einsum("ij,ij->i", Z @ matrix, Z)

@@ -34,6 +34,7 @@ from ..penalties import (
 )
 from ._common import CommonPart
 from ._metrics import around, left_singular, over
+from ._uncertainty import Uncertain
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -63,7 +64,7 @@ class _MeanRegularized(CouplingWeighted):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
+class MeanRegularizedRegressor(_MeanRegularized, Uncertain):
     """Mean-regularised multi-task regression: every task's model is drawn to the mean of all.
 
     Minimises over W and b::
@@ -201,9 +202,19 @@ class MeanRegularizedRegressor(_MeanRegularized, AdaptingRegressor):
     intercepts of their own. Solved directly: one factorisation per task and one system of
     n_features equations.
 
+    `predict(return_std=True)` and `coef_interval` read the penalty as a model [2]_: coefficients
+    are draws ``w_t ~ N(m, sigma2 / (nbar lambda1))`` around common ones (for which the ridge stands
+    alone), intercepts ``b_t ~ N(b0, sigma2 / (nbar kappa))``, errors ``N(0, sigma2)`` alike in all
+    tasks, with nbar rows a task. The strengths are taken as known, and sigma2 is the sum of squared
+    residuals over n less the degrees of freedom. So they are right where the strengths are about
+    those of the data (``lambda1="reml"``, or chosen by cross-validation); the biases that a model
+    is sure of (another shape of the effects, errors that are correlated) are not in them.
+
     References
     ----------
     .. [1] T. Evgeniou, M. Pontil, "Regularized multi-task learning", KDD 2004.
+    .. [2] G. Wahba, "Bayesian 'confidence intervals' for the cross-validated smoothing spline",
+       JRSS B 45, 1983.
 
     Examples
     --------

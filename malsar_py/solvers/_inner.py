@@ -17,6 +17,7 @@ from ._inner_quadratic import (
     GramRows,
     Residual,
     WholeGram,
+    tasks_are_apart,
 )
 from ._inner_smooth import Newton
 from ._inner_weighted import Weighted
@@ -25,6 +26,8 @@ _LOOP_SAMPLES = 50
 _LOOP_GRAM = 128
 _SINGLE = 3e-7
 _SPARE = 10
+# Numbers in the Gram matrices of all tasks.
+_GRAMS = 4e6
 
 
 def inner_solver(
@@ -80,7 +83,11 @@ def whole_gram(objective: Objective) -> bool:
 def gram_limit(objective: Objective) -> float:
     """Up to how many features Gram matrices are cheaper than residuals."""
     design = objective.design
-    return design.n_rows if design.one_x else 2 * design.n_rows / design.n_tasks
+    if design.one_x:
+        return design.n_rows
+    few = 2 * design.n_rows / design.n_tasks
+    # Where tasks are apart, few of their features are looked at more than once.
+    return max(few, (_GRAMS / design.n_tasks) ** 0.5) if tasks_are_apart(objective) else few
 
 
 def looks_itself(objective: Objective) -> bool:

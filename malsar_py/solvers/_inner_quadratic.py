@@ -11,10 +11,10 @@ import numpy as np
 
 from .. import _kernels
 from .._typing import FloatArray, IntArray
-from ..objective import Pass, QuadraticObjective
+from ..objective import Objective, Pass, QuadraticObjective
 from ._blocks import blocks, descend, penalty_value
 from ._inner_base import Inner
-from ._norms import kernel_terms
+from ._norms import by_entries, kernel_terms
 
 # Gram matrices of all of so many features are soon made.
 WHOLE_GRAM = 1500
@@ -29,6 +29,12 @@ _HOPE = 0.1
 _EPS = float(np.finfo(float).eps)
 # Rounding errors of this share do not show in a gap.
 _NEGLIGIBLE = 1e-11
+
+
+def tasks_are_apart(objective: Objective) -> bool:
+    """Whether neither rows nor the norm join the tasks."""
+    own = type(objective) is QuadraticObjective and not objective.design.one_x
+    return own and objective.shape[1] > 1 and by_entries(objective)
 
 
 class Columns(Inner):
@@ -113,10 +119,23 @@ class ByGram(Inner):
         W, G = (W, G_rows.T) if self.row_major else (W.T, G_rows)
         W, G = np.array(W, order="C"), np.ascontiguousarray(G)
         scale, by_row = self.objective.scale, self.row_major
-        gap, epochs = _kernels.row_norms.gram_descent(
-            code, self.H, self.rhs, scale, threshold, ridge, goal, self.epochs, by_row, W, G
-        )
-        return W if by_row else W.T, gap <= goal or epochs < self.epochs
+        most = self.epochs
+        if tasks_are_apart(self.objective):
+            bases = self._losses_at_zero()
+            gap, epochs = _kernels.row_norms.own_descent(
+                code, self.H, self.rhs, bases, threshold, ridge, goal, most, W, G
+            )
+        else:
+            gap, epochs = _kernels.row_norms.gram_descent(
+                code, self.H, self.rhs, scale, threshold, ridge, goal, most, by_row, W, G
+            )
+        return W if by_row else W.T, gap <= goal or epochs < most
+
+    def _losses_at_zero(self) -> FloatArray:
+        """Of the tasks (T,)."""
+        theta, c = self.objective.theta0, self.objective.c
+        squares = np.divide(theta * theta, c, out=np.zeros_like(c), where=c > 0.0)
+        return 0.5 * np.add.reduceat(squares, self.objective.design.offsets[:-1])
 
 
 class Gram(ByGram, Columns):
@@ -151,7 +170,7 @@ class WholeGram(ByGram):
         super().__init__(objective, working)
         self.rhs, self.H = objective.rhs_rows, objective.gram()
         # Loops over the tasks are the long ones.
-        own = self.H.shape[0] == objective.shape[1]
+        own = self.H.shape[0] == objective.shape[1] and not tasks_are_apart(objective)
         self.row_major = own and self.H.shape[0] >= self.H.shape[1]
         if self.row_major:
             self.rhs = np.ascontiguousarray(self.rhs.T)

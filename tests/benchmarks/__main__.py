@@ -27,7 +27,8 @@ _TABLES = {
     "recovery": ("Recovery", "what simulations put in is found", recovery.recovery_table),
     "pooling": (
         "Grouped rows",
-        "errors of prediction on grouped rows; heeds --seeds, --only (data sets) and --quick",
+        "errors of prediction on grouped rows; heeds --seeds, --only (data sets) and --quick; "
+        "--write goes on from pooling.json and adds to it",
         pooling.pooling_table,
     ),
     "scale": ("Any size", "summaries, searches on them, fits by batches", scale.scale_table),
@@ -134,9 +135,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measured = compare(args, session, problems, effort)
             sections["speed"] = report.speed_tables(problems, measured, session, effort)
         for name in args.tables:
-            more = {"pooling": (args.seeds, args.only, args.quick), "scale": (args.full,)}.get(
-                name, ()
-            )
+            more = {
+                "pooling": (args.seeds, args.only, args.quick, args.write),
+                "scale": (args.full,),
+            }.get(name, ())
             sections[name] = _TABLES[name][2](session, *more)
     for name, text in sections.items():
         title = "Speed" if name == "speed" else _TABLES[name][0]
