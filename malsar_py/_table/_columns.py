@@ -71,6 +71,7 @@ def is_date(column: Any) -> bool:
     return True
 
 
+# In one piece: a list of questions, one after the other; in parts each would be told all there is.
 def describe(column: Any, codes: IntArray, task: str) -> Column:
     """What a column that might be a feature is, on the rows that are used."""
     n_missing = int(column.isna().sum())
