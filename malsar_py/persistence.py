@@ -100,8 +100,9 @@ def dump(model: Any, file: str | os.PathLike[str] | BinaryIO, *, trusted: Any = 
     >>> import io
     >>> from malsar_py import MeanRegularizedRegressor, persistence
     >>> from malsar_py.datasets import load_exam
-    >>> X, y, tasks = load_exam(return_X_y=True)
-    >>> model = MeanRegularizedRegressor(lambda1=3.0, lambda2=0.1).fit(X, y, tasks=tasks)
+    >>> exam = load_exam()
+    >>> model = MeanRegularizedRegressor(lambda1=3.0, lambda2=0.1)
+    >>> model = model.fit(exam.data, exam.target, tasks=exam.tasks)
     >>> file = io.BytesIO()  # or a path
     >>> persistence.dump(model, file)  # doctest: +SKIP
     >>> persistence.load(file).coef_.shape  # doctest: +SKIP

@@ -77,7 +77,8 @@ def test_original_units_predict_the_same(scaler):
         MeanRegularizedRegressor(lambda1=0.5, lambda2=0.1, task_column="school"),
     ).fit(table, y)
     found = coefficient_table(model)
-    assert list(found) == ["task", "feature", "coefficient", "original"]
+    columns = ["task", "feature", "coefficient", "lower", "upper", "original"]
+    assert list(found) == [*columns, "original_lower", "original_upper"]
     assert_allclose(by_task(found, X.to_numpy(), tasks), model.predict(table))
     # The same from a model fitted to scaled features, given the scaler.
     one = MeanRegularizedRegressor(lambda1=0.5, lambda2=0.1)
@@ -86,7 +87,7 @@ def test_original_units_predict_the_same(scaler):
     if not isinstance(scaler, ColumnTransformer):  # which changes the order of the columns
         apart = coefficient_table(one, scaler=scaler).assign(feature=found["feature"])
         assert_allclose(by_task(apart, X.to_numpy(), tasks), one.predict(scaled, tasks=tasks))
-    assert list(coefficient_table(one)) == ["task", "feature", "coefficient"]
+    assert list(coefficient_table(one)) == columns[:-1]
 
 
 def test_searches_and_other_steps():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -261,9 +263,10 @@ def test_there_is_no_task_column():
     with pytest.raises(TypeError, match="task_column"):
         IncompleteMultiSourceRegressor(task_column=0)
     for cls in (IncompleteMultiSourceRegressor, IncompleteMultiSourceClassifier):
-        assert "\ntask_column" not in cls.__doc__
-        assert "\nunseen" not in cls.__doc__
-        assert "\nsources : " in cls.__doc__
+        words = inspect.getdoc(cls)
+        assert "\ntask_column" not in words
+        assert "\nunseen" not in words
+        assert "\nsources : " in words
 
 
 # --- MALSAR's formulation at its optimum --------------------------------------------------------

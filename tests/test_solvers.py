@@ -93,13 +93,15 @@ def test_shared(used, cls, expected, data, lambda1):
     assert expected in used
 
 
-@pytest.mark.parametrize("cls", [LassoRegressor, JointFeatureRegressor])
 @pytest.mark.parametrize(
-    ("expected", "data", "lambda1"),
+    ("cls", "expected", "data", "lambda1"),
     [
-        ("WholeGram", dict(d=6), 0.1),
-        ("Gram", dict(d=150), 0.5),
-        ("Residual", dict(d=150), 0.002),
+        (LassoRegressor, "WholeGram", dict(d=6), 0.1),
+        (JointFeatureRegressor, "WholeGram", dict(d=6), 0.1),
+        (LassoRegressor, "Gram", dict(d=150), 0.5),
+        (JointFeatureRegressor, "Gram", dict(d=150), 0.5),
+        (LassoRegressor, "Gram", dict(d=150), 0.002),  # each task by itself
+        (JointFeatureRegressor, "Residual", dict(d=150), 0.002),
     ],
 )
 def test_own_rows(used, cls, expected, data, lambda1):

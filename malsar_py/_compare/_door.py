@@ -93,7 +93,8 @@ def compare(
         Number of splits: the rows are dealt into five folds as often as that takes. None: 5, or 3
         for more than 20,000 rows.
     new_tasks : bool, default=False
-        Whether whole tasks are held out: how well is a task predicted of which no row is known?
+        Whether whole tasks are held out: which tells how well a task is predicted of
+        which no row is known.
     verbose : int, default=0
         Whether to say on standard error what is done.
 

@@ -130,7 +130,12 @@ def _ends(
     if not hasattr(fitted, "coef_interval"):
         return None
     found = []
-    for end in fitted.coef_interval(level):
+    try:
+        ends = fitted.coef_interval(level)
+    except ValueError:  # of this fit there are none: of another loss, or without rows to spare
+        check_level(level)
+        return None
+    for end in ends:
         end = np.reshape(end, (len(fitted.tasks_), -1))
         end = end if scale is None else end / scale
         found.append(np.column_stack([np.full(len(end), np.nan), end]))

@@ -123,10 +123,10 @@ class Uncertain(AdaptingRegressor):
             If labels are missing, or unknown with ``unseen="error"``; with `return_std` also if
             the fit has no standard deviations, or nothing says where a new task's intercept is.
         """
+        if not return_std:
+            return self._respond(*self._linear_prediction(X, tasks))
         rows = resolve_predict(self, X, tasks=tasks)
         y = self._respond(self._predict_rows(rows.X, rows.index), rows.index)
-        if not return_std:
-            return y
         posterior = self._posterior()
         with one_blas_thread(), np.errstate(all="ignore"):
             variance = posterior.row_variances(rows.X, rows.index, self.n_tasks_)
