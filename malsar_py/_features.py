@@ -96,14 +96,20 @@ def feature_names(estimator: Any, column: Any) -> AnyArray:
     return np.delete(names, position)
 
 
-def take_rows(X: AnyArray, order: IntArray | None, own: bool) -> tuple[FloatArray, bool]:
+def take_rows(
+    X: AnyArray, order: IntArray | None, own: bool, any_order: bool = False
+) -> tuple[FloatArray, bool]:
     """``X[order]`` (None: all rows as they are) in C order, and whether it may be written to.
+
+    ``any_order``: of all rows Fortran order, which tables have, will do.
 
     An array that is ours (``own``) is sorted in place: X counts once, not twice.
     """
     if is_sparse(X):
         return (X if order is None else X[order]), False
     if order is None:
+        if any_order and X.flags.f_contiguous:
+            return X, own
         rows = np.ascontiguousarray(X)
         return rows, own or not np.may_share_memory(rows, X)
     if X.size <= _PIECE:

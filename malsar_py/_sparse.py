@@ -97,6 +97,6 @@ def dense(X: Any, estimator: Any) -> AnyArray:
             f"{type(estimator).__name__} needs a dense X, which would take {n_bytes / 2**30:.1f} "
             f"GB ({X.shape[0]} x {X.shape[1]}) and is made up to {_MOST_BYTES / 2**30:.0f} GB "
             "only. Choose features (SelectKBest, TruncatedSVD), or a model that takes sparse X as "
-            "it is: Lasso, JointFeature, MeanRegularized, TraceNorm, Graph."
+            "it is: Lasso, JointFeature, GroupFeature, MeanRegularized, TraceNorm, Graph."
         )
     return np.ascontiguousarray(X.toarray())

@@ -56,7 +56,8 @@ from ._typing import AnyArray, FloatArray, IntArray
 class TaskRows(Deviations):
     """What a fit needs: rows by task, targets and weights task-major."""
 
-    X: AnyArray  # (n, d) float64, C-contiguous or CSR, finite, without the label column
+    # (n, d) float64, C-contiguous (a shared X: or Fortran) or CSR, finite, without the label column
+    X: AnyArray
     # (N,) float64; the target, -1 / +1 for two classes, positions of more; 0 where missing
     y: FloatArray
     sample_weight: FloatArray  # (N,) float64; 0 where missing (door "shared" only)
@@ -187,7 +188,10 @@ def resolve_fit(
     if classes is not None and getattr(estimator, "fit_intercept", True) and free:
         refuse_one_class_tasks(y, weights > 0.0, offsets, task_labels, classes)
     positions = np.arange(X.shape[0]) if order is None else order
-    X, own = take_rows(X, order, own)
+    any_order = (
+        door == "shared" and len(task_labels) > 1 and getattr(estimator, "_any_order", False)
+    )
+    X, own = take_rows(X, order, own, any_order)
     columns = feature_names(estimator, column)
     return TaskRows(
         X, y, weights, offsets, task_labels, door, classes, columns, own, positions, bound

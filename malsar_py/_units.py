@@ -111,7 +111,10 @@ def into_units(
         sizes = abs(rows.X).max(axis=0).toarray().ravel()
     else:
         sizes = np.empty(rows.X.shape[1])
-        _kernels.blocks.column_sizes(rows.X, sizes)
+        if rows.X.flags.c_contiguous:
+            _kernels.blocks.column_sizes(rows.X, sizes)
+        else:
+            sizes = np.maximum(rows.X.max(axis=0), -rows.X.min(axis=0))
     largest = float(sizes.max())
     rows, omega, units = targets_into_units(rows, omega, degree)
     units = replace(units, x=_even(largest))

@@ -33,6 +33,7 @@ _STATE = (
     "malsar_py.mixed._likelihood.Evaluation",
     "malsar_py.mixed._likelihood.Likelihood",
     "malsar_py.mixed._statistics.Frame",
+    "malsar_py.mixed._posterior.Moments",
     "malsar_py.mixed._statistics.TaskStatistics",
     "malsar_py.penalties._unresolved.Multiple",
     "malsar_py.penalties._unresolved.Sum",

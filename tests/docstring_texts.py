@@ -2,7 +2,7 @@
 
 PARAMETERS = """\
 fit_intercept : bool, default=True
-    Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+    Whether every task has an intercept; it is unpenalised{but_shrunk}.
 intercept_shrinkage : float or "reml", default=0.0
     Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the objective
     and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0 leaves them

@@ -46,7 +46,11 @@ _OWN: Mapping[str, set[str]] = {
     },
     "MultiLevelLasso": {"objective_"},
     "NonconvexFused": {"objective_"},
-    "SeparableKernel": {"coef_", "coef_feature_names_"},
+    "CalibratedJointFeature": {"solver", "max_iter"},
+    "SeparableKernel": {
+        *("unseen", "tol", "max_iter", "dual_gap_", "relative_gap_"),
+        *("coef_", "coef_feature_names_"),
+    },
 }
 # Entries of classifiers that differ from those of their regressors.
 _APART = {"MeanRegularizedClassifier": {"lambda1"}}
@@ -115,6 +119,7 @@ _NAMES = {
             loss=texts.LOSS,
             solving=texts.CONVEX + texts.STAGED,
             per_stage="",
+            but_shrunk="",
         ),
         texts.ATTRIBUTES.format_map(defaultdict(str)),
         texts.GAP + texts.STATIONARITY + texts.CLASSES + texts.TASK_PRIOR,
@@ -190,6 +195,7 @@ def of_model(cls: Any) -> Shared:
         loss=texts.LOSS,
         solving=texts.STAGED.format(solvers=_solvers(cls)) if stages else texts.CONVEX,
         per_stage=" in each stage" if stages else "",
+        but_shrunk=" but for `intercept_shrinkage`" if "intercept_shrinkage" in known else "",
     )
     weights = [text for base, text in _WEIGHTS.items() if issubclass(cls, base)]
     attributes = texts.ATTRIBUTES.format(

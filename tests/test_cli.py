@@ -169,7 +169,7 @@ def test_exam_without_pandas(root, tmp_path):
 
 def test_compare_without_a_file_is_exam(monkeypatch):
     seen = []
-    monkeypatch.setattr("malsar_py.__main__._run", lambda options: seen.append(options.file))
+    monkeypatch.setattr("malsar_py.__main__._run", lambda options, _: seen.append(options.file))
     assert run() == run("compare") == 0
     assert seen == [None, None]
 
@@ -272,7 +272,7 @@ def test_refused_options(arguments, message, table, capsys, monkeypatch):
 
 
 def test_pictures_without_matplotlib(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     message = refused(capsys, "compare", "--plot", "pictures")
     assert message.startswith('--plot needs matplotlib: pip install "malsar_py[plot]"')
 

@@ -315,7 +315,7 @@ def test_chosen_is_what_the_inner_folds_like_best():
 
     def outcome(inner):
         empty = np.zeros(0)
-        return _run.Outcome({}, frozenset(), inner, -inner, 0.0, empty, np.nan, True, 0.0)
+        return _run.Outcome({}, frozenset(), inner, -inner, 0.0, empty, empty, np.nan, True, 0.0)
 
     found = [[outcome(9.0)] * 5 + [outcome(a), outcome(b)] for a, b in ((1, 2), (3, 2))]
     assert _run.chosen(todo, found) == [6, 5]  # the references do not count

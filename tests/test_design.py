@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy import sparse
+from sklearn.base import clone
 
+from malsar_py import GraphRegressor, JointFeatureRegressor, TraceNormRegressor
 from malsar_py.design import (
     Design,
     FeatureRows,
@@ -20,6 +22,9 @@ from malsar_py.design import (
     one_x,
     own_rows,
 )
+from malsar_py.design._one_x import OneX
+
+from .problems import assert_same_objective
 
 D, N, T = 5, 12, 3
 OFFSETS = np.array([0, 4, 9, 12])
@@ -227,3 +232,38 @@ def test_columns_for_each_class(shared):
         assert_allclose(some.adjoint_rows(c), G[:, few], atol=1e-13)
         assert_allclose(some.gram(c, True), design.restrict(few).gram(c, True), atol=1e-13)
         assert_allclose(some.energies(c), design.energies(c)[few], atol=1e-13)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("kind", [JointFeatureRegressor, TraceNormRegressor, GraphRegressor])
+def test_a_shared_x_in_fortran_order_is_taken_as_it_is(kind, missing, monkeypatch):
+    """What a DataFrame of one block gives: the same fit, X is neither copied nor written to."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 40))
+    X[:, 2] += 5.0
+    X[:, 5] = 2.0
+    Y = X[:, 6:9] + rng.standard_normal((30, 3))
+    if missing:
+        Y[::7, 0] = np.nan
+    F = np.asfortranarray(X)
+    F.flags.writeable = False
+    for fit_intercept in (True, False):
+        model = kind(lambda1=0.1, lambda2=0.1, fit_intercept=fit_intercept, tol=1e-10)
+        expected = clone(model).fit(X, Y)
+        found = clone(model).fit(F, Y)
+        assert_same_objective(
+            found.objective_[-1], expected.objective_[-1], expected.objective_[0], tol=1e-10
+        )
+        assert_allclose(found.coef_, expected.coef_, atol=1e-4)
+    seen = []
+    monkeypatch.setattr(OneX, "__init__", _noting(OneX.__init__, seen))
+    kind(lambda1=0.1, lambda2=0.1, fit_intercept=False).fit(F, np.nan_to_num(Y))
+    assert np.shares_memory(seen[0], F)
+
+
+def _noting(init, seen):
+    def noting(self, X, n_tasks):
+        seen.append(X)
+        init(self, X, n_tasks)
+
+    return noting

@@ -188,9 +188,11 @@ def test_malsars_arguments_become_what_the_table_says(docs):
 def test_options_of_compare_exist(docs, capsys):
     from malsar_py.__main__ import main
 
-    with pytest.raises(SystemExit):
-        main(["compare", "--help"])
-    known = set(re.findall(r"--[\w-]+", capsys.readouterr().out))
+    known = set()
+    for command in ("compare", "predict"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        known |= set(re.findall(r"--[\w-]+", capsys.readouterr().out))
     for name in ("guide/compare.md", "choose.md"):
         used = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]*)", (docs / name).read_text("utf-8")))
         assert used and used <= known, (name, used - known)

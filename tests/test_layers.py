@@ -434,9 +434,14 @@ def test_files_are_short():
 
 
 def test_long_functions_say_why():
-    """More than 60 lines, or excused from ruff's limit of complexity: a comment above says why."""
+    """More than 60 lines, or excused from ruff's limit of complexity: a comment above says why.
+
+    In the core and the models; leaves and the command line are tables and texts more than loops.
+    """
     wrong = []
     for path in FILES:
+        if part_of(module_name(path)) not in _CORE | {"base", "models", "model_selection", "mixed"}:
+            continue
         lines = path.read_text(encoding="utf-8").splitlines()
         for node in ast.walk(ast.parse("\n".join(lines))):
             if not isinstance(node, ast.FunctionDef):

@@ -147,6 +147,7 @@ def test_files_that_are_no_models(new, tmp_path, capsys):
     assert "holds no model of compare --save" in err
 
 
+@pytest.mark.thorough
 def test_classes(tmp_path_factory, tmp_path, capsys):
     found = comparison(tmp_path_factory.getbasetemp() / "classes.csv", classify=True)
     path = tmp_path / "classes.skops"

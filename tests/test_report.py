@@ -161,6 +161,7 @@ def test_numbers(value, digits, text):
     assert number(value, digits) == text
 
 
+@pytest.mark.thorough
 def test_classes(tmp_path_factory):
     found = comparison(tmp_path_factory.getbasetemp() / "classes.csv", classify=True)
     page = found.report()

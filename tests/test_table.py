@@ -210,6 +210,8 @@ def test_what_is_said_about_features():
     )
     table = read_table(frame, Asked("task", "y", missing=[-200.0]))
     assert table.X["sensor"].isna().sum() == 14
+    frame.loc[5, "y"] = -200.0
+    assert len(read_table(frame, Asked("task", "y", missing=[-200.0])).y) == 119
 
 
 def test_rows_and_tasks_that_are_left_out():

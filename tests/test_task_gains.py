@@ -20,7 +20,10 @@ from malsar_py import (
 )
 from malsar_py.inspection import task_affinity, task_gains
 from malsar_py.inspection._gains import paired_gains
+from malsar_py.inspection._references import Reference
 from malsar_py.model_selection import MultiTaskSearchCV, TaskKFold
+from malsar_py.model_selection._data import Data
+from malsar_py.model_selection._template import Template
 
 SHARING = MeanRegularizedRegressor(lambda1=1.0, lambda2=0.02)
 ALONE = MeanRegularizedRegressor(lambda1=0.0, lambda2=0.05)
@@ -102,8 +105,8 @@ def test_classifiers_lose_by_log_loss():
     X, y, tasks = simulated(n=18)
     y = np.select([y < -0.5, y < 0.7], ["low", "mid"], "high")
     model = MeanRegularizedClassifier(lambda1=1.0, lambda2=0.05)
-    for target, single in ((y, None), (y == "high", "ridge")):
-        found = task_gains(model, X, target, tasks=tasks, cv=2, single=single)
+    for target, ridge in ((y, None), (y == "high", "ridge")):
+        found = task_gains(model, X, target, tasks=tasks, cv=2, single=ridge, pooled=ridge)
         assert found.loss_name == "log loss"
         losses = np.empty(len(y))
         labels = np.unique(target).tolist()
@@ -114,8 +117,11 @@ def test_classifiers_lose_by_log_loss():
             losses[test] = -np.log(P[np.arange(len(test)), truth])
         by_hand = [losses[tasks == t].mean() for t in range(4)]
         assert_allclose(found.loss, by_hand, rtol=1e-6)
-        assert (found.over_pooled.reference > 0).all()
-        assert (found.over_single is None) == (single is None)
+        assert (found.over_pooled is None) == (found.over_single is None) == (ridge is None)
+    # Of more than two classes one model for all has coefficients that are one.
+    pooled = Reference(Template(model), True)(Data(X, y, tasks)).set_params(lambda2=[0.05], cv=2)
+    coef = pooled.fit(X, y, tasks=tasks).best_estimator_.coef_
+    assert_allclose(coef, np.broadcast_to(coef[0], coef.shape), atol=1e-3)
 
 
 def test_references_are_ridge_on_the_training_rows():

@@ -162,14 +162,14 @@ def sentence(found: Comparison) -> str:
         groups[v.clear].append(v.reference)
     if MEAN not in groups["better"]:
         return (
-            f"{text}; by these {found.settings['repeats']} splits sharing is not clearly better than "
-            f"the {MEAN}, so the features say nothing sure about {found.target}."
+            f"{text}; by these {found.settings['repeats']} splits sharing is not clearly better "
+            f"than the {MEAN}, so the features say nothing sure about {found.target}."
         )
     parts = []
     if groups["better"]:
         parts.append(f"is clearly better than {_listed(groups['better'])}")
     if groups[""]:
-        parts.append(f"is about as good as {_listed(groups[''])}")
+        parts.append(f"cannot be told from {_listed(groups[''])}")
     if groups["worse"]:
         parts.append(f"is clearly worse than {_listed(groups['worse'])}")
     return f"{text}; sharing {', '.join(parts)}."

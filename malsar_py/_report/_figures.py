@@ -22,7 +22,7 @@ _WIDTH = 5.4  # inches: on a telephone letters shrink to two thirds
 _MOST_NAMES = 40
 _MOST_FEATURES = 20
 
-_RC: dict[str, Any] = {
+_RC = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
@@ -191,7 +191,8 @@ def _svg(draw: Callable[[Any], None], name: str, words: str, height: float) -> s
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**_RC, "svg.hashsalt": name}):
+    style: Any = {**_RC, "svg.hashsalt": name}
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure)

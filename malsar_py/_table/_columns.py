@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import AnyArray, IntArray
+from .._typing import AnyArray, FloatArray, IntArray
 
 # Texts with more values are encoded by their most frequent ones.
 MANY_LEVELS = 40
@@ -72,48 +72,65 @@ def is_date(column: Any) -> bool:
 
 
 # In one piece: a list of questions, one after the other; in parts each would be told all there is.
-def describe(column: Any, codes: IntArray, task: str) -> Column:  # noqa: C901
+def describe(column: Any, codes: IntArray, task: str) -> Column:
     """What a column that might be a feature is, on the rows that are used."""
-    name, n_missing = column.name, int(column.isna().sum())
-
-    def aside(kind: str, why: str) -> Column:
-        return Column(name, "set aside", kind, n_missing, why)
-
+    n_missing = int(column.isna().sum())
     known = column.notna().to_numpy()
     n = int(known.sum())
     if n == 0:
-        return aside("empty", "no values")
+        return Column(column.name, "set aside", "empty", n_missing, "no values")
     levels, places = np.unique(_plain(column[known]), return_inverse=True)
     if len(levels) == 1 and n_missing == 0:
-        return aside("constant", f"{levels[0]} in every row")
+        why = f"{levels[0]} in every row"
+        return Column(column.name, "set aside", "constant", n_missing, why)
     number = is_number(column)
-    if number and not np.isfinite(levels.astype(float)).all():
-        return aside("infinite", "infinite values")
-    if number and n > 2 and len(levels) == n and _whole(levels):
-        values = column[known].to_numpy(dtype=float)
-        if (np.diff(values) > 0).all():
-            return aside("row number", "increases with every row")
-        if np.ptp(levels) < _DENSE * n or _ID.search(str(name)):
-            return aside("identifier", "a different whole number in every row")
-    if _repeats_task(levels, places, codes[known], number):
-        return aside("repeats", f"a value of its own for every {task}")
     date = not number and is_date(column)
-    if not number and not date:
-        if 2 < len(levels) == n:
-            return aside("identifier", "a different text in every row")
-        if len(levels) > max(MANY_LEVELS, _NAMES_ROWS * n):
-            return aside("identifier", f"{len(levels)} different texts in {n} rows")
-    kind = "number" if number else "date" if date else "category"
-    why = ""
+    if number:
+        aside = _no_number(column[known].to_numpy(dtype=float), levels, str(column.name))
+    else:
+        aside = None if date else _no_category(len(levels), n)
+    if aside is None and _repeats_task(levels, places, codes[known], number):
+        aside = "repeats", f"a value of its own for every {task}"
+    if aside is not None:
+        return Column(column.name, "set aside", aside[0], n_missing, aside[1])
+    kind, why = "number" if number else "date" if date else "category", ""
     if kind == "category" and len(levels) > MANY_LEVELS:
         kind, why = "text", f"{len(levels)} different values: the most frequent ones are told apart"
-    if n_missing:
-        how = "the median" if kind in ("number", "date") else "a category of its own"
-        why = f"{why}; " if why else ""
-        why += f"{n_missing} missing: {how}" + (
-            ", and a feature that says so" if kind == "number" else ""
-        )
-    return Column(name, "feature", kind, n_missing, why)
+    return Column(column.name, "feature", kind, n_missing, _with_holes(why, kind, n_missing))
+
+
+def _no_number(values: FloatArray, levels: AnyArray, name: str) -> tuple[str, str] | None:
+    """Why numbers are no feature: kind and reason."""
+    n = len(values)
+    if not np.isfinite(values).all():
+        return "infinite", "infinite values"
+    if n < 3 or len(levels) < n or not _whole(levels):
+        return None
+    if (np.diff(values) > 0).all():
+        return "row number", "increases with every row"
+    if np.ptp(levels) < _DENSE * n or _ID.search(name):
+        return "identifier", "a different whole number in every row"
+    return None
+
+
+def _no_category(n_levels: int, n: int) -> tuple[str, str] | None:
+    """The same of texts."""
+    if 2 < n_levels == n:
+        return "identifier", "a different text in every row"
+    if n_levels > max(MANY_LEVELS, _NAMES_ROWS * n):
+        return "identifier", f"{n_levels} different texts in {n} rows"
+    return None
+
+
+def _with_holes(why: str, kind: str, n_missing: int) -> str:
+    """The reason, and what is done about missing values."""
+    if not n_missing:
+        return why
+    if kind in ("number", "date"):
+        filled = f"{n_missing} missing: the median, and a feature that says so"
+    else:
+        filled = f"{n_missing} missing: a category of its own"
+    return f"{why}; {filled}" if why else filled
 
 
 def _plain(column: Any) -> AnyArray:

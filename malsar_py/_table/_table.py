@@ -122,7 +122,7 @@ def read_table(data: Any, asked: Asked, *, encoding: str | None = None) -> Table
     name = Path(data).name if isinstance(data, str | Path) else "table"
     _check_options(frame, asked, name)
     for value in asked.missing:
-        numbers = [c for c in frame if is_number(frame[c]) and c not in (asked.task, asked.target)]
+        numbers = [c for c in frame if is_number(frame[c]) and c != asked.task]
         frame[numbers] = frame[numbers].where(frame[numbers] != value)
     faults = [fault for fault in (_target_fault(frame[asked.target], asked),) if fault]
     frame = _with_labels(frame, asked, notes)

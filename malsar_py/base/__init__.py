@@ -4,10 +4,13 @@ from .._solution import Prepared as Prepared
 from .._solution import Problem as Problem
 from .._solution import Solution as Solution
 from ._adapt import AdaptingRegressor as AdaptingRegressor
+from ._batches import BatchFit as BatchFit
 from ._estimator import TaskEstimator as TaskEstimator
 from ._feature_weight import CouplingWeighted as CouplingWeighted
 from ._feature_weight import RowWeighted as RowWeighted
 from ._feature_weight import ScaledColumns as ScaledColumns
+from ._fit_batches import begin_batches as begin_batches
+from ._fit_batches import check_batches as check_batches
 from ._penalized import NONNEGATIVE as NONNEGATIVE
 from ._penalized import BeyondData as BeyondData
 from ._penalized import MultiTaskEstimator as MultiTaskEstimator

@@ -1,7 +1,8 @@
 """Fits to rows that come in batches, pass by pass: proximal Newton for losses not quadratic.
 
 Each pass takes loss and gradient at a point, and the summary of the working responses there: least
-squares on it, with the penalty of the model, gives the next point [1]_.
+squares on it, with the penalty of the model, gives the next point [1]_. What a fit asks of a pass
+it yields, so that one pass serves all fits of a path.
 
 References
 ----------
@@ -12,27 +13,31 @@ References
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._centring import make_design
-from .._labels import as_labels, factorize, match_keys, show_label, show_labels
+from .._labels import show_label
 from .._limits import penalty_in_units
 from .._solution import Prepared, Problem, Solution
-from .._summary import Columns, Summary, added, few_rows, read_features, rows_of, task_order
-from .._tasks import TaskRows, class_targets
-from .._threads import one_blas_thread
-from .._typing import AnyArray, FloatArray, IntArray
+from .._summary import added, few_rows, task_order
+from .._tasks import TaskRows
+from .._typing import FloatArray
 from .._weights import task_weights
+from ..intercepts import make_intercepts
 from ..losses import LOG, LOGIT, Loss, Squared
 from ..objective import Certificate, DualPoint, Objective, make_objective
 from ..parts import by_parts
+from ..penalties import Penalty
 from ..solvers import Result
 from ..solvers._result import History
+from ..solvers.accelerated import solve_accelerated
+from ._class_model import ClassMoments, class_model
+from ._passes import EachSums, Point, Reader, Sums, class_codes
 
 if TYPE_CHECKING:
     from ._penalized import MultiTaskEstimator
@@ -44,451 +49,400 @@ _SUFFICIENT = 0.1
 # What the last model may still promise, and its own gap, as shares of `tol`.
 _PROMISED, _INNER = 0.25, 0.02
 _ROUNDING = 16.0 * np.finfo(float).eps
+# Of sums over rows that are compared.
+_SLACK = 256.0 * np.finfo(float).eps
+# What intercepts may still win at W = 0, as a share of the loss.
+_AT_ZERO = 1e-18
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
-    """What the first pass finds: moments of X and coded targets, and classes as they came."""
+class _State:
+    """A point, what a pass took there, and the objective."""
 
-    summary: Summary
-    classes: tuple[Any, ...]
-
-    def __add__(self, other: Any) -> Counted:
-        if isinstance(other, int):
-            return self
-        # The codes of targets are made of the classes of all batches only afterwards.
-        classes = self.classes + tuple(c for c in other.classes if c not in self.classes)
-        return Counted(self.summary + other.summary, classes)
-
-    __radd__ = __add__
+    W: FloatArray
+    b: FloatArray
+    sums: Sums
+    value: float
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
-    """Where a pass looks, and what it takes there."""
+class _Step:
+    """Where a step leads, and what the objective should win."""
 
-    coef: FloatArray  # (T, d)
-    intercept: FloatArray  # (T,)
-    share: FloatArray  # (T,) omega_t / S_t
-    # For the certificate: factors of positive and negative theta (2, T) that make it feasible, and
-    # those of all of it to try.
-    factors: FloatArray | None = None
-    alphas: tuple[float, ...] = ()
+    W: FloatArray
+    b: FloatArray
+    promised: float
+    objective: Objective | None = None  # the model
 
 
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """What a pass takes; they add up."""
-
-    loss: float
-    gradient: FloatArray  # (2, T, d) sums of positive and negative theta times x
-    theta: FloatArray  # (2, T) and of these
-    working: Summary | None
-    dual: FloatArray
-
-    def __add__(self, other: Any) -> Sums:
-        if isinstance(other, int):
-            return self
-        both = self.working is not None and other.working is not None
-        return Sums(
-            self.loss + other.loss,
-            self.gradient + other.gradient,
-            self.theta + other.theta,
-            self.working + other.working if both else self.working or other.working,
-            self.dual + other.dual,
-        )
-
-    __radd__ = __add__
-
-
-@dataclass(frozen=True, eq=False)
-class Reader:
-    """How a batch is read, the same in each pass; picklable, for workers."""
-
-    columns: Columns
-    loss: Loss
-    names: list[Any]
-    tasks: AnyArray
-    classes: AnyArray | None
-
-    def sums(self, point: Point, batch: Any, number: int) -> Sums:
-        """What a pass takes from one batch."""
-        try:
-            return self._sums(point, batch)
-        except (ValueError, TypeError) as error:
-            raise type(error)(f"batch {number}: {error}") from error
-
-    def _sums(self, point: Point, batch: Any) -> Sums:
-        T, d = point.coef.shape
-        zero = Sums(0.0, np.zeros((2, T, d)), np.zeros((2, T)), None, np.zeros(len(point.alphas)))
-        rows = _read(self.columns, batch, self.names, self.classes)
-        if rows is None:
-            return zero
-        X, y, s, codes, starts, own = self._sorted(*rows)
-        offsets = np.append(starts, len(y))
-        y = (
-            y
-            if self.classes is not None
-            else self.loss.check_targets(y, s, offsets, self.tasks[own], False)
-        )
-        z = np.einsum("ij,ij->i", X, point.coef[codes]) + point.intercept[codes]
-        c = s * point.share[codes]
-        theta = -c * self.loss.derivative(y, z)
-        split = np.stack([np.maximum(theta, 0.0), np.minimum(theta, 0.0)])
-        loss = float(c @ self.loss.value(y, z))
-        found = zero.theta.copy()
-        found[:, own] = np.add.reduceat(split, starts, axis=1)
-        gradient = zero.gradient.copy()
-        for sign, values in enumerate(split):
-            gradient[sign][own] = np.add.reduceat(values[:, None] * X, starts, axis=0)
-        if point.factors is not None:
-            feasible = (point.factors[:, codes] * split).sum(axis=0)
-            dual = [self.loss.dual(y, feasible, c, alpha) for alpha in point.alphas]
-            return Sums(loss, gradient, found, None, np.array(dual))
-        weight = self.loss.model_curvature(y, theta, c)
-        if not (np.isfinite(loss) and np.isfinite(weight).all()):
-            return replace(zero, loss=np.inf)
-        response = z + np.divide(theta, weight, out=np.zeros_like(z), where=weight > 0.0)
-        working = Summary(max_memory=self.columns.max_memory)
-        working.update(X, response, tasks=codes, sample_weight=weight)
-        return Sums(loss, gradient, found, working, zero.dual)
-
-    def _sorted(
-        self, X: FloatArray, y: FloatArray, s: FloatArray, labels: AnyArray | None
-    ) -> tuple[FloatArray, FloatArray, FloatArray, IntArray, IntArray, IntArray]:
-        """Rows by task, the position of each one's task, where tasks begin, and which these are."""
-        codes = np.zeros(len(y), np.intp)
-        if labels is not None:
-            distinct, codes = factorize(labels, "`tasks`")
-            where = {key: t for t, key in enumerate(match_keys(self.tasks, distinct))}
-            found = [where.get(key, -1) for key in match_keys(distinct, self.tasks)]
-            codes = np.array(found, dtype=np.intp)[codes]
-            if (codes < 0).any():
-                raise ValueError(
-                    f"tasks {show_labels(distinct[np.array(found) < 0])} were not there in the "
-                    "first pass: the source must give the same rows each time."
-                )
-        order = np.argsort(codes, kind="stable")
-        codes = codes[order]
-        starts = np.flatnonzero(np.append(True, np.diff(codes) != 0))
-        return X[order], y[order], s[order], codes, starts, codes[starts]
-
-
-def _read(
-    columns: Columns, batch: Any, names: list[Any] | None, classes: AnyArray | None
-) -> tuple[FloatArray, FloatArray, FloatArray, AnyArray | None] | None:
-    """X, y, weights and labels of the rows of a batch that count; y is coded by the classes."""
-    rows = columns.rows(batch, names)
-    if rows is None:
-        return None
-    y = rows.y if rows.names is None else rows.y[0][0]
-    observed: AnyArray
-    if classes is None:
-        y = np.asarray(y, dtype=np.float64).ravel()
-        observed = ~np.isnan(y)
-    else:
-        values, observed = class_targets(y)
-        values, observed = values.ravel(), observed.ravel()
-        y = np.where(values == classes[0], -1.0, 1.0)
-        strange = observed & (values != classes[0]) & (values != classes[1])
-        if strange.any():
-            raise ValueError(
-                f"class {values[strange][0]!r} was not there in the first pass: the source must "
-                "give the same rows each time."
-            )
-    X = np.asarray(rows.X, dtype=np.float64)
-    s = np.ones(len(y))
-    if rows.sample_weight is not None:
-        s = np.asarray(rows.sample_weight, dtype=np.float64).ravel()
-    keep = observed & (s > 0.0)
-    if not keep.any():
-        return None
-    labels = None if rows.tasks is None else as_labels(rows.tasks, "`tasks`")[keep]
-    return X[keep], y[keep], s[keep], labels
-
-
-def _count(columns: Columns, classify: bool, batch: Any, number: int) -> Counted:
-    """The first look at a batch: moments by task, and by class where there are classes."""
-    summary = Summary(max_memory=columns.max_memory)
-    if not classify:
-        return Counted(columns.add_to(summary, batch, number), ())
-    try:
-        rows = columns.rows(batch, None)
-        if rows is None:
-            return Counted(summary, ())
-        values, observed = class_targets(rows.y if rows.names is None else rows.y[0][0])
-        values, observed = values.ravel(), observed.ravel()
-        if not observed.any():
-            return Counted(summary, ())
-        X, names = (rows.X, rows.names) if rows.names is not None else read_features(rows.X)
-        # Classes are the folds of this summary.
-        found = np.where(observed, values, values[np.argmax(observed)])
-        summary._take(
-            X,
-            names,
-            np.where(observed, 0.0, np.nan)[:, None],
-            [],
-            tasks=rows.tasks,
-            folds=found,
-            sample_weight=rows.sample_weight,
-            column=rows.column,
-        )
-        return Counted(summary, tuple(factorize(found, "y")[0].tolist()))
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"batch {number}: {error}") from error
+# A fit: it yields points, is sent what a pass takes there, and returns what it found.
+Fit = Generator[Point, Sums, Any]
 
 
 @dataclass(eq=False)
-class _Fit:
-    """What the passes of a fit have in common."""
+class BatchFit:
+    """What the fits to a source have in common."""
 
     model: MultiTaskEstimator
     reader: Reader
     source: Any
     rows: TaskRows
-    loss: Loss
-    share: FloatArray
-    penalty: Any
+    shares: FloatArray | None  # (T, K) of the classes in each task's weight
+    kappa: float
+    problem: Problem
     n_passes: int = 1
 
-    def sums(self, point: Point) -> Sums:
-        """One pass."""
-        found = added(_batches_of(self.source), partial(self.reader.sums, point))
-        self.n_passes += 1
-        assert isinstance(found, Sums)
+    @property
+    def loss(self) -> Loss:
+        return self.reader.loss
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of W."""
+        return self.rows.X.shape[1], self.problem.n_columns
+
+    @property
+    def n_bytes(self) -> int:
+        """Of the statistics of a pass at one point."""
+        K = self.loss.n_columns
+        return 8 * self.rows.n_tasks * (K * (self.shape[0] + 1)) ** 2
+
+    def serve(self, fits: list[Fit]) -> list[Any]:
+        """What the fits return; each pass answers all that go on."""
+        results: list[Any] = [None] * len(fits)
+        asked: dict[int, Point] = {}
+
+        def take(k: int, answer: Sums | None) -> None:
+            try:
+                asked[k] = fits[k].send(answer) if answer is not None else next(fits[k])
+            except StopIteration as end:
+                results[k] = end.value
+
+        for k in range(len(fits)):
+            take(k, None)
+        while asked:
+            points, asked = asked, {}
+            found = added(batches_of(self.source), partial(self.reader.sums, list(points.values())))
+            self.n_passes += 1
+            assert isinstance(found, EachSums)
+            for k, answer in zip(points, found.each, strict=True):
+                take(k, answer)
+        return results
+
+    def penalty(self, lambda1: float | None = None) -> Penalty:
+        """The model's, at this lambda1 or its own."""
+        others = {} if lambda1 is None else {"lambda1": lambda1}
+        found = penalty_in_units(self.model, self.problem, self.model._given(**others))
+        if found.free_part(self.problem.n_columns) is not None:
+            raise ValueError(
+                f"{type(self.model).__name__} leaves a part of the coefficients without a "
+                "penalty: no gap is certified by batches then. Set lambda2 > 0."
+            )
         return found
 
-    def point(self, objective: Objective, W: FloatArray, b: FloatArray) -> Point:
-        return Point(np.ascontiguousarray(objective.coefficients(W).T), b, self.share)
+    def cost(self, b: FloatArray) -> float:
+        """What intercepts b cost that are shrunk."""
+        own = b - b.mean()
+        return 0.5 * self.kappa * float(own @ own) if 0.0 < self.kappa < np.inf else 0.0
 
-    def step(self, sums: Sums, W: FloatArray | None, b: FloatArray, tol: float) -> _Step:
+    @cached_property
+    def zero(self) -> _State:
+        """W = 0 with the best intercepts."""
+        found = self.serve([self._at_zero()])[0]
+        assert isinstance(found, _State)
+        return found
+
+    def _at_zero(self) -> Fit:
+        b = self._first_intercepts()
+        state = yield from self._state(np.zeros(self.shape), b, None)
+        while self.model.fit_intercept and self.n_passes < _MOST_PASSES:
+            step = self._intercept_step(state)
+            if not step.promised > _AT_ZERO * state.value:
+                break
+            following = yield from self._advance(None, state, step)
+            if following is None:
+                break
+            state = following
+        return state
+
+    def _first_intercepts(self) -> FloatArray:
+        """The best intercepts at W = 0 where mean targets tell them, else those means."""
+        rows, loss, K = self.rows, self.loss, self.loss.n_columns
+        n_tasks = rows.n_tasks
+        assert rows.stands_for is not None
+        if not self.model.fit_intercept:
+            return np.zeros(n_tasks * K)
+        mean, shares = rows.stands_for.y, self.shares
+        if shares is None and loss.link is LOGIT:
+            shares = np.stack([1.0 - mean, mean], axis=1)
+        if self.kappa == 0.0:
+            self._refuse_one_kind(mean, shares)
+        omega = task_weights(rows, self.model.task_weight)
+        if shares is not None:  # rows of a class in a task are all alike
+            y = np.tile(class_codes(shares.shape[1]), n_tasks)
+        elif loss.link is LOG:
+            y, shares = mean, np.ones((n_tasks, 1))
+        else:
+            return mean if self.kappa < np.inf else np.full(n_tasks, omega @ mean / omega.sum())
+        c = (omega[:, None] * shares).ravel()
+        offsets = np.arange(n_tasks + 1) * shares.shape[1]
+        y, c = loss.targets_by_column(y, c, offsets), loss.by_column(c, offsets)
+        each = np.append(0, np.cumsum(np.repeat(np.diff(offsets), K)))
+        start = np.zeros(n_tasks * K)
+        intercepts = make_intercepts(True, self.kappa)
+        return intercepts.evaluate(loss, y, np.zeros_like(y), c, each, start).intercepts
+
+    def _refuse_one_kind(self, mean: FloatArray, shares: FloatArray | None) -> None:
+        """Refuse tasks whose intercept has no finite minimiser."""
+        label = partial(show_label, self.rows.tasks)
+        remedy = "Drop the task, merge it with another, or set fit_intercept=False"
+        if shares is not None and shares.shape[1] > 2:
+            lacking = np.argwhere(shares == 0.0)
+            if lacking.size:
+                t, k = lacking[0].tolist()
+                assert self.reader.classes is not None
+                raise ValueError(
+                    f"Task {label(t)} has no rows of class {show_label(self.reader.classes, k)}: "
+                    "by batches each task needs rows of every class while intercepts are free. "
+                    f"{remedy}."
+                )
+            return
+        if shares is None and self.loss.link is not LOG:
+            return
+        there = mean > 0.0 if shares is None else (shares > 0.0).all(axis=1)
+        if not there.all():
+            t = int(np.flatnonzero(~there)[0])
+            raise ValueError(
+                f"Task {label(t)} has targets of one kind only (their mean is {mean[t]:g}): with "
+                f"fit_intercept=True its intercept has no finite minimiser. {remedy} or "
+                "intercept_shrinkage > 0."
+            )
+
+    def _intercept_step(self, state: _State) -> _Step:
+        """Newton's step of the intercepts alone."""
+        theta, working = state.sums.theta.sum(axis=0), state.sums.working
+        if isinstance(working, ClassMoments):  # the first ones were the best
+            return _Step(state.W, state.b, 0.0)
+        assert working is not None
+        h, kappa = working.moments.weight[task_order(working)], self.kappa
+        if kappa == np.inf:
+            pull = theta
+            step = np.full_like(theta, theta.sum() / h.sum())
+        else:
+            pull = theta - kappa * (state.b - state.b.mean())
+            D = h + kappa
+            mean = (pull / D).mean() / (h / D).mean()
+            step = (pull + kappa * mean) / D
+        return _Step(state.W, state.b + step, 0.5 * float(pull @ step))
+
+    def _state(
+        self, W: FloatArray, b: FloatArray, penalty: Penalty | None
+    ) -> Generator[Point, Sums, _State]:
+        sums = yield Point(np.ascontiguousarray(self._whole(W).T), b)
+        value = sums.loss + self.cost(b) + (0.0 if penalty is None else penalty.value(W))
+        return _State(W, b, sums, value)
+
+    def _advance(
+        self, penalty: Penalty | None, state: _State, step: _Step
+    ) -> Generator[Point, Sums, _State | None]:
+        """As far along a step as the objective falls; None if it does nowhere."""
+        length = 1.0
+        while length >= _SHORTEST:
+            W = state.W + length * (step.W - state.W)
+            b = state.b + length * (step.b - state.b)
+            following = yield from self._state(W, b, penalty)
+            least = _SUFFICIENT * length * step.promised
+            if following.value <= state.value - least + _SLACK * state.value:
+                return following
+            length *= 0.5
+        return None
+
+    def _model_step(
+        self, penalty: Penalty, state: _State, W: FloatArray | None, tol: float
+    ) -> _Step:
         """The minimum of the quadratic model of the loss, with the penalty as it is."""
-        assert sums.working is not None
-        intercepts = self.model.fit_intercept
-        few = few_rows(sums.working, "keyword", self.rows.feature_names)
-        few = few if intercepts else few.with_means()
-        c = few.sample_weight
-        design, means = make_design(few, c, intercepts)
-        y, off = few.y, np.zeros(few.n_tasks)
-        if means is not None and few.stands_for is not None:
+        if isinstance(state.sums.working, ClassMoments):
+            return self._class_step(penalty, state, state.sums.working, W, tol)
+        assert state.sums.working is not None
+        few = few_rows(state.sums.working, "keyword", self.rows.feature_names)
+        shrunk, b = self.kappa > 0.0, state.b
+        own = self.model.fit_intercept and not shrunk
+        few = few if own else few.with_means()
+        y, c, off = few.y, few.sample_weight, np.zeros(few.n_tasks)
+        # Where intercepts are shrunk they are compared at the centre that the reader took out.
+        design, means = make_design(few, c, own)
+        if own:
             y, off = Squared().centered(y, c, few.offsets)
+            assert means is not None and few.stands_for is not None
             means, off = means + few.stands_for.X, off + few.stands_for.y
-        objective = by_parts(make_objective(design, Squared(), y, c, self.penalty, intercepts))
+        terms = penalty, self.model.fit_intercept, self.kappa
+        objective = by_parts(make_objective(design, Squared(), y, c, *terms))
         W = np.zeros(objective.shape) if W is None else W
         quiet = copy.copy(self.model)
         quiet.verbose = 0
         inner = min(max(tol / max(objective.scale, 1e-300), 1e-15), 0.1)
         found = quiet._solve(objective, W, tol=inner)
         here, there = objective.coefficients(W), objective.coefficients(found.W)
-        new = np.zeros_like(b)
-        moved = -b
+        new, moved = off + found.intercepts, off - b
         if means is not None:
-            new = off + found.intercepts - np.einsum("tj,jt->t", means, there)
-            moved = off - np.einsum("tj,jt->t", means, here) - b
+            new = new - np.einsum("tj,jt->t", means, there)
+            moved = moved - np.einsum("tj,jt->t", means, here)
         rest = y - design.predict(here) + np.repeat(moved, np.diff(few.offsets))
-        value = 0.5 * float(c @ np.square(rest)) + self.penalty.value(W)
-        return _Step(objective, W, found.W, new, value - found.certificate.objective)
+        value = 0.5 * float(c @ np.square(rest)) + penalty.value(W) + self.cost(b)
+        return _Step(found.W, new, value - found.certificate.objective, objective)
 
-    def certify(self, sums: Sums, objective: Objective, W: FloatArray, b: FloatArray) -> float:
-        """The duality gap at W and b, from one more pass there."""
-        factors = np.ones_like(sums.theta)
-        if self.model.fit_intercept:
-            sizes = np.abs(sums.theta)
-            least = sizes.min(axis=0)
-            factors = np.divide(least, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)
-        G = np.ascontiguousarray(np.einsum("st,stj->jt", factors, sums.gradient))
-        alphas = tuple(alpha for alpha, _ in self.penalty.dual_bounds(W, G))
-        found = self.sums(replace(self.point(objective, W, b), factors=factors, alphas=alphas))
-        dual = dict(zip(alphas, found.dual.tolist(), strict=True))
-        return objective._certify(W, None, DualPoint(sums.loss, G, dual.__getitem__)).gap
+    def _class_step(
+        self,
+        penalty: Penalty,
+        state: _State,
+        moments: ClassMoments,
+        W: FloatArray | None,
+        tol: float,
+    ) -> _Step:
+        """The same of several classes."""
+        whole = np.zeros(self.shape) if W is None else self._whole(W)
+        theta, G = state.sums.theta.sum(axis=0), state.sums.gradient.sum(axis=0)
+        found = class_model(moments, theta, G, whole, penalty, self.model.fit_intercept)
+        objective = by_parts(found.objective)
+        W = np.zeros(objective.shape) if W is None else W
+        inner = min(max(tol / max(objective.scale, 1e-300), 1e-15), 0.1)
+        result = solve_accelerated(objective, W, tol=inner, max_iter=self.model.max_iter)
+        before = objective.value_at(W, objective.design.predict(whole))
+        b = state.b + found.intercept_step(self._whole(result.W) - whole)
+        promised = before - result.certificate.objective + found.won
+        return _Step(result.W, b, promised, objective)
 
+    def _feasible(self, sums: Sums) -> tuple[FloatArray, FloatArray, float]:
+        """What makes theta feasible, ``X' theta`` of that, and what shrunk intercepts cost it."""
+        T, K = self.rows.n_tasks, self.loss.n_columns
+        totals = sums.theta.reshape(2, T, K)
+        if not self.model.fit_intercept:
+            mixture = np.broadcast_to(np.eye(K), (2, T, K, K))
+        elif self.kappa > 0.0:
+            one = self.loss.mixture(totals.sum(axis=1, keepdims=True))
+            mixture = np.broadcast_to(one, (2, T, K, K))
+        else:
+            mixture = self.loss.mixture(totals)
+        each = sums.gradient.reshape(2, T, K, -1)
+        G = np.einsum("stlk,stld->dtk", mixture, each).reshape(each.shape[-1], -1)
+        left = np.einsum("stlk,stl->tk", mixture, totals)
+        cost = 0.5 * float(np.square(left).sum()) / self.kappa if self.kappa > 0.0 else 0.0
+        return mixture, np.ascontiguousarray(G), cost
 
-@dataclass(frozen=True, eq=False)
-class _Step:
-    """A step: the model, where it starts, where it leads, and what the objective should win."""
+    def _certify(
+        self, penalty: Penalty, state: _State, objective: Objective
+    ) -> Generator[Point, Sums, float]:
+        """The duality gap at a state, from one more pass there."""
+        mixture, G, cost = self._feasible(state.sums)
+        alphas = tuple(alpha for alpha, _ in penalty.dual_bounds(state.W, G))
+        whole = np.ascontiguousarray(self._whole(state.W).T)
+        found = yield Point(whole, state.b, mixture, alphas)
+        lost = {alpha: alpha * alpha * cost for alpha in alphas}
+        dual = {a: v - lost[a] for a, v in zip(alphas, found.dual.tolist(), strict=True)}
+        loss = state.sums.loss + self.cost(state.b)
+        return objective._certify(state.W, None, DualPoint(loss, G, dual.__getitem__)).gap
 
-    objective: Objective
-    W: FloatArray
-    new: FloatArray
-    intercept: FloatArray
-    promised: float
-
-
-def fit_batches(model: MultiTaskEstimator, source: Any, columns: Columns) -> None:
-    """Fit the model to all rows of a source that can be read again and again."""
-    if isinstance(source, Iterator):
-        raise TypeError(
-            f"source is a {type(source).__name__}, which is empty after one pass: pass a list, an "
-            "Arrow data set, a Dask DataFrame, or a function that returns the batches anew."
-        )
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
-        fit = _begin(model, source, columns)
-        result, gap_scale = _newton(fit)
-        _finish(fit, result, gap_scale)
-
-
-def _begin(model: MultiTaskEstimator, source: Any, columns: Columns) -> _Fit:
-    """The first pass: tasks, classes, weights."""
-    counted = added(_batches_of(source), partial(_count, columns, model._classifier))
-    if not isinstance(counted, Counted):
-        raise ValueError("source holds no batch.")
-    summary, classes = counted.summary, None
-    rows = rows_of(summary, model)
-    if model._classifier:
-        classes = summary.folds_
-        assert classes is not None
-        if len(classes) != 2:
-            raise ValueError(
-                f"Only binary classification is supported: the source holds {len(classes)} "
-                f"class{'es' if len(classes) > 1 else ''}, {show_labels(classes)}."
-            )
-        rows = replace(rows, classes=classes)
-    loss = model._loss(rows)
-    if loss.link not in (LOG, LOGIT):  # whose best intercepts at W = 0 follow from mean targets
-        raise TypeError(
-            f"{type(model).__name__} with {loss!r} cannot be fitted by batches, only with the "
-            "logistic, Poisson, gamma and squared losses."
-        )
-    for name in ("feature_weight", "class_weight"):
-        if getattr(model, name, None) is not None:
-            raise ValueError(
-                f"{name} is not for fits by batches with this loss: leave it at None, or fit rows."
-            )
-    if model.intercept_shrinkage != 0.0:
-        raise ValueError(
-            f"intercept_shrinkage={model.intercept_shrinkage!r} is not for fits by batches with "
-            "this loss: set it to 0."
-        )
-    problem = Problem(rows.tasks, rows.X.shape[1])
-    penalty = penalty_in_units(model, problem, model._given())
-    if penalty.free_part(rows.n_tasks) is not None:
-        raise ValueError(
-            f"{type(model).__name__} leaves a part of the coefficients without a penalty: no gap "
-            "is certified by batches then. Set lambda2 > 0."
-        )
-    total = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
-    share = task_weights(rows, model.task_weight) / total
-    assert summary._names is not None
-    reader = Reader(columns, loss, summary._names, rows.tasks, classes)
-    return _Fit(model, reader, source, _with_means_of(rows, summary, classes), loss, share, penalty)
-
-
-def _with_means_of(rows: TaskRows, summary: Summary, classes: AnyArray | None) -> TaskRows:
-    """The rows with each task's mean target; of classes, the share of the second."""
-    if classes is None or rows.stands_for is None:
-        return rows
-    second = summary.pooled(classes[1:])
-    labels = second.tasks_
-    of = dict(zip(match_keys(labels, rows.tasks), _weights_by_task(second), strict=True))
-    total = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
-    mean = np.array([of.get(key, 0.0) for key in match_keys(rows.tasks, labels)]) / total
-    return replace(rows, stands_for=replace(rows.stands_for, y=mean))
-
-
-def _weights_by_task(summary: Summary) -> FloatArray:
-    return summary.moments.weight[task_order(summary)]
-
-
-def _first_intercepts(fit: _Fit) -> FloatArray:
-    """The best intercepts at W = 0."""
-    rows = fit.rows
-    assert rows.stands_for is not None
-    mean = rows.stands_for.y
-    if not fit.model.fit_intercept:
-        return np.zeros(len(mean))
-    high = 1.0 if fit.loss.link is LOGIT else np.inf
-    alone = np.flatnonzero(~((mean > 0.0) & (mean < high)))
-    if alone.size:
-        t = int(alone[0])
-        raise ValueError(
-            f"Task {show_label(rows.tasks, t)} has targets of one kind only (their mean is "
-            f"{mean[t]:g}): with fit_intercept=True its intercept has no finite minimiser. Drop "
-            "the task, merge it with another, or set fit_intercept=False."
-        )
-    assert fit.loss.link in (LOG, LOGIT)
-    return np.log(mean) if high == np.inf else np.log(mean) - np.log1p(-mean)
-
-
-def _newton(fit: _Fit) -> tuple[Result, float]:
-    """The solution, and the objective at W = 0."""
-    model, b = fit.model, _first_intercepts(fit)
-    T, d = len(b), fit.rows.X.shape[1]
-    sums = fit.sums(Point(np.zeros((T, d)), b, fit.share))
-    scale = value = sums.loss
-    target = model.tol * scale
-    step = fit.step(sums, None, b, _INNER * target)
-    W, history, gap, k = step.W, History([(0, value)]), np.inf, 0
-    while True:
-        last = fit.n_passes >= _MOST_PASSES
-        if step.promised <= _PROMISED * target or last:
-            # The gap falls as steps do, what these promise as their squares: down to rounding of
-            # the objective there is more to win for the gap.
-            found = fit.certify(sums, step.objective, W, b)
-            at_rest = step.promised <= _ROUNDING * scale and found > 0.5 * gap
-            gap = found
-            if gap <= target or at_rest or last:
-                break
-        length, D, Db = 1.0, step.new - W, step.intercept - b
+    def newton(self, penalty: Penalty, start: _State | None = None) -> Fit:
+        """Solve, from a state or W = 0: the result, and the state that it is."""
+        model, scale = self.model, self.zero.value
+        target, began = model.tol * scale, self.n_passes
+        state = self.zero if start is None else start
+        W = None if start is None else state.W
+        if W is not None:  # the penalty is another
+            state = replace(state, value=state.sums.loss + self.cost(state.b) + penalty.value(W))
+        share = _INNER
+        step = self._model_step(penalty, state, W, share * target)
+        if W is None:
+            assert step.objective is not None
+            state = replace(state, W=np.zeros(step.objective.shape))
+        history, gap, k = History([(0, state.value)]), np.inf, 0
         while True:
-            new, new_b = W + length * D, b + length * Db
-            tried = fit.sums(fit.point(step.objective, new, new_b))
-            after = tried.loss + fit.penalty.value(new)
-            if after <= value - _SUFFICIENT * length * step.promised + _ROUNDING * value:
+            assert step.objective is not None
+            last = self.n_passes - began >= _MOST_PASSES
+            if step.promised <= _PROMISED * target or last:
+                # The gap falls as steps do, what these promise as their squares: down to rounding
+                # of the objective there is more to win for the gap.
+                found = yield from self._certify(penalty, state, step.objective)
+                at_rest = step.promised <= _ROUNDING * scale and found > 0.5 * gap
+                gap = found
+                if gap <= target or at_rest or last:
+                    break
+                # Of slopes with kinks it falls as steps do: they must be as small.
+                share *= _INNER
+                step = self._model_step(penalty, state, state.W, share * target)
+            following = yield from self._advance(penalty, state, step)
+            if following is None:
+                assert step.objective is not None
+                gap = yield from self._certify(penalty, state, step.objective)
                 break
-            length *= 0.5
-            if length < _SHORTEST or fit.n_passes >= _MOST_PASSES:
-                gap = fit.certify(sums, step.objective, W, b)
-                return _result(step.objective, W, b, value, gap, history, target), scale
-        W, b, value, sums, k = new, new_b, after, tried, k + 1
-        history.add(k, value)
-        if model.verbose:
-            print(f"pass {fit.n_passes}: objective {value:.9g}, step {length:g}")
-        step = fit.step(sums, W, b, _INNER * target)
-    return _result(step.objective, W, b, value, gap, history, target), scale
+            state, k = following, k + 1
+            history.add(k, state.value)
+            if model.verbose:
+                print(f"pass {self.n_passes}: objective {state.value:.9g}")
+            step = self._model_step(penalty, state, state.W, share * target)
+        certificate = Certificate(state.value, gap, self._intercepts(state))
+        ending = history.ending(state.value)
+        return Result(state.W, certificate, ending, gap <= target, solver="batches"), state
+
+    def _intercepts(self, state: _State) -> FloatArray:
+        """Those for features as given; of several classes they sum to zero at the centres."""
+        b, K = state.b.reshape(self.rows.n_tasks, -1), self.loss.n_columns
+        if K > 1:  # only what they differ by matters
+            b = b - b.mean(axis=1, keepdims=True)
+        W = self._whole(state.W).reshape(self.shape[0], -1, K)
+        return (b - np.einsum("tj,jtk->tk", self.reader.center, W)).ravel()
+
+    def _whole(self, W: FloatArray) -> FloatArray:
+        """The sum of the parts of W, where it has such."""
+        return W.reshape(-1, *self.shape).sum(axis=0)
+
+    def slope(self) -> FloatArray:
+        """Minus the loss's gradient at W = 0."""
+        return self._feasible(self.zero.sums)[1]
+
+    def curvature(self) -> float:
+        """Mean curvature of the loss, as of an objective in memory."""
+        if self.loss.curvature is None:
+            found = self._model_step(self.penalty(1.0), self.zero, None, np.inf).objective
+            assert found is not None
+            return found.mean_curvature()
+        return self.loss.curvature * self._known(self.penalty(1.0)).objective.mean_curvature()
+
+    def _known(self, penalty: Penalty) -> Prepared:
+        """The moments of the rows as a fit's data."""
+        model, rows = self.model, self.rows
+        free = model.fit_intercept and self.kappa == 0.0
+        few = rows if free else rows.with_means(common=model.fit_intercept)
+        c = few.sample_weight * np.repeat(self.reader.share, np.diff(few.offsets))
+        design, means = make_design(few, c, model.fit_intercept, grand=not free)
+        if means is not None and few.stands_for is not None:
+            means = means + few.stands_for.X
+        terms = penalty, model.fit_intercept, self.kappa
+        objective = make_objective(design, Squared(), few.y, c, *terms)
+        common = bool(getattr(model, "common", False))
+        problem = replace(self.problem, n_classes=1)  # features are the same for all classes
+        offset = np.zeros(rows.n_tasks)
+        return Prepared(few, problem, objective, offset, means, common, self.kappa)
+
+    def solution(self, result: Result, penalty: Penalty) -> Solution:
+        """The result for the data as given."""
+        W, K, b = result.W, self.loss.n_columns, result.intercepts
+        whole = self._whole(W)
+        known, scale = self._known(penalty), self.zero.value
+        means = [known.mean_of(whole[:, k::K], b[k::K]) for k in range(K)]
+        found = Solution(
+            W,
+            whole,
+            b,
+            result.gap,
+            result.gap / scale if scale > 0.0 else result.gap,
+            np.array(result.history.objective),
+            far=np.empty(0, object),
+            mean=(np.concatenate([m for m, _ in means]), np.concatenate([a for _, a in means])),
+        )
+        found.check()
+        return found
 
 
-def _result(
-    objective: Objective,
-    W: FloatArray,
-    b: FloatArray,
-    value: float,
-    gap: float,
-    history: History,
-    target: float,
-) -> Result:
-    return Result(W, Certificate(value, gap, b), history.ending(value), gap <= target)
-
-
-def _finish(fit: _Fit, result: Result, scale: float) -> None:
-    """Set what a fit sets."""
-    model, rows = fit.model, fit.rows
-    few = rows if model.fit_intercept else rows.with_means()
-    c = few.sample_weight * np.repeat(fit.share, np.diff(few.offsets))
-    design, means = make_design(few, c, model.fit_intercept)
-    objective = by_parts(
-        make_objective(design, Squared(), few.y, c, fit.penalty, model.fit_intercept)
-    )
-    if means is not None and few.stands_for is not None:
-        means = means + few.stands_for.X
-    problem = Problem(rows.tasks, rows.X.shape[1])
-    known = Prepared(few, problem, objective, np.zeros(rows.n_tasks), means)
-    coefficients = objective.coefficients(result.W)
-    solution = Solution(
-        result.W,
-        coefficients,
-        result.intercepts,
-        result.gap,
-        result.gap / scale if scale > 0.0 else result.gap,
-        np.array(result.history.objective),
-        far=np.empty(0, object),
-        mean=known.mean_of(coefficients, result.intercepts),
-    )
-    solution.check()
-    model._set_solution(rows, result, solution, problem)
-    model.n_passes_ = fit.n_passes
-    if not solution.relative_gap <= model.tol:
-        model._warn_gap(result, solution)
-
-
-def _batches_of(source: Any) -> Any:
+def batches_of(source: Any) -> Any:
     return source() if callable(source) else source

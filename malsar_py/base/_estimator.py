@@ -38,6 +38,8 @@ class TaskEstimator(BaseEstimator, ABC):
     # Whether fits take sparse X as it is, and predictions; else it is made dense.
     _takes_sparse: ClassVar[bool] = False
     _linear: ClassVar[bool] = True
+    # Whether fits take a shared X in Fortran order as it is.
+    _any_order: ClassVar[bool] = False
     _doc_link_module = PACKAGE
     _doc_link_template = page_of()
     _param_names: ClassVar[list[str]]

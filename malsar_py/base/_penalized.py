@@ -32,8 +32,8 @@ from ..objective import Objective, make_objective
 from ..parts import by_parts
 from ..penalties import Penalty
 from ..solvers import SOLVERS, Result, Workspace, separates, solve
-from ._batches import fit_batches
 from ._estimator import TaskEstimator
+from ._fit_batches import fit_batches
 from ._shrinkage import shrinkage_of
 
 # In sklearn's parameter validation: a strength.
@@ -61,6 +61,7 @@ class MultiTaskEstimator(TaskEstimator):
     max_iter: int = 10_000
     warm_start: bool = False
 
+    _any_order: ClassVar[bool] = True
     # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
     _sizes: ClassVar[tuple[str, ...]] = ()
@@ -145,6 +146,10 @@ class MultiTaskEstimator(TaskEstimator):
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
         self._warn_constant(prepared)
 
+    def _fits_by_template(self) -> bool:
+        """Whether it is fitted as is written here."""
+        return type(self)._fit_rows is MultiTaskEstimator._fit_rows
+
     def fit_batches(
         self,
         source: Any,
@@ -156,10 +161,12 @@ class MultiTaskEstimator(TaskEstimator):
     ) -> Self:
         """Fit to rows of any number, read batch by batch in some passes.
 
-        With the squared loss one pass does: this is ``fit(summarize(source, ...))``. With the
-        logistic, Poisson and gamma losses it is a proximal Newton method: each pass takes the loss
-        and a summary of the working responses at a point, on which least squares with the penalty
-        of the model gives the next one; a last pass gives the certificate. About ten passes do.
+        With the squared loss one pass does: this is ``fit(summarize(source, ...))``. With other
+        smooth losses (logistic, multinomial, Poisson, gamma, Huber) it is a proximal Newton method:
+        each pass takes the loss and a summary of the working responses at a point, on which least
+        squares with the penalty of the model gives the next one; a last pass gives the certificate.
+        About ten passes do. :func:`~malsar_py.model_selection.path_batches` is for several
+        `lambda1`.
 
         Parameters
         ----------
@@ -174,7 +181,8 @@ class MultiTaskEstimator(TaskEstimator):
         sample_weight : str, default=None
             Column of nonnegative weights.
         max_memory : int, default=4294967296
-            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features.
+            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features, of K > 2
+            classes 8 T K^2 (d + 1)^2.
 
         Returns
         -------
@@ -185,8 +193,8 @@ class MultiTaskEstimator(TaskEstimator):
         Raises
         ------
         TypeError
-            If source can be read once only, or the model cannot be fitted by batches: with other
-            losses, kernels, stages, or sources of features.
+            If source can be read once only, or the model cannot be fitted by batches: with losses
+            that are not smooth or one for each task, kernels, stages, or sources of features.
         ValueError
             If the rows cannot be used; the message names the batch. If a part of the coefficients
             has no penalty.
@@ -200,9 +208,6 @@ class MultiTaskEstimator(TaskEstimator):
             self.fit(added_up(batches, columns))
             self.n_passes_ = 1
             return self
-        own = type(self)._fit_rows is not MultiTaskEstimator._fit_rows
-        if own or self._measure != "duality gap" or hasattr(self, "_split_patterns"):
-            raise TypeError(f"{type(self).__name__} cannot be fitted by batches.")
         fit_batches(self, source, columns)
         return self
 

@@ -6,6 +6,7 @@ Solvers and objectives ask a :class:`Design` for products and for what tasks hav
 
 from ._base import Design as Design
 from ._by_feature import FeatureRows as FeatureRows
+from ._coupled import Coupled as Coupled
 from ._make import one_x as one_x
 from ._make import own_rows as own_rows
 from ._one_x import Masked as Masked

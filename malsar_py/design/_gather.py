@@ -1,4 +1,4 @@
-"""Columns of a C-ordered array as rows of another."""
+"""Columns of an array as rows of another."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ _CHUNK = 512
 
 def gather(X: FloatArray, features: IntArray, out: FloatArray | None) -> FloatArray:
     """``X[:, features]'`` in C order."""
+    if X.flags.f_contiguous:
+        return np.take(X.T, features, axis=0, out=out, mode="clip")
     if out is None:
         return np.ascontiguousarray(X[:, features].T)
     for start in range(0, X.shape[0], _CHUNK):

@@ -32,7 +32,8 @@ class OneX(Design):
     def predict(self, W: FloatArray) -> FloatArray:
         rows = np.flatnonzero(W.any(axis=1))
         if 4 * rows.size < W.shape[0]:
-            return np.dot(np.ascontiguousarray(W[rows].T), self.X[:, rows].T).ravel()
+            X = self.X.T[rows] if self.X.flags.f_contiguous else self.X[:, rows].T
+            return np.dot(np.ascontiguousarray(W[rows].T), X).ravel()
         return np.dot(np.ascontiguousarray(W.T), self.X.T).ravel()
 
     def adjoint_rows(self, theta: FloatArray, rough: bool = False) -> FloatArray:
@@ -72,6 +73,8 @@ class OneX(Design):
         return squares.T @ shares.T
 
     def restrict(self, features: IntArray) -> Self:
+        if self.X.flags.f_contiguous:
+            return type(self)(self.X.T[features].T, self.n_tasks)
         return type(self)(np.take(self.X, features, axis=1), self.n_tasks)
 
     @abstractmethod

@@ -26,7 +26,7 @@ class Ragged(Design):
     """Own rows per task, stacked in task order."""
 
     def __init__(self, X: FloatArray, offsets: IntArray):
-        self.X = X
+        self.X = X = np.ascontiguousarray(X)
         self.n_rows, self.n_features = X.shape
         self.offsets = offsets
         self._small = X.size < _BLAS_BLOCK * self.n_tasks

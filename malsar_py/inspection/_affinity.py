@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from .._intervals import check_level
 from .._labels import as_labels, object_array, show_label
 from .._tasks import TaskRows
-from .._typing import AnyArray
+from .._typing import AnyArray, FloatArray
 from ..model_selection._data import Data, SummaryData, read_data
 from ..model_selection._splits import make_splits
 from ._checks import check_model, position, read_template
@@ -157,23 +157,31 @@ def task_affinity(
     losses = [
         mean_losses(found[k * n : (k + 1) * n], len(cells.codes))[own] for k in range(len(sets))
     ]
-    tested = np.flatnonzero(~np.isnan(losses[0]))
-    K = len(names)
     return TaskAffinity(
         task=task,
         names=names,
-        gains=paired_gains(
-            np.tile(losses[0][tested], K),
-            np.concatenate([loss[tested] for loss in losses[1:]]),
-            np.repeat(np.arange(K), len(tested)),
-            K,
-            units=np.tile(own[tested] if units is None else units[own[tested]], K),
-            sample_weight=np.tile(rows.sample_weight[own[tested]], K),
-            root=cells.squared,
-            level=level,
+        gains=_over_the_first(
+            losses, own if units is None else units[own], rows.sample_weight[own], cells, level
         ),
         loss_name=cells.loss_name,
         n_splits=n,
+    )
+
+
+def _over_the_first(
+    losses: list[FloatArray], units: AnyArray, weight: FloatArray, cells: Cells, level: float
+) -> Gains:
+    """Gains of all but the first, on the rows that were tested, as if each were a task."""
+    tested, K = np.flatnonzero(~np.isnan(losses[0])), len(losses) - 1
+    return paired_gains(
+        np.tile(losses[0][tested], K),
+        np.concatenate([loss[tested] for loss in losses[1:]]),
+        np.repeat(np.arange(K), len(tested)),
+        K,
+        units=np.tile(units[tested], K),
+        sample_weight=np.tile(weight[tested], K),
+        root=cells.squared,
+        level=level,
     )
 
 

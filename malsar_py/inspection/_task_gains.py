@@ -14,14 +14,14 @@ from .._intervals import check_level
 from .._typing import AnyArray, FloatArray
 from ..model_selection._data import SummaryData, read_data
 from ..model_selection._splits import make_splits, row_labels
-from ..model_selection._template import take_parts
+from ..model_selection._template import Template, take_parts
 from ._checks import check_model, read_template
 from ._folds import Candidate, Cells, base_of, mean_losses, tell
 from ._gains import Gains, paired_gains
 from ._references import Reference
 from ._tables import as_html, frame, lines, of_one
 
-_SINGLE, _POOLED = "one model per task", "one model for all"
+_MODEL, _SINGLE, _POOLED = "the model", "one model per task", "one model for all"
 
 
 # In one piece: half of it is the signature and the result.
@@ -125,19 +125,7 @@ def task_gains(
         raise TypeError("task_gains predicts rows, which a summary does not keep: pass the rows.")
     last, rows = check_model("task_gains", template, data)
     cells = Cells.of(last, rows)
-    candidates = [Candidate("the model", model)]
-    for name, given, all_tasks in ((_SINGLE, single, False), (_POOLED, pooled, True)):
-        if isinstance(given, str):
-            if given != "ridge":
-                argument = "pooled" if all_tasks else "single"
-                raise ValueError(
-                    f'{argument} must be "ridge", an estimator or None, got {given!r}.'
-                )
-            candidates.append(Candidate(name, None, Reference(template, all_tasks)))
-        elif given is not None:
-            candidates.append(Candidate(name, given))
-    for candidate in candidates:
-        candidate.check()
+    candidates = _candidates(model, template, single, pooled)
     labels = partial(row_labels, template, data)
     splits = make_splits(cv, data, labels, groups, classifier=bool(last._classifier))
     units = np.arange(len(data.y)) if groups is None else np.asarray(groups)
@@ -158,11 +146,11 @@ def task_gains(
         candidate.name: mean_losses(found[k * n : (k + 1) * n], len(cells.codes))
         for k, candidate in enumerate(candidates)
     }
-    tested = ~np.isnan(losses["the model"])
+    tested = ~np.isnan(losses[_MODEL])
     paired: dict[str, Gains] = {
         name: paired_gains(
             values[tested],
-            losses["the model"][tested],
+            losses[_MODEL][tested],
             cells.codes[tested],
             rows.n_tasks,
             units=units[cells.row][tested],
@@ -172,7 +160,7 @@ def task_gains(
         )
         for name, values in losses.items()
     }
-    own = paired.pop("the model")
+    own = paired.pop(_MODEL)
     return TaskGains(
         tasks=rows.tasks,
         n_rows=own.n_rows,
@@ -182,6 +170,24 @@ def task_gains(
         loss_name=cells.loss_name,
         n_splits=n,
     )
+
+
+def _candidates(model: Any, template: Template, single: Any, pooled: Any) -> list[Candidate]:
+    """The model, and the references asked for."""
+    found = [Candidate(_MODEL, model)]
+    for name, given in ((_SINGLE, single), (_POOLED, pooled)):
+        if isinstance(given, str):
+            if given != "ridge":
+                argument = "single" if name == _SINGLE else "pooled"
+                raise ValueError(
+                    f'{argument} must be "ridge", an estimator or None, got {given!r}.'
+                )
+            found.append(Candidate(name, None, Reference(template, name == _POOLED)))
+        elif given is not None:
+            found.append(Candidate(name, given))
+    for candidate in found:
+        candidate.check()
+    return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)

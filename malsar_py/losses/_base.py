@@ -140,6 +140,12 @@ class Loss(ABC):
         """``c loss'' (v + s)`` of several predictions; s, with intercepts, is what these do."""
         raise TypeError(f"{type(self).__name__} has one prediction a sample: see second_derivative")
 
+    def blocks(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> list[FloatArray]:
+        """``c loss''`` of each task's samples (K, K, n), K predictions a sample."""
+        raise TypeError(f"{type(self).__name__} has one prediction a sample: see second_derivative")
+
     @abstractmethod
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         """``-sum conj(-alpha theta)``, conj that of ``c loss``; -inf outside its domain."""
@@ -174,6 +180,22 @@ class Loss(ABC):
         from below, so what is shortened stays there.
         """
         _kernels.losses.balance(offsets, theta)
+
+    def parts(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        """Parts of theta (2, N) whose sum it is, of which :meth:`mixture` makes feasible ones.
+
+        Where rows come in batches, `feasible` is told by the sums of the parts alone.
+        """
+        return np.stack([np.maximum(theta, 0.0), np.minimum(theta, 0.0)])
+
+    def mixture(self, totals: FloatArray) -> FloatArray:
+        """How parts of these sums (2, S, K) in the columns of segments are to be mixed.
+
+        ``sum_sl mixture[s, t, l, k] parts[s]`` over columns l is feasible in column k of t.
+        """
+        sizes = np.abs(totals)
+        least = np.broadcast_to(sizes.min(axis=0), sizes.shape)
+        return np.divide(least, sizes, out=np.zeros_like(sizes), where=sizes > 0.0)[..., None]
 
     def centered(
         self, y: FloatArray, c: FloatArray, offsets: IntArray

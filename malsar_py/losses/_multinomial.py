@@ -19,6 +19,8 @@ from ._scores import ACCURACY, UnitScore
 
 # Second derivatives are at least this share of a sample's weight.
 _LEAST = 1e-12
+# In a quadratic model they have this share of their slope more.
+_LEAST_BLOCK = 1e-3
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,21 @@ class Multinomial(Loss):
     def feasible(self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray) -> None:
         _kernels.multinomial.balance(y, c, offsets, self.n_classes, theta)
 
+    def parts(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
+        """Targets and minus the probabilities, times c."""
+        return np.stack([c * y, theta - c * y])
+
+    def mixture(self, totals: FloatArray) -> FloatArray:
+        """Classes that got more than their samples' weight hand it to those that lack some."""
+        own, got = totals[0], np.maximum(-totals[1], 0.0)
+        lack = np.maximum(own - got, 0.0)
+        kept = np.minimum(np.divide(own, got, out=np.ones_like(own), where=got > 0.0), 1.0)
+        lacking = lack.sum(axis=1, keepdims=True)
+        share = np.divide(lack, lacking, out=np.zeros_like(lack), where=lacking > 0.0)
+        kept[lacking[:, 0] == 0.0] = 1.0
+        one = np.broadcast_to(np.eye(self.n_classes), (*own.shape, self.n_classes))
+        return np.stack([one, one * kept[:, None] + (1.0 - kept)[:, :, None] * share[:, None]])
+
     def dual(self, y: FloatArray, theta: FloatArray, c: FloatArray, alpha: float) -> float:
         return _kernels.multinomial.dual(y, theta, c, alpha)
 
@@ -95,6 +112,20 @@ class Multinomial(Loss):
         """A diagonal above ``c (diag p - p p')``: ``2 c p (1 - p)``, by Gershgorin's circles."""
         p = np.clip(y - np.divide(theta, c, out=np.zeros_like(c), where=c > 0.0), 0.0, 1.0)
         return c * np.maximum(2.0 * p * (1.0 - p), _LEAST)
+
+    def blocks(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> list[FloatArray]:
+        """``c loss''`` of each task's samples (K, K, n), for a quadratic model of the loss."""
+        found = []
+        for own in self._blocks(offsets):
+            slope, each = theta[own].reshape(self.n_classes, -1), c[own].reshape(self.n_classes, -1)
+            share = np.maximum(each * y[own].reshape(each.shape) - slope, 0.0)
+            weight = np.where(each > 0.0, each, 1.0)
+            H = -share[:, None] * (share / weight)
+            H[np.diag_indices(self.n_classes)] += share + _LEAST_BLOCK * np.abs(slope)
+            found.append(H)
+        return found
 
     def curve(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .batches import path_batches
 from .group_kfold import TaskGroupKFold
 from .kfold import TaskKFold
 from .path import RegularizationPath, lambda1_max, lambda_grid, regularization_path
@@ -17,5 +18,6 @@ __all__ = [
     "TaskShuffleSplit",
     "lambda1_max",
     "lambda_grid",
+    "path_batches",
     "regularization_path",
 ]

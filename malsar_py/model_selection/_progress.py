@@ -14,6 +14,7 @@ try:
     from sklearn.callback import CallbackSupportMixin
     from sklearn.callback._callback_support import callback_management_context as managed
 except ImportError:
+    from contextlib import nullcontext as managed
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """What scikit-learn has from version 1.9."""

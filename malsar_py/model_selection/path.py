@@ -13,7 +13,7 @@ from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
 from ..base import MultiTaskEstimator, Prepared
 from ..models.kernel import PreparedFunctions, SeparableKernelRegressor
-from ..objective import Objective
+from ..objective import Penalty
 from ..prox import singular_values
 from ._solve import prepare_any, solve_path, warn_missed
 
@@ -168,6 +168,8 @@ class RegularizationPath:
         Task labels, as `tasks_` of a fitted estimator.
     feature_names : ndarray of shape (n_features,)
         Names of the features, as `coef_feature_names_` of a fitted estimator.
+    n_passes : int
+        Passes over the source that :func:`path_batches` took, 1 of rows in memory or a summary.
     """
 
     lambda1: FloatArray
@@ -180,6 +182,7 @@ class RegularizationPath:
     df: IntArray
     tasks: AnyArray
     feature_names: AnyArray
+    n_passes: int = 1
 
 
 def regularization_path(
@@ -262,7 +265,7 @@ def regularization_path(
         np.array([step.gap for step in steps]),
         np.array([step.result.n_iter for step in steps]),
         np.array([step.result.solver for step in steps], object),
-        np.array([degrees(step.W, step.objective) for step in steps]),
+        np.array([degrees(step.W, step.objective.penalty) for step in steps]),
         prepared.rows.tasks,
         prepared.rows.feature_names,
     )
@@ -270,9 +273,9 @@ def regularization_path(
     return path
 
 
-def degrees(W: FloatArray, objective: Objective) -> int:
+def degrees(W: FloatArray, penalty: Penalty) -> int:
     """Rank where the penalty is on singular values, else the number of rows in use."""
-    structure = objective.penalty.structure
+    structure = penalty.structure
     if structure is not None and structure.rotation_invariant:
         s = singular_values(W)
         return int((s > _RANK_CUTOFF * s.max(initial=0.0)).sum())

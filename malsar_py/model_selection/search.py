@@ -344,9 +344,8 @@ class MultiTaskSearchCV(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
             if self.refit:
                 start = time.perf_counter()
                 best = clone(self.estimator).set_params(**clone(self.best_params_, safe=False))
-                vars(Template(best).model).pop(
-                    "_siblings", None
-                )  # no fold: a fit of the user's own
+                # No fold: a fit of the user's own.
+                vars(Template(best).model).pop("_siblings", None)
                 with progress.part("refit-with-best-params", progress.data):
                     self.best_estimator_ = best.fit(data.X, data.y, **fit_params(template, data))
                 self.refit_time_ = time.perf_counter() - start

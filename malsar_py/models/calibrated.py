@@ -34,7 +34,7 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     lambda2 : float, default=0.0
         Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
     fit_intercept : bool, default=True
-        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+        Whether every task has an intercept; it is unpenalised.
     task_column : int or str, default=None
         Position or name of the column of X that holds the task labels; it is not a feature. With
         None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
@@ -50,18 +50,14 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
         their own models do, on average by task weight. Tune for new tasks with folds over tasks
         (`LeaveOneTaskOut`, or GroupKFold).
     solver : str, default="auto"
-        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
-        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
-        separate over the features); "closed-form", a direct solution (squared loss, quadratic
-        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
-        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
-        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
+        "square-root", alternating noise levels and weighted least squares, or "semismooth" Newton
+        steps. "auto" begins with the former and hands over to the latter where it crawls; see
         `solver_`.
     tol : float, default=1e-6
         The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
         best intercepts.
     max_iter : int, default=10000
-        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+        Largest number of rounds, and of the steps in them.
     warm_start : bool, default=False
         Start from the last coefficients, if tasks and features are the same.
     verbose : int, default=0

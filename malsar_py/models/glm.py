@@ -32,7 +32,7 @@ class MultiTaskGLM(MultiTaskRegressor):
     Parameters
     ----------
     lambda1 : float, default=0.1
-        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+        Strength of the penalty, which it multiplies, in [0, inf).
     lambda2 : float, default=0.0
         Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
     penalty : penalty of :mod:`malsar_py.penalties`, default=None

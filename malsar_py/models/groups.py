@@ -23,6 +23,7 @@ from ..penalties import Penalty, Ridge, feature_groups
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class _GroupFeature(MultiTaskEstimator):
+    _takes_sparse: ClassVar[bool] = True
     feature_groups: Any = None
     group_weight: Mapping[Any, float] | None = None
     lambda3: float = 0.0

@@ -74,9 +74,9 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     Parameters
     ----------
     lambda1 : float, default=0.1
-        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+        Strength of the term that couples the tasks' functions, in [0, inf).
     lambda2 : float, default=0.1
-        Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
+        Strength of the ridge on functions, ``lambda2/2 sum_t ||f_t||^2``, in [0, inf).
     kernel : str or callable, default="linear"
         Kernel k between rows: a metric of :func:`sklearn.metrics.pairwise.pairwise_kernels`, a
         function of two rows, or "precomputed": X then holds ``k(x_i, x_j)``, as many columns as
@@ -96,7 +96,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     kernel_params : dict, default=None
         Keyword arguments of a callable kernel.
     fit_intercept : bool, default=True
-        Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
+        Whether every task has an intercept; it is unpenalised.
     task_column : int or str, default=None
         Position or name of the column of X that holds the task labels; it is not a feature. With
         None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
@@ -106,16 +106,12 @@ class SeparableKernelRegressor(MultiTaskRegressor):
         weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
     unseen : "error" or "mean", default="error"
         What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        tasks' functions and intercepts.
     tol : float, default=1e-6
-        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
+        The fit stops when the duality gap is at most ``tol`` times the objective at f = 0 with the
         best intercepts.
     max_iter : int, default=10000
-        Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
+        Largest number of steps with ``task_kernel="learned"``; all others are solved directly.
     verbose : int, default=0
         Print the objective and the gap while fitting, if positive.
 
@@ -139,9 +135,9 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     task_covariance_ : ndarray of shape (n_tasks, n_tasks)
         The A that was learned (trace 1); only with ``task_kernel="learned"``.
     dual_gap_ : float
-        Duality gap at `coef_`: the objective is at most this far above the optimum.
+        Duality gap of the fitted functions: the objective is at most this far above the optimum.
     relative_gap_ : float
-        The gap divided by the objective at W = 0, comparable with `tol`.
+        The gap divided by the objective at f = 0, comparable with `tol`.
     objective_ : ndarray
         Objective at each certificate; the last entry is the fit's.
     objective_iterations_ : ndarray of the same length

@@ -665,8 +665,8 @@ class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
     lambda1 : float, default=0.1
         Strength of the term that couples the tasks, in [0, inf); see the objective above.
     lambda2 : float, default=0.0
-        Strength of ``sum_jt |w_j(t+1) - w_jt|`` in formulation 1; not used in formulation 2, in [0,
-        inf).
+        Strength of ``sum_jt |w_j(t+1) - w_jt|`` in formulation 1, in [0, inf); formulation 2 does
+        not use it.
     formulation : 1 or 2, default=1
         What is under the square root: the sizes (nFSGL1), or sizes and differences (nFSGL2).
     beta : float, default=1.0
@@ -814,8 +814,8 @@ class NonconvexFusedClassifier(_NonconvexFused, MultiTaskClassifier):
     lambda1 : float, default=0.1
         Strength of the term that couples the tasks, in [0, inf); see the objective above.
     lambda2 : float, default=0.0
-        Strength of ``sum_jt |w_j(t+1) - w_jt|`` in formulation 1; not used in formulation 2, in [0,
-        inf).
+        Strength of ``sum_jt |w_j(t+1) - w_jt|`` in formulation 1, in [0, inf); formulation 2 does
+        not use it.
     formulation : 1 or 2, default=1
         What is under the square root: the sizes (nFSGL1), or sizes and differences (nFSGL2).
     beta : float, default=1.0

@@ -101,7 +101,7 @@ class LassoRegressor(_Lasso, MultiTaskRegressor):
     Parameters
     ----------
     lambda1 : float, default=0.1
-        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+        Strength of the L1 norm, in [0, inf); see the objective above.
     lambda2 : float, default=0.0
         Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
     feature_weight : array-like of shape (n_features,), "varying" or None, default=None
@@ -260,7 +260,7 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
     Parameters
     ----------
     lambda1 : float, default=0.1
-        Strength of the term that couples the tasks, in [0, inf); see the objective above.
+        Strength of the L1 norm, in [0, inf); see the objective above.
     lambda2 : float, default=0.0
         Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
     feature_weight : array-like of shape (n_features,), "varying" or None, default=None
