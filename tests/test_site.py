@@ -1,7 +1,7 @@
 """The site as a reader meets it: built with warnings as errors, opened in a browser, offline.
 
-Slow (the build takes a minute, 230 pages in a browser some minutes): ``python -m pytest tests/test_site.py -m slow``. Needs the extra
-`docs` and, for the browser, a Chromium.
+Slow (a minute for the build, some minutes for 230 pages in a browser): ``python -m pytest
+tests/test_site.py -m slow``. Needs the extra `docs` and, for the browser, a Chromium.
 """
 
 from __future__ import annotations
