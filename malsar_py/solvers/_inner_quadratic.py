@@ -120,12 +120,13 @@ class ByGram(Inner):
         W, G = np.array(W, order="C"), np.ascontiguousarray(G)
         scale, by_row = self.objective.scale, self.row_major
         most = self.epochs
+        gap, epochs = np.inf, 0
         if tasks_are_apart(self.objective):
             bases = self._losses_at_zero()
             gap, epochs = _kernels.row_norms.own_descent(
                 code, self.H, self.rhs, bases, threshold, ridge, goal, most, W, G
             )
-        else:
+        if gap > goal:  # (each task's share of the gap may be less than rounding leaves)
             gap, epochs = _kernels.row_norms.gram_descent(
                 code, self.H, self.rhs, scale, threshold, ridge, goal, most, by_row, W, G
             )
