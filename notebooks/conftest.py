@@ -17,14 +17,16 @@ FOLDER = Path(__file__).resolve().parent
 VARIABLE = "MALSAR_PY_DATA"
 DEFAULT_DATA = FOLDER.parents[1] / "shared" / "data"
 
-# More than half a minute with the real data. CI runs their stand-ins (tests/test_notebooks.py), and
-# ``pytest notebooks`` or ``pytest -m slow`` these.
+# More than half a minute with the real data. CI runs the stand-ins of those that have one
+# (tests/test_notebooks.py); ``pytest notebooks`` and ``pytest -m slow`` run all.
 LONG = {
     "04_graph",
+    "08_multi_stage",
     "09_multi_task_clustering",
     "10_school_benchmark",
     "11_when_does_sharing_help",
     "12_disease_progression",
+    "13_calibrated_noise",
 }
 
 # The scripts are the notebooks' sources: --doctest-modules would run them by importing them.
