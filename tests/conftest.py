@@ -31,7 +31,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 # Files that repeat for every model what others check for some, or start many processes: minutes
 # together. They run when asked for by name, and in CI.
 THOROUGH = {
+    "test_batches.py",
     "test_cli.py",
+    "test_compare.py",
     "test_cli_tasks.py",
     "test_everywhere.py",
     "test_everywhere_selection.py",
@@ -40,7 +42,9 @@ THOROUGH = {
     "test_invariance.py",
     "test_mean_regularized.py",
     "test_mixed_twins.py",
+    "test_persistence.py",
     "test_plotting.py",
+    "test_predict_command.py",
     "test_runtime.py",
     "test_scales.py",
     "test_search_metadata.py",
