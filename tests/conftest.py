@@ -34,7 +34,6 @@ THOROUGH = {
     "test_batches.py",
     "test_cli.py",
     "test_compare.py",
-    "test_cli_tasks.py",
     "test_everywhere.py",
     "test_everywhere_selection.py",
     "test_hostile.py",
