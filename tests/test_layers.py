@@ -99,7 +99,7 @@ MAY_IMPORT = {
         "plotting",
     },
     "persistence": {"", "graphs", "losses", "penalties"},
-    "_report": {"", "_table", "plotting"},
+    "_report": {"", "_table", "inspection", "plotting"},
     # the command line, a user of the public names ("" is the package itself)
     "_table": {"datasets"},
     "_compare": {

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from .._table import label_text
 from .._typing import FloatArray
+from ..inspection._scales import affine
 
 _N_DEVIATIONS = 2
 
@@ -54,7 +53,7 @@ def coefficients(found: Any) -> Coefficients | None:
         columns = [f"{task}: {name}" for task in tasks for name in linear.classes_]
     W = W.reshape(len(columns), -1)
     b = np.asarray(linear.intercept_, dtype=np.float64).reshape(len(columns))
-    mean, scale = _moments(model[0], len(names))
+    mean, scale = affine([model[0]], len(names))
     slopes = W / scale
     intercepts = b - slopes @ mean
     common = getattr(linear, "coef_mean_", None)
@@ -72,15 +71,3 @@ def _row(name: str, values: FloatArray, common: float, tasks: list[str]) -> Row:
     deviations = [(tasks[t], float(away[t])) for t in order if away[t] != 0.0]
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
     return Row(name, common, spread, float(values.min()), float(values.max()), deviations)
-
-
-def _moments(columns: Any, n_features: int) -> tuple[FloatArray, FloatArray]:
-    """What the step in front of the model subtracts and divides by."""
-    step = columns.transformer_
-    while isinstance(step, Pipeline):
-        step = step[-1]
-    if not isinstance(step, StandardScaler):
-        return np.zeros(n_features), np.ones(n_features)
-    mean = np.zeros(n_features) if step.mean_ is None else step.mean_
-    scale = np.ones(n_features) if step.scale_ is None else step.scale_
-    return mean, scale

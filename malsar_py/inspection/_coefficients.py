@@ -101,7 +101,10 @@ def coefficient_table(model: Any, *, scaler: Any = None, level: float = 0.9) -> 
         return frame(columns)
     center, scale = affine([scaler] if scaler is not None else steps, d)
     add("", "original", _original(values, center, scale))
-    ends = _ends(resamples, fitted, level, center, scale)
+    if resamples is not None:  # an original intercept is of the intercept and all coefficients
+        ends = resamples.interval(_original(_drawn(resamples), center, scale), level)
+    elif ends is not None:
+        ends = _original(ends[0], center, scale), _original(ends[1], center, scale)
     if ends is not None:
         for which, found in zip(("lower", "upper"), ends, strict=True):
             add("original_", which, found)
@@ -114,32 +117,25 @@ def _original(values: FloatArray, center: FloatArray, scale: FloatArray) -> Floa
     return np.concatenate([values[..., :1] - (coef @ center)[..., None], coef], axis=-1)
 
 
-def _ends(
-    resamples: BootstrapResult | None,
-    fitted: Any,
-    level: float,
-    center: FloatArray | None = None,
-    scale: FloatArray | None = None,
-) -> _Ends | None:
-    """Ends of the intervals (n, 1 + d), in original units if there are any."""
+def _drawn(resamples: BootstrapResult) -> FloatArray:
+    """Intercepts and coefficients (n_resamples, n, 1 + d)."""
+    return np.concatenate([resamples.intercepts[..., None], resamples.coefs], axis=-1)
+
+
+def _ends(resamples: BootstrapResult | None, fitted: Any, level: float) -> _Ends | None:
+    """Ends of the intervals (n, 1 + d), if there are any."""
     if resamples is not None:
-        drawn = np.concatenate([resamples.intercepts[..., None], resamples.coefs], axis=-1)
-        if center is not None and scale is not None:
-            drawn = _original(drawn, center, scale)
-        return resamples.interval(drawn, level)
+        return resamples.interval(_drawn(resamples), level)
     if not hasattr(fitted, "coef_interval"):
         return None
-    found = []
     try:
         ends = fitted.coef_interval(level)
     except ValueError:  # of this fit there are none: of another loss, or without rows to spare
         check_level(level)
         return None
-    for end in ends:
-        end = np.reshape(end, (len(fitted.tasks_), -1))
-        end = end if scale is None else end / scale
-        found.append(np.column_stack([np.full(len(end), np.nan), end]))
-    return found[0], found[1]
+    lower, upper = (np.reshape(end, (len(fitted.tasks_), -1)) for end in ends)
+    unknown = np.full((len(lower), 1), np.nan)
+    return np.hstack([unknown, lower]), np.hstack([unknown, upper])
 
 
 def _steps(estimator: Any) -> list[Any]:
