@@ -54,27 +54,35 @@ class MeanClassifier(ClassifierMixin, MeanModel):
 
 
 def mean(training: Training) -> Any:
+    """No features: the mean, or the shares of the classes."""
     model = MeanClassifier() if training.measure.n_classes else MeanRegressor()
     return [({}, [("model", model)])]
 
 
 def features_only() -> tuple[str, Any]:
+    """The step that leaves the task out."""
     return "features", ColumnTransformer([("x", "passthrough", slice(1, None))])
 
 
-def dummies() -> tuple[str, Any]:
-    one_hot = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+def with_task(encoder: Any) -> tuple[str, Any]:
+    """The step that encodes the task, in front of the features."""
     return "features", ColumnTransformer(
-        [("task", one_hot, slice(0, 1)), ("x", "passthrough", slice(1, None))]
+        [("task", encoder, slice(0, 1)), ("x", "passthrough", slice(1, None))]
     )
 
 
+def dummies() -> tuple[str, Any]:
+    """A column for each task."""
+    return with_task(OneHotEncoder(handle_unknown="ignore", sparse_output=False))
+
+
 def boosting(training: Training) -> Any:
+    """Gradient boosted trees with the task as a category, by their number."""
     n_classes, loss = training.measure.n_classes, training.measure.loss
     few = training.source.table.n_tasks <= _MOST_CATEGORIES
     unknown = {"handle_unknown": "use_encoded_value", "unknown_value": np.nan}
     task: Any = OrdinalEncoder(**unknown) if few else TargetEncoder(random_state=training.seed)
-    columns = ColumnTransformer([("task", task, slice(0, 1)), ("x", "passthrough", slice(1, None))])
+    columns = with_task(task)
     options: dict[str, Any] = {
         "max_leaf_nodes": 8,
         "min_samples_leaf": min(20, max(2, len(training.rows) // 20)),
@@ -92,7 +100,7 @@ def boosting(training: Training) -> Any:
     return [
         (
             {"trees": int(n)},
-            [("features", columns), ("model", clone(trees).set_params(max_iter=int(n)))],
+            [columns, ("model", clone(trees).set_params(max_iter=int(n)))],
         )
         for n in _TREES
     ]
