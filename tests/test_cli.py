@@ -14,8 +14,8 @@ import pytest
 
 import malsar_py
 from malsar_py.__main__ import main
-from malsar_py._compare import _candidates, _references
-from malsar_py._compare._options import Options
+
+from .report_tables import few_settings
 
 REFERENCES = [
     "mean alone",
@@ -90,13 +90,9 @@ def table(tmp_path):
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """Few settings: the tests are about what surrounds the fits."""
-    monkeypatch.setattr(_candidates, "_N_LAMBDAS", 4)
-    monkeypatch.setattr(_candidates, "_RIDGE_GRID", np.array([1.0, 0.1]))
-    monkeypatch.setattr(_candidates, "_BESIDE", np.array([0.1]))
-    monkeypatch.setattr(_references, "_TREES", np.array([3, 10]))
-    monkeypatch.setattr(Options, "folds", 2)
+def quick():
+    with few_settings():
+        yield
 
 
 def run(*arguments):

@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss, mean_poisson_deviance, r2_score
 
 import malsar_py
-from malsar_py._compare import _candidates, _door, _references, _run
+from malsar_py._compare import _candidates, _door, _run
 from malsar_py._compare._measure import LOSSES, Measure
 from malsar_py._compare._options import Options
 from malsar_py._compare._result import CHOSEN, DUMMIES, MEAN, POOLED, SINGLE, Procedure
@@ -23,17 +23,15 @@ from malsar_py._compare._verdict import task_gains, verdict
 from malsar_py._table import Asked, CompareError, exam_table, read_table
 from malsar_py.models import MeanRegularizedRegressor
 
+from .report_tables import few_settings
+
 REFERENCES = [MEAN, POOLED, SINGLE, DUMMIES, "gradient boosting"]
 
 
 @pytest.fixture
-def quick(monkeypatch):
-    """Few settings: the tests are about what surrounds the fits."""
-    monkeypatch.setattr(_candidates, "_N_LAMBDAS", 4)
-    monkeypatch.setattr(_candidates, "_RIDGE_GRID", np.array([1.0, 0.1]))
-    monkeypatch.setattr(_candidates, "_BESIDE", np.array([0.1]))
-    monkeypatch.setattr(_references, "_TREES", np.array([3, 10]))
-    monkeypatch.setattr(Options, "folds", 2)
+def quick():
+    with few_settings():
+        yield
 
 
 def frame_of(n_tasks=4, n_rows=15, seed=0, *, shared=1.0, own=0.5, levels=1.0, noise=0.3):
@@ -366,13 +364,22 @@ def test_the_command_of_python_words(quick):
 
 # MALSAR_PY_SEEDS=50 is what the rates were measured with.
 SEEDS = int(os.environ.get("MALSAR_PY_SEEDS", "12"))
+# Every second value of the grids.
+COARSE = {
+    "folds": 3,
+    "n_lambdas": 6,
+    "ridge": (1e2, 10.0, 1.0, 0.1, 1e-2, 1e-4),
+    "beside": (3.0, 0.1, 3e-3, 1e-4),
+    "trees": (5, 20),
+}
 
 
 def rate(truth, **planted):
     """Share of the seeds in which something is true of a comparison."""
     options = {"models": ["MixedEffects", "MeanRegularized", "JointFeature"], "repeats": 5}
     frames = (frame_of(8, 15, 1000 + seed, **planted) for seed in range(SEEDS))
-    return np.mean([truth(compared(frame, **options)) for frame in frames])
+    with few_settings(**COARSE):
+        return np.mean([truth(compared(frame, **options)) for frame in frames])
 
 
 @pytest.mark.slow

@@ -50,7 +50,7 @@ def _digest(statistics: TaskStatistics) -> bytes:
     found = hashlib.blake2b(np.float64(statistics.log_weight).tobytes(), digest_size=16)
     for array in given:
         found.update(str(array.shape).encode())
-        found.update(np.ascontiguousarray(array))
+        found.update(array.tobytes())
     return found.digest()
 
 
