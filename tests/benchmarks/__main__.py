@@ -13,9 +13,10 @@ from threadpoolctl import threadpool_limits
 from . import memory, models, paths, pooling, recovery, report, scale, scaling, threads
 from .environments import cache_folder
 from .peer import OURS, load_peers
-from .problems import PROBLEMS, Problem
+from .problems import Problem
 from .processes import Session, note
 from .protocol import Contest, Effort, Measurement, Tolerances
+from .regimes import ALL
 
 # What else can be measured: name -> (title, help, function of the session).
 _TABLES = {
@@ -75,7 +76,7 @@ def chosen_problems(args: argparse.Namespace) -> list[Problem]:
     """The problems of this run."""
     return [
         problem
-        for problem in PROBLEMS
+        for problem in ALL
         if matches(problem.name, args.only) and (problem.quick or not args.quick)
     ]
 
@@ -101,7 +102,7 @@ def compare(
 
 def show_list() -> None:
     """Problems and peers."""
-    rows = [[p.name, p.kind, p.about, "yes" if p.quick else ""] for p in PROBLEMS]
+    rows = [[p.name, p.kind, p.about, "yes" if p.quick else ""] for p in ALL]
     print(report.markdown(["problem", "kind", "data", "quick"], rows))
     print()
     rows = [[p.name, ", ".join(sorted(p.kinds)), p.requirements or "-"] for p in load_peers()]
