@@ -172,9 +172,15 @@ def _best(
 
 
 def speed_tables(
-    problems: Sequence[Problem], measured: list[Measurement], session: Session, effort: Effort
+    problems: Sequence[Problem],
+    measured: list[Measurement],
+    session: Session,
+    effort: Effort,
+    kept: Kept | None = None,
 ) -> str:
     """The whole section: ratios, seconds, peers."""
+    hellos = {} if kept is None else dict(kept.hellos)
+    hellos |= {name: worker.hello for name, worker in session.workers.items() if worker.hello}
     seeds = sorted({m.seed for m in measured})
     busy = [sum(m.wall) / sum(m.seconds) for m in measured if m.seconds and sum(m.seconds)]
     text = [
@@ -198,7 +204,7 @@ def speed_tables(
             order = [peer.name for peer in session.peers if peer.name in names]
             rows = [_times_row(problem, order, measured) for problem in chosen]
             text += [f"### {title}", markdown(["problem", "data", "active rows", *order], rows)]
-    text += ["### Peers", _peer_table(session, measured)]
+    text += ["### Peers", _peer_table([peer.name for peer in session.peers], hellos, measured)]
     return "\n\n".join(text)
 
 
@@ -225,16 +231,17 @@ def _median(values: Iterable[float | None]) -> float | None:
     return statistics.median(found) if found else None
 
 
-def _peer_table(session: Session, measured: list[Measurement]) -> str:
+def _peer_table(
+    names: Sequence[str], hellos: dict[str, dict[str, Any]], measured: list[Measurement]
+) -> str:
     rows = []
-    for name in [peer.name for peer in session.peers]:
-        worker = session.workers.get(name)
+    for name in names:
+        hello = hellos.get(name)
         mine = [m for m in measured if m.peer == name]
-        if worker is None or not worker.hello:
+        if hello is None:
             state = next((m.state for m in mine), "not asked")
             rows.append([name, state, *["-"] * 5])
             continue
-        hello = worker.hello
         versions = dict(hello["versions"])
         numpy, python = versions.pop("numpy"), versions.pop("python")
         blas = [
@@ -251,6 +258,36 @@ def _peer_table(session: Session, measured: list[Measurement]) -> str:
         )
     header = ["peer", "versions", "numpy", "BLAS seen by threadpoolctl", "threads"]
     return markdown([*header, "import", "first fit of the process"], rows)
+
+
+# --- pieces --------------------------------------------------------------------------------------
+
+
+class Kept:
+    """What earlier runs of the same commit measured, in a file that grows by each problem."""
+
+    def __init__(self, path: Path | None):
+        self.path, self.commit = path, _commit()
+        self.measured: list[Measurement] = []
+        self.hellos: dict[str, dict[str, Any]] = {}
+        if path is not None and path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["commit"] == self.commit:
+                self.measured = [Measurement(**entry) for entry in found["measured"]]
+                self.hellos = found["hellos"]
+
+    def has(self, problem: str, seed: int) -> bool:
+        """Whether it was measured."""
+        return any((m.problem, m.seed) == (problem, seed) for m in self.measured)
+
+    def add(self, measured: Iterable[Measurement], session: Session) -> None:
+        """Keep one problem's measurements."""
+        self.measured += measured
+        self.hellos |= {n: worker.hello for n, worker in session.workers.items() if worker.hello}
+        if self.path is not None:
+            entries = [asdict(m) for m in self.measured]
+            document = {"commit": self.commit, "hellos": self.hellos, "measured": entries}
+            self.path.write_text(json.dumps(_finite(document), indent=1), encoding="utf-8")
 
 
 # --- files ---------------------------------------------------------------------------------------
