@@ -96,7 +96,8 @@ def ways():
             yield pytest.param(cls, {}, id=cls.__name__)
             continue
         yield pytest.param(cls, {"solver": "auto"}, id=f"{cls.__name__}-auto")
-        marks = [] if cls in kinds(MODELS) else [pytest.mark.slow]
+        alike = cls not in kinds(MODELS) or cls.__name__.startswith("MultiStage")  # many fits
+        marks = [pytest.mark.slow] if alike else []
         yield pytest.param(cls, {"solver": "apg"}, id=f"{cls.__name__}-apg", marks=marks)
 
 
