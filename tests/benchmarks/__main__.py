@@ -10,7 +10,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from . import memory, models, paths, pooling, recovery, report, scale, scaling, threads
+from . import growth, memory, models, paths, pooling, recovery, report, scale, scaling, threads
 from .environments import cache_folder
 from .peer import OURS, load_peers
 from .problems import Problem
@@ -21,6 +21,7 @@ from .regimes import ALL
 # What else can be measured: name -> (title, help, function of the session).
 _TABLES = {
     "scaling": ("Growth", "how our time grows with d and T", scaling.scaling_table),
+    "growth": ("Growth of every model", "exponents in d, T and n", growth.growth_table),
     "floor": ("Floor", "our time over two gradient passes", scaling.floor_table),
     "memory": ("Memory", "increase of peak memory in fit", memory.memory_table),
     "models": ("Models", "every model on School beside JointFeature", models.models_table),
