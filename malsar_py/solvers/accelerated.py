@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from .. import _kernels
-from .._protocols import SmoothFunction
 from .._typing import FloatArray
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
+from ..smooth import Smooth
 from ._norms import norm_code
 from ._result import History, Result
 from ._workspace import Workspace
@@ -63,7 +63,7 @@ def solve_accelerated(
 
 # In one piece: one loop with its state: step, step length, restart and certificate of an iteration.
 def _iterate(  # noqa: C901
-    objective: SmoothFunction,
+    objective: Smooth,
     W0: FloatArray,
     lipschitz: float,
     tol: float,
@@ -159,6 +159,6 @@ def _worth_rotating(objective: Objective) -> bool:
     if structure is None or not structure.rotation_invariant:
         return False
     design = objective.design
-    if type(objective) is not QuadraticObjective or not design.same_weights:
+    if not isinstance(objective, QuadraticObjective) or not design.same_weights:
         return False
     return min(design.n_rows, design.n_features) <= _ROTATION
