@@ -5,6 +5,7 @@ from .._solution import Problem as Problem
 from .._solution import Solution as Solution
 from ._adapt import AdaptingRegressor as AdaptingRegressor
 from ._batches import BatchFit as BatchFit
+from ._certified import CertifiedEstimator as CertifiedEstimator
 from ._estimator import TaskEstimator as TaskEstimator
 from ._feature_weight import CouplingWeighted as CouplingWeighted
 from ._feature_weight import RowWeighted as RowWeighted
@@ -20,3 +21,4 @@ from ._shrinkage import pooling_strengths as pooling_strengths
 from ._shrinkage import reml_shrinkage as reml_shrinkage
 from ._targets import MultiTaskClassifier as MultiTaskClassifier
 from ._targets import MultiTaskRegressor as MultiTaskRegressor
+from ._targets import TaskRegressor as TaskRegressor

@@ -17,10 +17,12 @@ from .._family import Family
 from .._given import label_like
 from .._scoring import is_own, own_prediction, positions, score_rows
 from .._sparse import is_sparse
+from .._summary import MAX_MEMORY, Columns, added_up
 from .._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
 from ..losses import R2, UnitScore
+from ._fit_batches import fit_batches
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -84,6 +86,10 @@ class TaskEstimator(BaseEstimator, ABC):
         """Why a fit needs the rows themselves, "" if second moments of each task are enough."""
         return "it does not fit by least squares"
 
+    def _takes_batches(self) -> bool:
+        """Whether rows that come in batches can be fitted, where second moments are not enough."""
+        return False
+
     def _advise(self, rows: TaskRows) -> None:
         """Warn of what a fit of the user's own (not of a fold) shows to be a mistake."""
 
@@ -123,6 +129,67 @@ class TaskEstimator(BaseEstimator, ABC):
             self._fit_rows(rows)
         if not hasattr(self, "_siblings"):
             self._advise(rows)
+        return self
+
+    def fit_batches(
+        self,
+        source: Any,
+        *,
+        task_column: str | None = None,
+        target: str = "y",
+        sample_weight: str | None = None,
+        max_memory: int = MAX_MEMORY,
+    ) -> Self:
+        """Fit to rows of any number, read batch by batch in some passes.
+
+        With the squared loss one pass does: this is ``fit(summarize(source, ...))``. With other
+        smooth losses (logistic, multinomial, Poisson, gamma, Huber) it is a proximal Newton method:
+        each pass takes the loss and a summary of the working responses at a point, on which least
+        squares with the penalty of the model gives the next one; a last pass gives the certificate.
+        About ten passes do. :func:`~malsar_py.model_selection.path_batches` is for several
+        `lambda1`.
+
+        Parameters
+        ----------
+        source : iterable of batches, table, Dask DataFrame or callable
+            As for :func:`malsar_py.summarize`; what is not a table or a collection is a function
+            that returns the batches anew for each pass, the same rows each time.
+        task_column : str, default=None
+            Column of the task labels of tables. The model's own `task_column` says whether
+            `predict` finds labels in a column, too.
+        target : str, default="y"
+            Column to predict.
+        sample_weight : str, default=None
+            Column of nonnegative weights.
+        max_memory : int, default=4294967296
+            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features, of K > 2
+            classes 8 T K^2 (d + 1)^2.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; `n_passes_` is the number of passes, the first one included, which
+            finds tasks and classes.
+
+        Raises
+        ------
+        TypeError
+            If source can be read once only, or the model cannot be fitted by batches: with losses
+            that are not smooth or one for each task, kernels, stages, or sources of features.
+        ValueError
+            If the rows cannot be used; the message names the batch. If a part of the coefficients
+            has no penalty.
+        MemoryError
+            If a summary would take more than `max_memory`.
+        """
+        self._validate_params()
+        columns = Columns(task_column, target, None, sample_weight, max_memory)
+        if not self._needs_rows():
+            batches = source() if callable(source) else source
+            self.fit(added_up(batches, columns))
+            self.n_passes_ = 1
+            return self
+        fit_batches(self, source, columns)
         return self
 
     def _warn_of_forgotten_labels(self, rows: TaskRows) -> None:
