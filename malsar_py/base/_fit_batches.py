@@ -73,6 +73,11 @@ def begin_batches(model: MultiTaskEstimator, source: Any, columns: Columns) -> B
             f"{type(model).__name__} with {loss!r} cannot be fitted by batches: the loss must be "
             "smooth, and the same for all tasks."
         )
+    if loss.of_targets:
+        raise TypeError(
+            f"{loss!r} reads a parameter off the targets of all rows at once, which batches do not "
+            "give: set it to a number."
+        )
     kappa = model._shrinkage(rows)
     problem = Problem(rows.tasks, rows.X.shape[1], n_classes=loss.n_columns)
     total = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])

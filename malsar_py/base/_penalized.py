@@ -176,7 +176,7 @@ class MultiTaskEstimator(CertifiedEstimator):
         )
         if self.fit_intercept and not free_intercepts:
             loss.check_together(rows.y, rows.sample_weight)
-        return replace(rows, y=y), loss
+        return replace(rows, y=y), loss.resolved(y, rows.sample_weight, rows.offsets)
 
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:

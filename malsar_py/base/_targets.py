@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
+from .._solution import Prepared
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
 from .._weights import class_weights
@@ -85,6 +86,13 @@ class MultiTaskRegressor(TaskRegressor, MultiTaskEstimator):
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)
         self._fitted_loss = self._loss(rows)
+
+    def _set_shrinkage(self, prepared: Prepared) -> None:
+        super()._set_shrinkage(prepared)
+        read = self._fitted_loss.of_targets
+        if read:
+            self._fitted_loss = prepared.objective.loss.in_units(-prepared.problem.units.y)
+        self._set_or_forget({"loss_": self._fitted_loss if read else None})
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
         return self._known_loss.respond(z, index)
