@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import StrOptions, make_constraint
 
 from .._doc_link import PACKAGE, page_of
 from .._family import Family
@@ -45,6 +45,7 @@ class TaskEstimator(BaseEstimator, ABC):
     _doc_link_module = PACKAGE
     _doc_link_template = page_of()
     _param_names: ClassVar[list[str]]
+    _constraints: ClassVar[dict[str, list[Any]]]
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
@@ -67,6 +68,21 @@ class TaskEstimator(BaseEstimator, ABC):
         if "_param_names" not in vars(cls):
             cls._param_names = super()._get_param_names()
         return cls._param_names.copy()
+
+    def _validate_params(self) -> None:
+        # scikit-learn makes its constraints anew each time, a tenth of a small fit; where one is
+        # not met it has the words.
+        cls = type(self)
+        if "_constraints" not in vars(cls):
+            cls._constraints = {
+                name: [make_constraint(each) for each in given]
+                for name, given in cls._parameter_constraints.items()
+                if given != "no_validation"
+            }
+        for name, value in self.get_params(deep=False).items():
+            met = cls._constraints.get(name)
+            if met is not None and not any(each.is_satisfied_by(value) for each in met):
+                super()._validate_params()
 
     @abstractmethod
     def _fit_rows(self, rows: TaskRows) -> None:
