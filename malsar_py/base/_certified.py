@@ -39,10 +39,9 @@ class CertifiedEstimator(TaskEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     }
 
-    @property
-    def _attained(self) -> bool:
-        """Whether the loss is smallest at a finite prediction."""
-        return True
+    def _may_have_no_minimiser(self) -> bool:
+        """Whether W may run to infinity."""
+        return False
 
     def _needs_ridge(self) -> bool:
         """Whether lambda2 alone bounds what the tasks have in common."""

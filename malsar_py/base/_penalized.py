@@ -284,9 +284,12 @@ class MultiTaskEstimator(CertifiedEstimator):
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "
                 f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
             )
-        if not self._attained and not np.isfinite(solution.relative_gap):
+        if self._may_have_no_minimiser() and not np.isfinite(solution.relative_gap):
             return "There may be no finite minimiser: set lambda2 > 0."
         return super()._remedy(solution, separated)
+
+    def _may_have_no_minimiser(self) -> bool:
+        return not self._attained and self.lambda2 == 0.0  # (a ridge holds it)
 
     def _set_coefficients(self, rows: TaskRows, W: FloatArray) -> None:
         self.coef_: Any = rows.by_task(np.ascontiguousarray(W.T))
