@@ -77,7 +77,7 @@ class TaskEstimator(BaseEstimator, ABC):
             cls._constraints = {
                 name: [make_constraint(each) for each in given]
                 for name, given in cls._parameter_constraints.items()
-                if given != "no_validation"
+                if isinstance(given, list)  # ("no_validation" is none)
             }
         for name, value in self.get_params(deep=False).items():
             met = cls._constraints.get(name)
