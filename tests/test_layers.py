@@ -54,7 +54,7 @@ MAY_IMPORT = {
     "_keep_tasks": {"_doc_link", "_labels"},
     "_pipelines": set(),
     "_linalg": set(),
-    "_mean_model": set(),
+    "_mean_model": {"_linalg"},
     # arrays -> proximal operators -> penalties
     "_kernels": set(),
     "prox": {"_kernels"},

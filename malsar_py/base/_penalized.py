@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -34,6 +34,18 @@ from ._shrinkage import shrinkage_of
 
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
+
+
+def _once(compute: Callable[[], float]) -> Callable[[], float]:
+    """The number, computed when first asked for (functools.cache takes longer to make)."""
+    found: list[float] = []
+
+    def number() -> float:
+        if not found:
+            found.append(compute())
+        return found[0]
+
+    return number
 
 
 class BeyondData(ValueError):
@@ -214,8 +226,8 @@ class MultiTaskEstimator(CertifiedEstimator):
         at_zero = np.zeros(objective.shape)
         problem = replace(
             problem,
-            curvature=cache(objective.mean_curvature),
-            slope=cache(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
+            curvature=_once(objective.mean_curvature),
+            slope=_once(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
         )
         if problem.units != PLAIN or not moderate(self, given):
             objective = objective.with_penalty(penalty_in_units(self, problem, given))
