@@ -19,7 +19,7 @@ from .malsar_map import NONCONVEX, TERMS, WHOLE_SQUARES, halved, norm, quadratic
 
 # Pages with code, and the packages that they need beside pandas.
 PAGES = {
-    "start.md": (),
+    "start.md": ("skrub", "skops"),
     "guide/tasks.md": (),
     "guide/pooling.md": (),
     "guide/losses.md": (),
