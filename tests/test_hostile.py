@@ -90,13 +90,14 @@ MODELS = [c for c in public_estimators() if issubclass(c, MultiTaskEstimator)]
 
 
 def ways():
-    """Every model by each of its solvers; accelerated steps on models solved alike are for CI."""
+    """Every model by each of its solvers; accelerated steps on models solved alike are slow."""
     for cls in MODELS:
         if "solver" not in cls().get_params():
             yield pytest.param(cls, {}, id=cls.__name__)
             continue
         yield pytest.param(cls, {"solver": "auto"}, id=f"{cls.__name__}-auto")
-        marks = [] if cls in kinds(MODELS) else [pytest.mark.thorough]
+        alike = cls not in kinds(MODELS) or cls.__name__.startswith("MultiStage")  # many fits
+        marks = [pytest.mark.slow] if alike else []
         yield pytest.param(cls, {"solver": "apg"}, id=f"{cls.__name__}-apg", marks=marks)
 
 

@@ -367,7 +367,7 @@ class MultiTaskEstimator(TaskEstimator):
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "
                 f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
             )
-        elif not self._attained and not np.isfinite(solution.relative_gap):
+        elif self._may_have_no_minimiser() and not np.isfinite(solution.relative_gap):
             remedy = "There may be no finite minimiser: set lambda2 > 0."
         warnings.warn(
             f"{type(self).__name__} did not reach tol={self.tol:g} in {self._effort(result)}: "
@@ -375,6 +375,10 @@ class MultiTaskEstimator(TaskEstimator):
             ConvergenceWarning,
             stacklevel=4,
         )
+
+    def _may_have_no_minimiser(self) -> bool:
+        """Whether W may run to infinity: a ridge holds it."""
+        return not self._attained and getattr(self, "lambda2", 0.0) == 0.0
 
     def _effort(self, result: Result) -> str:
         return f"{result.n_iter} iterations"
