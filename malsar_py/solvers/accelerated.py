@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from .. import _kernels
-from .._protocols import SmoothFunction
 from .._typing import FloatArray
-from ..objective import Certificate, GeneralObjective, Objective, QuadraticObjective
+from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
+from ..smooth import Smooth
 from ._norms import norm_code
 from ._result import History, Result
 from ._workspace import Workspace
@@ -85,7 +85,7 @@ def _on_x(
 
 # In one piece: one loop with its state: step, step length, restart and certificate of an iteration.
 def _iterate(  # noqa: C901
-    objective: SmoothFunction,
+    objective: Smooth,
     W0: FloatArray,
     lipschitz: float,
     tol: float,
@@ -98,13 +98,13 @@ def _iterate(  # noqa: C901
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     code: int | None = _kernels.row_norms.NONE
     prox = None
-    smooth: SmoothFunction = objective
+    smooth: Smooth = objective
     threshold = np.zeros(W0.shape[0])
     if structure is not None:
         code, prox = norm_code(structure), structure.prox
         if code is not None:
             threshold = structure.row_thresholds(W0.shape[0])
-    elif isinstance(objective, GeneralObjective | QuadraticObjective) and quadratic.coupled:
+    elif quadratic.coupled:
         # Strong ties between tasks would make the steps short: they have a prox, too.
         smooth = objective.with_penalty(quadratic.uncoupled())
         code, prox = None, quadratic.prox_of_coupling
@@ -194,6 +194,6 @@ def _worth_rotating(objective: Objective) -> bool:
     if structure is None or not structure.rotation_invariant:
         return False
     design = objective.design
-    if type(objective) is not QuadraticObjective or not design.same_weights:
+    if not isinstance(objective, QuadraticObjective) or not design.same_weights:
         return False
     return min(design.n_rows, design.n_features) <= _ROTATION
