@@ -7,7 +7,6 @@ import hashlib
 import numpy as np
 
 from .._tasks import TaskRows
-from ..base import intercept_variance
 from ._estimate import Settings, estimate
 from ._statistics import TaskStatistics, make_frame, task_statistics
 
@@ -58,6 +57,3 @@ def _ratio(statistics: TaskStatistics) -> float:
     found = estimate(statistics, _SETTINGS)
     at = np.flatnonzero(found.likelihood.random == 0)
     return float(np.square(found.factor[at[0]]).sum()) if at.size else 0.0
-
-
-intercept_variance.append(variance_ratio)

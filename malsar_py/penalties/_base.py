@@ -293,6 +293,10 @@ class TaskQuadratic(Penalty):
         """The same coupling with another ridge."""
         return replace(self, ridge=ridge)
 
+    def uncoupled(self) -> TaskQuadratic:
+        """The ridge alone."""
+        return TaskQuadratic(ridge=self.ridge)
+
     @property
     def coupled(self) -> bool:
         """Whether there is more than a ridge: tasks that meet."""
@@ -320,10 +324,18 @@ class TaskQuadratic(Penalty):
         values, vectors = self._eigh
         return float(np.square(W @ vectors).sum(axis=0) @ (values - self.ridge))
 
+    def prox_of_coupling(self, V: FloatArray, step: float) -> FloatArray:
+        """``argmin_W step/2 tr(W (Q - ridge I) W') + 1/2 ||W - V||_F^2``."""
+        if self.matrix is None:
+            own = deviations(V)
+            return (V - own) + own / (1.0 + step * self.mean)
+        values, vectors = self._eigh
+        return ((V @ vectors) / (1.0 + step * (values - self.ridge))) @ vectors.T
+
     @cached_property
     def _eigh(self) -> tuple[FloatArray, FloatArray]:
         assert self.matrix is not None
-        values, vectors = scipy.linalg.eigh(self.matrix, check_finite=False)
+        values, vectors = _eigh(self.matrix)
         return np.where(values < _NULL * values[-1], 0.0, values) + self.ridge, vectors
 
     @property
@@ -365,6 +377,15 @@ class TaskQuadratic(Penalty):
         values, vectors = self._eigh
         energy = np.square(G @ vectors).sum(axis=0)
         return 0.5 * float(np.sum(energy[values > 0.0] / values[values > 0.0]))
+
+
+def _eigh(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues and eigenvectors of a symmetric matrix; soon where tasks lie along a chain."""
+    diagonal, beside = np.diagonal(matrix), np.diagonal(matrix, 1)
+    banded = np.count_nonzero(diagonal) + 2 * np.count_nonzero(beside)
+    if len(matrix) > 2 and np.count_nonzero(matrix) == banded:
+        return scipy.linalg.eigh_tridiagonal(diagonal, beside, check_finite=False)
+    return scipy.linalg.eigh(matrix, check_finite=False)
 
 
 def Ridge(lambda2: float = 1.0) -> TaskQuadratic:
