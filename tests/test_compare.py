@@ -303,6 +303,21 @@ def test_losses(loss, quick):
     assert "MixedEffects" not in [candidate.name for candidate in todo]  # likelihoods of squares
 
 
+def test_tasks_without_any_count(quick):
+    """Of nothing but 0, in the table or in a training part, a task has no logarithm of its mean."""
+    frame = frame_of(6, 8)
+    frame["y"] = np.random.default_rng(0).poisson(3.0, len(frame))
+    frame.loc[frame["task"] == "t0", "y"] = 0
+    rare = frame["task"] == "t1"
+    frame.loc[rare, "y"] = [2, *[0] * 7]
+    found = compared(frame, loss="poisson", repeats=5)
+    assert found.left_out == {"t0": "counts of 0 only, 8 rows"}
+    assert any(
+        note.startswith("tasks with counts of 0 only are left out: t0") for note in found.notes
+    )
+    assert all(np.isfinite(row.scores).all() for row in found.procedures)
+
+
 def test_new_tasks_times_and_jobs(quick):
     frame = frame_of(6, 12, levels=0.0)
     frame["when"] = np.tile(np.arange(12), 6)

@@ -127,11 +127,13 @@ def _by_time(time: AnyArray, n_splits: int) -> list[Split]:
 
 
 def _known(table: Table, codes: IntArray, y: FloatArray, train: IntArray, test: IntArray) -> Split:
-    """Without tasks that the training part does not have, or of which it has one class only."""
+    """Without tasks that the training part does not have, or has one class or counts of 0 of."""
     n = np.bincount(codes[train], minlength=table.n_tasks)
     fit = n > 0
     if table.classes is not None:
         cells = np.zeros((table.n_tasks, len(table.classes)))
         np.add.at(cells, (codes[train], y[train].astype(np.intp)), 1.0)
         fit = (cells > 0).sum(axis=1) > 1
+    if table.counts:
+        fit &= np.bincount(codes[train], weights=y[train], minlength=table.n_tasks) > 0.0
     return train[fit[codes[train]]], test[fit[codes[test]]]

@@ -74,6 +74,7 @@ class Table:
     columns: list[Column] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    counts: bool = False  # tasks of nothing but 0 have no intercept: the log of 0
 
     @property
     def n_tasks(self) -> int:
@@ -149,7 +150,7 @@ def read_table(data: Any, asked: Asked, *, encoding: str | None = None) -> Table
         name, asked.target, asked.task, frame[names], y, codes, labels, names,
         features(columns, bool(frame[names].isna().any().any())), classes, time,
         None if asked.group is None else frame[asked.group].astype(str).to_numpy(),
-        columns, notes, left_out,
+        columns, notes, left_out, asked.loss == "poisson",
     )  # fmt: skip
     notes.extend(_about_columns(table))
     numbers = [c.name for c in columns if c.role == "feature" and c.kind == "number"]
@@ -259,20 +260,21 @@ def _task_faults(frame: Any, asked: Asked) -> list[str]:
 
 
 def _without_one_class(frame: Any, asked: Asked, notes: list[str]) -> tuple[Any, dict[str, str]]:
-    """Tasks of one class have nothing to tell apart."""
-    if not asked.classify:
+    """Tasks of one class have nothing to tell apart, counts that are all 0 no logarithm."""
+    if not asked.classify and asked.loss != "poisson":
         return frame, {}
-    levels = frame.groupby(asked.task)[asked.target].transform("nunique")
-    alone = frame[levels < 2]
+    targets = frame.groupby(asked.task)[asked.target]
+    few = targets.transform("nunique") < 2 if asked.classify else targets.transform("max") == 0
+    alone, what = frame[few], "one class only" if asked.classify else "counts of 0 only"
     if not len(alone):
         return frame, {}
     counts = alone[asked.task].value_counts(sort=False)
-    left_out = {label_text(k): f"one class only, {n} rows" for k, n in counts.items()}
+    left_out = {label_text(k): f"{what}, {n} rows" for k, n in counts.items()}
     if len(alone) == len(frame):
-        raise CompareError(f"--task {asked.task}: every task has one class only")
+        raise CompareError(f"--task {asked.task}: every task has {what}")
     shown = some((f"{label_text(k)} ({n} rows)" for k, n in counts.items()), 5)
-    notes.append(f"tasks with one class only are left out: {shown}; {len(alone)} rows")
-    return frame[levels >= 2].reset_index(drop=True), left_out
+    notes.append(f"tasks with {what} are left out: {shown}; {len(alone)} rows")
+    return frame[~few].reset_index(drop=True), left_out
 
 
 def _plain(column: Any) -> AnyArray:
