@@ -21,7 +21,7 @@ from .._limits import moderate, penalty_in_units, solved, within_floats
 from .._mean_model import constant_within_tasks
 from .._solution import Prepared, Problem, Solution
 from .._sparse import dense, is_sparse
-from .._summary import MAX_MEMORY, Columns, added_up
+from .._summary import MAX_MEMORY, Columns
 from .._tasks import TaskRows
 from .._typing import FloatArray, IntArray
 from .._units import PLAIN, into_units
@@ -33,7 +33,7 @@ from ..parts import by_parts
 from ..penalties import Penalty
 from ..solvers import SOLVERS, Result, Workspace, separates, solve
 from ._estimator import TaskEstimator
-from ._fit_batches import fit_batches
+from ._fit_batches import fit_batches, one_pass
 from ._shrinkage import shrinkage_of
 
 # In sklearn's parameter validation: a strength.
@@ -115,6 +115,10 @@ class MultiTaskEstimator(TaskEstimator):
         """Whether the penalty is quadratic, with lambda2 as its ridge."""
         return False
 
+    def _over_features(self) -> bool:
+        """Whether the penalty is a sum over features, so that fits need products of few of them."""
+        return False
+
     def _needs_ridge(self) -> bool:
         """Whether lambda2 alone bounds what the tasks have in common."""
         return self._quadratic()
@@ -168,11 +172,17 @@ class MultiTaskEstimator(TaskEstimator):
         About ten passes do. :func:`~malsar_py.model_selection.path_batches` is for several
         `lambda1`.
 
+        Where the summary would take more than `max_memory`, and where batches are sparse, models
+        whose penalty is a sum over features (Lasso, JointFeature; two classes at most) keep the
+        moments of a working set only: each pass takes the gradient of all features, which says who
+        is to be in the next set. A few passes more do.
+
         Parameters
         ----------
         source : iterable of batches, table, Dask DataFrame or callable
             As for :func:`malsar_py.summarize`; what is not a table or a collection is a function
-            that returns the batches anew for each pass, the same rows each time.
+            that returns the batches anew for each pass, the same rows each time. X of tuples (X, y,
+            tasks) may be sparse, see above.
         task_column : str, default=None
             Column of the task labels of tables. The model's own `task_column` says whether
             `predict` finds labels in a column, too.
@@ -182,7 +192,8 @@ class MultiTaskEstimator(TaskEstimator):
             Column of nonnegative weights.
         max_memory : int, default=4294967296
             Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features, of K > 2
-            classes 8 T K^2 (d + 1)^2.
+            classes 8 T K^2 (d + 1)^2; with working sets, d is the number of features in the set,
+            and some arrays of 8 T d bytes for all features come on top.
 
         Returns
         -------
@@ -199,16 +210,16 @@ class MultiTaskEstimator(TaskEstimator):
             If the rows cannot be used; the message names the batch. If a part of the coefficients
             has no penalty.
         MemoryError
-            If a summary would take more than `max_memory`.
+            If a summary, or that of a working set, would take more than `max_memory`.
         """
         self._validate_params()
         columns = Columns(task_column, target, None, sample_weight, max_memory)
-        if not self._needs_rows():
-            batches = source() if callable(source) else source
-            self.fit(added_up(batches, columns))
+        summary = None if self._needs_rows() else one_pass(self, source, columns)
+        if summary is None:
+            fit_batches(self, source, columns)
+        else:
+            self.fit(summary)
             self.n_passes_ = 1
-            return self
-        fit_batches(self, source, columns)
         return self
 
     def _set_solution(
