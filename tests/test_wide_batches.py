@@ -82,7 +82,7 @@ def test_fits_are_those_of_all_rows(model, thin):
     whole = clone(model).fit(X, y, tasks=tasks, sample_weight=weight)
     found = model.fit_batches(batches(X, y, tasks, weight), max_memory=ROOM)
     assert found.relative_gap_ <= 1e-13 and found.n_passes_ <= 16
-    assert 4 <= np.count_nonzero(whole.coef_.any(axis=0)) <= 30
+    assert 3 <= np.count_nonzero(whole.coef_.any(axis=0)) <= 30
     assert_allclose(found.coef_, whole.coef_, rtol=0, atol=1e-8 * np.abs(whole.coef_).max())
     assert_array_equal(found.coef_ != 0.0, whole.coef_ != 0.0)
     assert_allclose(found.intercept_, whole.intercept_, rtol=0, atol=1e-7)
