@@ -41,6 +41,8 @@ def over_rows(penalty: Penalty) -> bool:
 class WideFit(BatchFit):
     """The fits to a source of wide data: each has its working set."""
 
+    n_fits: int = 1  # that share the room
+
     def check_room(self) -> None:
         if self.loss.n_columns > 1:
             raise MemoryError(
@@ -50,7 +52,7 @@ class WideFit(BatchFit):
             )
 
     def share_room(self, n_fits: int) -> int:
-        self.room //= n_fits
+        self.n_fits = n_fits
         return n_fits
 
     def _at_first(self) -> IntArray | None:
@@ -72,16 +74,16 @@ class WideFit(BatchFit):
         calling = int(np.count_nonzero(score > 1.0)) - n_active
         least = max(_FEWEST, int(np.sqrt(d * T) * _FIRST))
         wanted = max(least, 2 * n_active, min(n_active + calling, 2 * len(known)))
-        most = int(np.sqrt(self.room / (8.0 * T))) - 1
+        most = int(np.sqrt(self.room / (8.0 * T * self.n_fits))) - 1
         outside = sizes > 1.0 + _BEYOND * self.model.tol
         outside[known] = False
         lacks = bool(outside.any()) or not len(known)
         if n_active + lacks > most:
+            share = f" / {self.n_fits}, for each lambda1" if self.n_fits > 1 else ""
             raise MemoryError(
                 f"The moments of the working set, {n_active} features in {T} tasks and more to "
                 f"come, take 8 x {T} x {n_active + 2}^2 = {8 * T * (n_active + 2) ** 2} bytes, "
-                f"more than the {self.room} of max_memory for each lambda1: raise lambda1 or "
-                "max_memory."
+                f"more than max_memory={self.room}{share}: raise lambda1 or max_memory."
             )
         n = min(wanted, most, d)
         return np.sort(np.argpartition(score, d - n)[d - n :]), lacks
