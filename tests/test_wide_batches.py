@@ -179,9 +179,7 @@ def test_what_has_no_room():
     source = batches(X, y, tasks, weight)
     with pytest.raises(MemoryError, match=r"the working set, \d+ features in 3 tasks and more"):
         JointFeatureRegressor(lambda1=0.01).fit_batches(source, max_memory=ROOM)
-    with pytest.raises(
-        MemoryError, match="more than max_memory=40000 / 2, for each lambda1"
-    ):
+    with pytest.raises(MemoryError, match="more than max_memory=40000 / 2, for each lambda1"):
         path_batches(JointFeatureRegressor(), source, lambda1=[0.02, 0.01], max_memory=ROOM)
     # Penalties that are no sums over features need products of all pairs.
     for model in (
