@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol, Self
 
-from ._certificates import Certificate
 from ._typing import AnyArray, FloatArray, IntArray
 
 # Some rows of W: all of them, or their positions.
@@ -63,36 +62,3 @@ class Penalty(Protocol):
     def free_part(self, n_tasks: int) -> tuple[Rows, Basis] | None: ...
     def pulled(self, W: FloatArray, G: FloatArray) -> AnyArray | None: ...
     def restrict(self, features: IntArray) -> Self: ...
-
-
-class SmoothFunction(Protocol):
-    """What gradient steps ask of a problem in a variable W, which has a penalty.
-
-    An objective is one in the coefficients; the views of it are in the parts of W
-    (``parts.PartsObjective``) or in another basis (``rotated.RotatedObjective``).
-    """
-
-    # The unit of the relative gap.
-    scale: float
-
-    @property
-    def penalty(self) -> Penalty: ...
-    def lift(self, W: FloatArray) -> FloatArray:
-        """The linear image of W that gradients and certificates start from."""
-        ...
-
-    def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
-        """Gradient of the loss and of what couples tasks; the ridge is left to the step."""
-        ...
-
-    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
-        """Bound on the loss's second derivative along D, from the point whose lift is ``at``."""
-        ...
-
-    def certificate(self, W: FloatArray, lifted: FloatArray) -> Certificate:
-        """Objective at W and a duality gap that holds for this very W."""
-        ...
-
-    def final_certificate(self, W: FloatArray) -> Certificate:
-        """The same from one full pass over X, with the intercepts."""
-        ...

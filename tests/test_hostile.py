@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from malsar_py import ClusteredRegressor, _kernels, prox
-from malsar_py.base import MultiTaskEstimator
+from malsar_py.base import TaskEstimator
 
 from .test_common import kinds, public_estimators, takes_labels, with_random_state
 
@@ -86,7 +86,7 @@ CASES = [
 
 
 # Clustering has no objective to certify; see test_subspace_clustering.
-MODELS = [c for c in public_estimators() if issubclass(c, MultiTaskEstimator)]
+MODELS = [c for c in public_estimators() if issubclass(c, TaskEstimator)]
 
 
 def ways():

@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from .. import _kernels
-from .._protocols import SmoothFunction
 from .._typing import FloatArray
-from ..objective import Certificate, GeneralObjective, Objective, QuadraticObjective
+from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
+from ..smooth import Smooth
 from ._norms import norm_code
 from ._result import History, Result
 from ._workspace import Workspace
@@ -53,9 +53,31 @@ def solve_accelerated(
             workspace.rotated = RotatedObjective(objective)
         rotated = workspace.rotated.beside(objective)
         found = _iterate(
-            rotated, rotated.into(W0), rotated.loss_lipschitz(), tol, max_iter, verbose
+            rotated,
+            rotated.into(W0),
+            rotated.loss_lipschitz(),
+            tol,
+            max_iter,
+            verbose,
+            hand_over=True,
         )
-        return replace(found, W=rotated.back(found.W))
+        found = replace(found, W=rotated.back(found.W))
+        if found.converged or found.n_iter >= max_iter:
+            return found
+        # Rounding in the basis, as where a column of X has a large mean: the rest with X itself.
+        rest = _on_x(objective, found.W, tol, max_iter - found.n_iter, verbose, workspace)
+        return replace(rest, history=found.history.then(rest.history))
+    return _on_x(objective, W0, tol, max_iter, verbose, workspace)
+
+
+def _on_x(
+    objective: Objective,
+    W0: FloatArray,
+    tol: float,
+    max_iter: int,
+    verbose: int,
+    workspace: Workspace,
+) -> Result:
     if workspace.lipschitz is None:
         workspace.lipschitz = objective.loss_lipschitz()
     return _iterate(objective, W0, workspace.lipschitz, tol, max_iter, verbose)
@@ -63,23 +85,26 @@ def solve_accelerated(
 
 # In one piece: one loop with its state: step, step length, restart and certificate of an iteration.
 def _iterate(  # noqa: C901
-    objective: SmoothFunction,
+    objective: Smooth,
     W0: FloatArray,
     lipschitz: float,
     tol: float,
     max_iter: int,
     verbose: int,
+    *,
+    hand_over: bool = False,
 ) -> Result:
+    """``hand_over``: return when the final certificate refuses what the others accept."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     code: int | None = _kernels.row_norms.NONE
     prox = None
-    smooth: SmoothFunction = objective
+    smooth: Smooth = objective
     threshold = np.zeros(W0.shape[0])
     if structure is not None:
         code, prox = norm_code(structure), structure.prox
         if code is not None:
             threshold = structure.row_thresholds(W0.shape[0])
-    elif isinstance(objective, GeneralObjective | QuadraticObjective) and quadratic.coupled:
+    elif quadratic.coupled:
         # Strong ties between tasks would make the steps short: they have a prox, too.
         smooth = objective.with_penalty(quadratic.uncoupled())
         code, prox = None, quadratic.prox_of_coupling
@@ -157,6 +182,8 @@ def _iterate(  # noqa: C901
                 history.add(n_iter, final.objective)
                 if final.gap <= target:
                     return Result(W, final, history, True)
+                if hand_over:
+                    return Result(W, final, history, False)
     final = objective.final_certificate(W)
     history.add(n_iter, final.objective)
     return Result(W, final, history, final.gap <= target)
@@ -167,6 +194,6 @@ def _worth_rotating(objective: Objective) -> bool:
     if structure is None or not structure.rotation_invariant:
         return False
     design = objective.design
-    if type(objective) is not QuadraticObjective or not design.same_weights:
+    if not isinstance(objective, QuadraticObjective) or not design.same_weights:
         return False
     return min(design.n_rows, design.n_features) <= _ROTATION
