@@ -137,14 +137,15 @@ class _Search:
         alike = np.minimum(np.arange(r), first)
         own = np.arange(r)
         if settings.covariance == "iso" or (settings.covariance == "diag" and n_slopes < 2):
-            diagonal = Diagonal(self.likelihood, alike)
+            diagonal = Diagonal(self.likelihood, alike, spread=settings.prior)
             return self._estimate(diagonal, self._best(diagonal))
         prior = np.isfinite(settings.prior) and n_slopes > 0
         if not prior:
-            diagonal, target = Diagonal(self.likelihood, own), None
+            diagonal = Diagonal(self.likelihood, own, spread=settings.prior)
+            target = None
             found = self._best(diagonal)
         else:
-            iso = Diagonal(self.likelihood, alike)
+            iso = Diagonal(self.likelihood, alike, spread=settings.prior)
             common = self._best(iso)
             tau, phi = iso.tau(common.theta)[alike], iso.split(common.theta)[1]
             if tau[-1] == 0.0:
@@ -222,22 +223,12 @@ class _Search:
     def _estimate(self, problem: Diagonal | Full, found: Minimum) -> Estimate:
         likelihood, L = self.likelihood, problem.factor(found.theta)
         at = problem.evaluate(found.theta)
-        gradient = likelihood.derivatives(at).gradient
-        if isinstance(problem, Full):
-            gradient = problem.slope(found.theta)
-            n_variances = len(problem.below[0])
-        else:
-            tau, n_variances = problem.tau(found.theta), len(problem.target)
-            own = np.zeros(len(tau))
-            logs = problem.logs
-            away = problem.split(found.theta)[0][logs] - np.log(problem.target[logs])
-            own[logs] = 2.0 * problem.precision[logs] * away / tau[logs]
-            gradient = gradient + np.diag(own[problem.groups])
+        n_variances = len(problem.below[0] if isinstance(problem, Full) else problem.target)
         return Estimate(
             likelihood,
             L,
             at,
-            gradient,
+            problem.slope(found.theta),
             np.array(found.history),
             0.5 * found.gain,
             found.n_iter,
