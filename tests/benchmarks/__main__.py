@@ -10,7 +10,18 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from . import memory, models, paths, pooling, recovery, report, scale, scaling, threads
+from . import (
+    memory,
+    models,
+    new_tasks,
+    paths,
+    pooling,
+    recovery,
+    report,
+    scale,
+    scaling,
+    threads,
+)
 from .environments import cache_folder
 from .peer import OURS, load_peers
 from .problems import PROBLEMS, Problem
@@ -30,6 +41,11 @@ _TABLES = {
         "errors of prediction on grouped rows; heeds --seeds, --only (data sets) and --quick; "
         "--write goes on from pooling.json and adds to it",
         pooling.pooling_table,
+    ),
+    "new_tasks": (
+        "New tasks",
+        "errors on new tasks with a few labelled rows; options as for --pooling",
+        new_tasks.new_tasks_table,
     ),
     "scale": ("Any size", "summaries, searches on them, fits by batches", scale.scale_table),
     "threads": ("Processes", "1 against 2 joblib jobs", threads.threads_table),
@@ -56,7 +72,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--list", action="store_true", help="list problems and peers")
     group = parser.add_argument_group("other tables, instead of the comparison")
     for name, (_, text, _) in _TABLES.items():
-        group.add_argument(f"--{name}", action="store_true", help=text)
+        flag = f"--{name.replace('_', '-')}"
+        group.add_argument(flag, action="store_true", help=text)
     group.add_argument("--all", action="store_true", help="the comparison and all of them")
     args = parser.parse_args(arguments)
     args.tables = [name for name in _TABLES if getattr(args, name) or args.all]
@@ -135,8 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measured = compare(args, session, problems, effort)
             sections["speed"] = report.speed_tables(problems, measured, session, effort)
         for name in args.tables:
+            chosen = (args.seeds, args.only, args.quick, args.write)
             more = {
-                "pooling": (args.seeds, args.only, args.quick, args.write),
+                "pooling": chosen,
+                "new_tasks": chosen,
                 "scale": (args.full,),
             }.get(name, ())
             sections[name] = _TABLES[name][2](session, *more)
