@@ -72,7 +72,8 @@ def features(estimator: Any, X: Any, *, reset: bool) -> Features:
         if position is None:
             label = "if it is the task label, name its column by `task_column`"
         raise ValueError(
-            f"X holds text ({error}): {label}; encode other text columns as numbers."
+            f"X holds text ({error}): {label}; encode other text columns as numbers (skrub's "
+            "TableVectorizer does, inside of keep_tasks where X has a label column)."
         ) from error
     return Features(table, column, _made_here(table, X), bound)
 

@@ -17,6 +17,11 @@ _UNEVEN = 1e-8
 _CG_STEPS, _CG_LEFT = 200, 1e-11
 
 
+def nonzero_rows(W: FloatArray) -> AnyArray:
+    """Mask of the rows that are not zero: ``W.any(axis=1)``, which is slow where rows are short."""
+    return np.asarray(np.abs(W) @ np.ones(W.shape[1]) != 0.0)
+
+
 def solve_psd(H: FloatArray, B: FloatArray) -> FloatArray:
     """Least-norm solution of ``H X = B`` for positive semidefinite H and B in its range.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ._linalg import nonzero_rows
 from ._typing import AnyArray, FloatArray
 
 # A feature needs at least this share of its sum of squares within the tasks.
@@ -28,7 +29,7 @@ class MeanModel:
 
     def of(self, W: FloatArray, intercept: FloatArray) -> tuple[FloatArray, float]:
         """Coefficients (n_features,) and intercept for W (n_features, n_tasks)."""
-        m, used = np.zeros(W.shape[0]), np.flatnonzero(W.any(axis=1))
+        m, used = np.zeros(W.shape[0]), np.flatnonzero(nonzero_rows(W))
         W = W[used]
         if self.shares is None:
             m[used] = W.mean(axis=1)

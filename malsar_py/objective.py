@@ -6,11 +6,10 @@ they need; keeping lifted points lets them extrapolate without passing over X ag
 
 from __future__ import annotations
 
-import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -20,7 +19,6 @@ from ._certificates import Certificate as Certificate
 from ._certificates import DualPoint as DualPoint
 from ._certificates import Pass as Pass
 from ._certificates import duality_gap as duality_gap
-from ._free_part import left_over, released
 from ._linalg import conjugate_gradients
 from ._protocols import Basis as Basis
 from ._protocols import Penalty as Penalty
@@ -30,8 +28,9 @@ from ._protocols import Structure as Structure
 from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
 from .hessian import Hessian, Solve
-from .intercepts import Tie, make_intercepts
+from .intercepts import Intercepts, Tie, make_intercepts
 from .losses import Evaluation, Loss, Squared
+from .smooth import Affine, Smooth, dual_of_squares, point_of_squares
 
 _POWER_STEPS = 20
 # Exact eigenvalues of the Gram matrices when they cost fewer operations than this.
@@ -40,8 +39,94 @@ _EXACT_EIGEN = 2e7
 _ROUNDING = 16.0 * np.finfo(float).eps
 
 
-class Objective(ABC):
-    """Loss of a design, with the quadratic part of the penalty; see :func:`make_objective`."""
+class Objective(Smooth):
+    """A loss of a design and targets: what solvers ask of a fit, beside what ``Smooth`` says.
+
+    In W itself (``WholeObjective``), or in its parts (``parts.PartsObjective``).
+
+    Attributes
+    ----------
+    design, loss, y, c, fit_intercept, shrinkage, intercepts
+        What it is made of: see :func:`make_objective`.
+    """
+
+    design: Design
+    loss: Loss
+    y: FloatArray
+    c: FloatArray
+    fit_intercept: bool
+    shrinkage: float
+    intercepts: Intercepts
+
+    @abstractmethod
+    def coefficients(self, W: FloatArray) -> FloatArray:
+        """Coefficients (n_features, n_tasks) for the variable of a solver."""
+
+    @abstractmethod
+    def pass_at(self, z: FloatArray | None, rough: bool = False) -> Pass:
+        """One pass over X at predictions ``z``, None at W = 0.
+
+        ``rough``: in single precision, where that is faster.
+        """
+
+    @abstractmethod
+    def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
+        """``-sum conj(-alpha theta)`` as a function of alpha; ``inner`` is ``<W, X' theta>``."""
+
+    @abstractmethod
+    def loss_at(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
+        """The loss at predictions z: value, minus its derivative, best intercepts.
+
+        Those are searched from ``start``, or from the last ones.
+        """
+
+    @abstractmethod
+    def on(self, design: Design, features: IntArray) -> Self:
+        """The problem over some features, on a design of these."""
+
+    @abstractmethod
+    def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
+        """The dual point of theta, made feasible in place, with the loss at W."""
+
+    @property
+    def affine(self) -> bool:
+        """Whether the gradient is affine in W."""
+        return self.loss.affine
+
+    def restrict(self, features: IntArray) -> Self:
+        """The problem over some features alone."""
+        return self.on(self.design.restrict(features), features)
+
+    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
+        whole = self.coefficients(W)
+        found = self.pass_at(self.design.predict(whole) if whole.any() else None)
+        return self.certificate_of(W, found), found.G_rows.T
+
+    def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
+        """Objective and duality gap at W from the pass there."""
+        G = np.ascontiguousarray(found.G_rows.T)
+        dual = self.dual_of(found, float(np.vdot(self.coefficients(W), G)))
+        point = DualPoint(found.loss, G, dual, found.theta)
+        return replace(self.certify(W, None, point), intercepts=found.intercepts)
+
+    def certify_with(
+        self, W: FloatArray, loss: float, theta: FloatArray
+    ) -> tuple[Certificate, FloatArray]:
+        """The certificate at W, where the loss is known, from a dual point of another origin.
+
+        And ``X' theta``. What rounding left of sums that should vanish with intercepts is taken out
+        of theta.
+        """
+        point = self._point(W, loss, theta.copy())
+        return self.certify(W, None, point), point.G
+
+    def value_at(self, W: FloatArray, z: FloatArray) -> float:
+        """Objective at W with predictions z."""
+        return self.loss_at(z).value + self.penalty.value(W)
+
+
+class WholeObjective(Objective):
+    """The objective in W itself; see :func:`make_objective`."""
 
     def __init__(
         self,
@@ -58,98 +143,31 @@ class Objective(ABC):
         self.y = y
         self.c = c
         self.penalty = penalty
-        self.quadratic = penalty.quadratic
         self.fit_intercept = fit_intercept
         self.shrinkage = shrinkage
         self.intercepts = make_intercepts(fit_intercept, shrinkage)
         # Where the search for intercepts starts: the last ones found.
         self._near = np.zeros(design.n_tasks)
-        self._energies: FloatArray | None = None
         self.shape = (design.n_features, design.n_tasks)
         # Objective at W = 0 with the best intercepts: the unit of the relative gap.
         self.scale, self.theta0, self.b0 = self._evaluate(np.zeros_like(y))
         # Of a quadratic bound on the loss.
         self.hessian = Hessian(design, self.weights, self.intercepts, fit_intercept)
 
-    @property
-    def affine(self) -> bool:
-        """Whether the gradient is affine in W."""
-        return self.loss.affine
-
     def coefficients(self, W: FloatArray) -> FloatArray:
-        """Coefficients (n_features, n_tasks) for the variable of a solver: here they are one."""
         return W
-
-    @abstractmethod
-    def lift(self, W: FloatArray) -> FloatArray:
-        """The linear image of W that gradient and certificate start from."""
-
-    @abstractmethod
-    def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
-        """Gradient of loss and coupling quadratic (the ridge is left to the solver's step)."""
 
     @cached_property
     def weights(self) -> FloatArray:
         """Weights (N,) of a quadratic bound on the loss; of its model at W = 0 if it has none."""
         return self.loss.weights(self.y, self.theta0, self.c)
 
-    @abstractmethod
-    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
-        """Bound on the loss's second derivative along D from a point on.
-
-        Given ``lifted = lift(D)``, and the lift of the point ``at``.
-        """
-
-    @abstractmethod
-    def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
-        """The dual point that belongs to W."""
-
-    @abstractmethod
-    def _shifted(
-        self,
-        W: FloatArray,
-        lifted: FloatArray,
-        point: DualPoint,
-        rows: Rows,
-        basis: Basis,
-        kept: AnyArray | None,
-    ) -> DualPoint | None:
-        """A dual point with ``G[rows] @ basis = 0``: what is free of penalty must not be pulled.
-
-        With a mask, where that is.
-        """
-
-    def certificate(self, W: FloatArray, lifted: FloatArray) -> Certificate:
-        """Objective at W and a duality gap that holds for this very W."""
-        return self._certify(W, lifted, self.dual_point(W, lifted))
-
-    def final_certificate(self, W: FloatArray) -> Certificate:
-        """The same from one full pass over X."""
-        return self.full_pass(W)[0]
-
-    def full_pass(self, W: FloatArray) -> tuple[Certificate, FloatArray]:
-        """The certificate from one full pass over X, and ``X' theta`` of its dual point."""
-        found = self.pass_at(self.design.predict(W) if W.any() else None)
-        return self.certificate_of(W, found), found.G_rows.T
-
     def pass_at(self, z: FloatArray | None, rough: bool = False) -> Pass:
-        """One pass over X at predictions ``z``, None at W = 0.
-
-        ``rough``: in single precision, where that is faster.
-        """
         value, theta, intercepts = self._evaluate(np.zeros_like(self.y) if z is None else z)
         self._make_feasible(theta)
         return Pass(value, self.design.adjoint_rows(theta, rough), intercepts, theta)
 
-    def certificate_of(self, W: FloatArray, found: Pass) -> Certificate:
-        """Objective and duality gap at W from the pass there."""
-        G = np.ascontiguousarray(found.G_rows.T)
-        dual = self.dual_of(found, float(np.vdot(W, G)))
-        point = DualPoint(found.loss, G, dual, found.theta)
-        return replace(self._certify(W, None, point), intercepts=found.intercepts)
-
     def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
-        """``-sum conj(-alpha theta)`` as a function of alpha; ``inner`` is ``<W, X' theta>``."""
         theta = found.theta
         assert theta is not None
         return self._dual_at(theta)
@@ -158,34 +176,10 @@ class Objective(ABC):
         cost = self.intercepts.conjugate(theta, self.design.offsets)
         return lambda alpha: self.loss.dual(self.y, theta, self.c, alpha) - alpha * alpha * cost
 
-    def certify_with(
-        self, W: FloatArray, loss: float, theta: FloatArray
-    ) -> tuple[Certificate, FloatArray]:
-        """The certificate at W, where the loss is known, from a dual point of another origin.
-
-        And ``X' theta``. What rounding left of sums that should vanish with intercepts is taken out
-        of theta.
-        """
-        point = self._point(W, loss, theta.copy())
-        return self._certify(W, None, point), point.G
-
-    def value_at(self, W: FloatArray, z: FloatArray) -> float:
-        """Objective at W with predictions z."""
-        return self._evaluate(z)[0] + self.penalty.value(W)
-
     def loss_at(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
-        """The loss at predictions z: value, minus its derivative, best intercepts.
-
-        Those are searched from ``start``, or from the last ones.
-        """
         return self._evaluate(z, start)
 
-    def restrict(self, features: IntArray) -> Objective:
-        """The problem over some features alone."""
-        return self.on(self.design.restrict(features), features)
-
-    def on(self, design: Design, features: IntArray) -> Objective:
-        """The problem over some features, on a design of these."""
+    def on(self, design: Design, features: IntArray) -> Self:
         penalty = self.penalty.restrict(features)
         terms = penalty, self.fit_intercept, self.shrinkage
         other = type(self)(design, self.loss, self.y, self.c, *terms)
@@ -193,48 +187,18 @@ class Objective(ABC):
         return other
 
     def with_penalty(self, penalty: Penalty) -> Self:
-        """The same loss on the same data with another penalty; what was computed is kept."""
-        other = copy.copy(self)
-        other.penalty, other.quadratic = penalty, penalty.quadratic
+        other = super().with_penalty(penalty)
         other._near = self._near.copy()
         return other
 
-    def _certify(self, W: FloatArray, lifted: FloatArray | None, point: DualPoint) -> Certificate:
-        if not (np.isfinite(W).all() and np.isfinite(point.G).all()):
-            return Certificate(np.inf, np.inf)  # norms of NaN are no numbers, some are errors
-        primal = point.loss + self.penalty.value(W)
-        free = self.penalty.free_part(self.shape[1])
-        if free is not None:
-            lifted = self.lift(W) if lifted is None else lifted
-            shift = partial(self._shifted, W, lifted, point, *free)
-            shifted = released(self.penalty, W, point, free, shift)
-            if shifted is None:
-                return Certificate(primal, np.inf)
-            point = shifted
-        bounds = self.penalty.dual_bounds(W, point.G)
-        bound = max(point.dual(alpha) - conj for alpha, conj in bounds)
-        left = 0.0
-        if free is not None:
-            size = partial(self._size_of, point)
-            left = left_over(self.penalty, point.G, free, self._kept_squares, size)
-        if left == np.inf:  # theta is not feasible, but zero always is
-            bound, left = point.dual(0.0), 0.0
-        return Certificate(primal, duality_gap(primal, bound) + left)
-
     def _size_of(self, point: DualPoint) -> float:
-        if point.theta is None:  # (least squares)
-            return float(np.sqrt(2.0 * point.loss))
+        if point.theta is None:
+            return super()._size_of(point)
         w = self.weights
         squares = np.divide(np.square(point.theta), w, out=np.zeros_like(w), where=w > 0.0)
         return float(np.sqrt(squares.sum()))
 
-    def _kept_squares(self) -> FloatArray:
-        if self._energies is None:
-            self._energies = self._squares()
-        return self._energies
-
     def _squares(self) -> FloatArray:
-        """Weighted sums of squares (n_features, n_tasks)."""
         return self.design.energies(self.weights)
 
     def _evaluate(self, z: FloatArray, start: FloatArray | None = None) -> Evaluation:
@@ -252,7 +216,6 @@ class Objective(ABC):
         return DualPoint(value, self.design.adjoint(theta), self._dual_at(theta), theta)
 
     def loss_lipschitz(self) -> float:
-        """Estimate of the loss's largest curvature, maybe some per cent too low."""
         # Power iteration for all tasks at once. A fixed start keeps fits reproducible.
         V = np.random.default_rng(0).standard_normal(self.shape)
         best = 0.0
@@ -264,7 +227,6 @@ class Objective(ABC):
         return 1.02 * best
 
     def mean_curvature(self) -> float:
-        """Mean eigenvalue of the tasks' largest Hessians, the intercepts minimised out."""
         design = self.design
         weights, squares = self.weights, design.row_squares()
         rows = weights.reshape(-1, squares.shape[0]).sum(axis=0)
@@ -279,13 +241,7 @@ class Objective(ABC):
         return self.hessian.each(V)
 
 
-def _quadratic_dual(loss: float, inner: float) -> Callable[[float], float]:
-    # With y = r + z: sum y theta = sum c r^2 + <W, X'theta>, and theta^2 / c = c r^2.
-    slope = 2.0 * loss + inner
-    return lambda alpha: alpha * slope - alpha * alpha * loss
-
-
-class QuadraticObjective(Objective):
+class QuadraticObjective(Affine, WholeObjective):
     """Squared loss: ``lift(W) = H W``, by Gram matrices where they are the cheaper way."""
 
     def __init__(
@@ -311,8 +267,7 @@ class QuadraticObjective(Objective):
         return self._kept["rhs_rows"]
 
     @cached_property
-    def rhs(self) -> FloatArray:
-        """``X' theta`` at W = 0."""
+    def rhs(self) -> FloatArray:  # type: ignore[override]
         return np.ascontiguousarray(self.rhs_rows.T)
 
     def pass_at(self, z: FloatArray | None, rough: bool = False) -> Pass:
@@ -323,7 +278,7 @@ class QuadraticObjective(Objective):
         return Pass(self.scale, G_rows, self.b0)
 
     def dual_of(self, found: Pass, inner: float) -> Callable[[float], float]:
-        return _quadratic_dual(found.loss, inner)
+        return dual_of_squares(found.loss, inner)
 
     def lift(self, W: FloatArray) -> FloatArray:
         lifted = self.lift_each(W)
@@ -361,25 +316,8 @@ class QuadraticObjective(Objective):
         """Take Gram matrices that are known."""
         self.hessian.set_gram(gram)
 
-    def gradient(self, W: FloatArray, lifted: FloatArray) -> FloatArray:
-        G = lifted - self.rhs
-        if self.quadratic.coupled:
-            G += self.quadratic.pull(W)
-        return G
-
-    def curvature_along(self, D: FloatArray, lifted: FloatArray, at: FloatArray) -> float:
-        return float(np.vdot(D, lifted))
-
-    def dual_point(self, W: FloatArray, lifted: FloatArray) -> DualPoint:
-        value = 0.5 * float(np.vdot(W, lifted)) - float(np.vdot(W, self.rhs)) + self.scale
-        return self._point_of(W, max(value, 0.0), self.rhs - lifted)
-
     def _point(self, W: FloatArray, value: float, theta: FloatArray) -> DualPoint:
-        return self._point_of(W, value, self.design.adjoint(theta))
-
-    @staticmethod
-    def _point_of(W: FloatArray, value: float, G: FloatArray) -> DualPoint:
-        return DualPoint(value, G, _quadratic_dual(value, float(np.vdot(W, G))))
+        return point_of_squares(W, value, self.design.adjoint(theta))
 
     def _free_step(
         self, G: FloatArray, rows: Rows, basis: Basis, kept: AnyArray | None
@@ -392,22 +330,8 @@ class QuadraticObjective(Objective):
             return float(np.linalg.eigvalsh(gram)[:, -1].max(initial=0.0))
         return super().loss_lipschitz()
 
-    def _shifted(
-        self,
-        W: FloatArray,
-        lifted: FloatArray,
-        point: DualPoint,
-        rows: Rows,
-        basis: Basis,
-        kept: AnyArray | None,
-    ) -> DualPoint | None:
-        # Minimise the loss over what is free: there the shifted W does not pull any more.
-        shift = self._free_step(point.G, rows, basis, kept)
-        moved = self.dual_point(W + shift, lifted + self.lift(shift))
-        return DualPoint(moved.loss, moved.G, moved.dual)
 
-
-class GeneralObjective(Objective):
+class GeneralObjective(WholeObjective):
     """Any smooth loss: ``lift(W) = X W``, gradients by a pass over X."""
 
     def lift(self, W: FloatArray) -> FloatArray:
@@ -500,7 +424,7 @@ def make_objective(
     penalty: Penalty,
     fit_intercept: bool,
     shrinkage: float = 0.0,
-) -> Objective:
+) -> QuadraticObjective | GeneralObjective:
     """The objective class that fits the loss; ``shrinkage`` is of the intercepts."""
     kind = QuadraticObjective if loss.affine else GeneralObjective
     return kind(design, loss, y, c, penalty, fit_intercept, shrinkage)

@@ -5,27 +5,24 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 
+from ._certificates import Certificate
+from ._protocols import Basis, Rows
 from ._typing import AnyArray, FloatArray
-from .intercepts import Tie
-from .objective import Basis, Certificate, QuadraticObjective, Rows
+from .objective import QuadraticObjective
+from .smooth import Affine
 
 
-class RotatedObjective(QuadraticObjective):
+class RotatedObjective(Affine):
     """A shared X in its own eigenbasis: for penalties that see singular values only, H is diagonal.
 
-    A ``SmoothFunction`` in Z. With ``H = U diag(h) U'`` and ``W = U Z`` the loss is ``sum_i h_i
+    A view of an objective in Z. With ``H = U diag(h) U'`` and ``W = U Z`` the loss is ``sum_i h_i
     ||z_i||^2 / 2 - <Z, U'rhs>`` and the penalty is that of Z. Where n < d, U spans the rows of X,
     which hold every minimiser.
     """
 
     def __init__(self, original: QuadraticObjective):
         self.original = original
-        self.loss, self.penalty, self.quadratic = (
-            original.loss,
-            original.penalty,
-            original.quadratic,
-        )
-        self.scale, self._near = original.scale, original._near
+        self.penalty, self.scale = original.penalty, original.scale
         design = original.design
         self._rows: FloatArray | None = None
         if design.n_rows >= design.n_features:
@@ -40,7 +37,6 @@ class RotatedObjective(QuadraticObjective):
         self.h = np.maximum(values, 0.0)[:, None]
         self.rhs = self.into(original.rhs)
         self.shape = self.rhs.shape
-        self._energies = None
 
     def beside(self, original: QuadraticObjective) -> RotatedObjective:
         """The rotation of the same data with the penalty of ``original``."""
@@ -56,10 +52,6 @@ class RotatedObjective(QuadraticObjective):
         """``U Z``."""
         W = self._U @ Z
         return np.ascontiguousarray(W if self._rows is None else self._rows.T @ W)
-
-    @property
-    def tie(self) -> Tie | None:
-        return None  # tasks that share X and weights do not meet
 
     def lift(self, W: FloatArray) -> FloatArray:
         return self.h * W

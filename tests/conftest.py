@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,20 +53,37 @@ THOROUGH = {
     "test_solvers_smooth.py",
 }
 
+# Of these, what checks the same lines for model after model.
+REPEATS = {
+    "test_common.py",
+    "test_common_losses.py",
+    "test_everywhere.py",
+    "test_everywhere_selection.py",
+    "test_hostile.py",
+    "test_invariance.py",
+    "test_mixed_twins.py",
+    "test_scales.py",
+    "test_search_parameters.py",
+    "test_settings.py",
+}
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave thorough files to CI, unless they were asked for.
 
-    Coverage, which doubles a test's time, is measured without what is thorough, and without
-    scikit-learn's checks: they add no lines.
+    Coverage doubles a test's time: it is not measured in `REPEATS` and in most of the instances of
+    a test that has many, which add no lines.
     """
     asked_for = {Path(argument.partition("::")[0]).name for argument in config.args}
+    seen: Counter[str] = Counter()
     for item in items:
-        if item.path.name in THOROUGH - asked_for and item.path.parent == ROOT / "tests":
-            item.add_marker("thorough")
-        repeats = item.get_closest_marker("thorough") or item.path.name == "test_common.py"
+        test, _, _ = item.nodeid.partition("[")
+        repeats = item.path.name in REPEATS or (seen[test] >= 3 and seen[test] % 4)
         if repeats and config.pluginmanager.hasplugin("_cov"):
             item.add_marker("no_cover")
+        seen[test] += 1
+        if item.path.name in THOROUGH - asked_for and item.path.parent == ROOT / "tests":
+            item.add_marker("thorough")
 
 
 @pytest.fixture(scope="session")

@@ -24,9 +24,9 @@ from malsar_py import datasets, metrics
 from malsar_py.base import (
     CouplingWeighted,
     MultiTaskClassifier,
-    MultiTaskEstimator,
     RowWeighted,
     ScaledColumns,
+    TaskEstimator,
 )
 from malsar_py.models._staged import Staged
 
@@ -251,7 +251,7 @@ def documented() -> Iterator[tuple[Any, Shared]]:
     public = [getattr(malsar_py, name) for name in malsar_py.__all__]
     models = [thing for thing in public if inspect.isclass(thing)]
     for cls in sorted(models, key=lambda cls: issubclass(cls, MultiTaskClassifier)):
-        if issubclass(cls, MultiTaskEstimator):
+        if issubclass(cls, TaskEstimator):
             yield cls, of_model(cls)
     for module in (metrics, datasets):
         for function in filter(inspect.isfunction, vars(module).values()):

@@ -10,17 +10,12 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.base import is_classifier
 
-from malsar_py import MixedEffectsRegressor
-from malsar_py.base import MultiTaskEstimator
+from malsar_py.base import CertifiedEstimator
 
 from .test_common import public_estimators, takes_labels, with_random_state
 
 # Those with a penalty; a likelihood has scales of its own (tests/test_mixed.py).
-MODELS = [
-    c
-    for c in public_estimators()
-    if issubclass(c, MultiTaskEstimator) and c is not MixedEffectsRegressor
-]
+MODELS = [c for c in public_estimators() if issubclass(c, CertifiedEstimator)]
 CONVEX = [c for c in MODELS if not hasattr(c, "max_stages")]
 
 

@@ -10,6 +10,7 @@ import io
 import re
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
@@ -26,14 +27,15 @@ def run(page: Path) -> list[tuple[str, str]]:
     blocks = FENCE.findall(page.read_text(encoding="utf-8"))
     namespace: dict[str, Any] = {}
     found = []
-    for number, (kind, body) in enumerate(blocks):
-        if kind != "python":
-            continue
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(body, f"{page.name}, block {number}", "exec"), namespace)
-        following = blocks[number + 1] if number + 1 < len(blocks) else ("", "")
-        found.append((printed.getvalue(), following[1] if following[0] == "text" else ""))
+    with TemporaryDirectory() as folder, contextlib.chdir(folder):  # where they may write files
+        for number, (kind, body) in enumerate(blocks):
+            if kind != "python":
+                continue
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(body, f"{page.name}, block {number}", "exec"), namespace)
+            following = blocks[number + 1] if number + 1 < len(blocks) else ("", "")
+            found.append((printed.getvalue(), following[1] if following[0] == "text" else ""))
     return found
 
 

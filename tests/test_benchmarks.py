@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import malsar_py
-from tests.benchmarks import gaps, report
+from tests.benchmarks import counts, gaps, report
 from tests.benchmarks.environments import PEERS, InstallError
 from tests.benchmarks.peer import OURS, load_peers, target_matrix
 from tests.benchmarks.peer_malsar_py import coefficients, fit, prepare
@@ -152,3 +152,15 @@ def test_help():
         check=True,
     )
     assert "--quick" in result.stdout
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("norm", ["l1", "l21", ""])
+def test_the_judge_of_counts_and_classes(norm, classes):
+    """At our fits it is the gap that these promise, and nowhere negative."""
+    data = counts.simulated(norm, 2, 40, 12, classes)
+    W = counts._malsar_py(data, "auto")(1e-9)
+    assert -1e-12 <= counts.gap(data, W) <= 2e-9
+    rng = np.random.default_rng(0)
+    for size in (0.01, 0.3):
+        assert counts.gap(data, W + size * rng.standard_normal(W.shape)) > 1e-6

@@ -28,7 +28,8 @@ def with_random_state(cls, **parameters):
     return cls(**parameters, **{k: v for k, v in quick.items() if k in cls().get_params()})
 
 
-# A model of every way of fitting; the checks of all others are for CI.
+# A model of every way of fitting, with labels in every way. The checks of all others are for CI;
+# with labels, where they differ in nothing but the way to a fit, they are slow.
 KINDS = ("JointFeature", "TraceNorm", "MeanRegularized", "Dirty", "MultiStage", "SeparableKernel")
 
 
@@ -71,7 +72,7 @@ def test_every_value_a_task(estimator, check):
     check(estimator)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @every_value_a_task
 @parametrize_with_checks([with_column(c) for c in others(REGRESSORS)])
 def test_every_value_a_task_thoroughly(estimator, check):
@@ -184,7 +185,7 @@ def test_two_tasks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @parametrize_with_checks(
     labelled_by_parity(others(REGRESSORS), others(CLASSIFIERS)),
     expected_failed_checks=expected_failures,

@@ -19,7 +19,7 @@ from .malsar_map import NONCONVEX, TERMS, WHOLE_SQUARES, halved, norm, quadratic
 
 # Pages with code, and the packages that they need beside pandas.
 PAGES = {
-    "start.md": (),
+    "start.md": ("skrub", "skops"),
     "guide/tasks.md": (),
     "guide/pooling.md": (),
     "guide/losses.md": (),
@@ -238,6 +238,19 @@ def test_every_notebook_has_a_tile_with_a_picture(extension, tmp_path, root):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes()
         picture = (tmp_path / "pictures" / f"{path.stem}.png").read_bytes()
         assert picture.startswith(b"\x89PNG")
+
+
+def test_tiles_have_no_formulas(extension):
+    text = "# Title\n\nSchools in a graph, $\\frac12 \\|W\\|^2$. Data of 139 schools.\n\nMore."
+    said = extension("gallery_pages").headline({"cells": [{"source": [text]}]})
+    assert said == ("Title", "Schools in a graph.")
+
+
+def test_fractions_of_digits_are_fractions(extension):
+    pytest.importorskip("sphinx")
+    mathml = extension("mathml")._mathml
+    assert mathml(r"\frac12 x", False) == mathml(r"\frac{1}{2} x", False)
+    assert "<mn>12</mn>" in mathml(r"\frac{12}{x}", False)
 
 
 def test_gains_are_those_of_the_results(extension):

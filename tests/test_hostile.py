@@ -11,7 +11,7 @@ from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
 from malsar_py import ClusteredRegressor, _kernels, prox
-from malsar_py.base import MultiTaskEstimator
+from malsar_py.base import TaskEstimator
 
 from .test_common import kinds, public_estimators, takes_labels, with_random_state
 
@@ -86,17 +86,18 @@ CASES = [
 
 
 # Clustering has no objective to certify; see test_subspace_clustering.
-MODELS = [c for c in public_estimators() if issubclass(c, MultiTaskEstimator)]
+MODELS = [c for c in public_estimators() if issubclass(c, TaskEstimator)]
 
 
 def ways():
-    """Every model by each of its solvers; accelerated steps on models solved alike are for CI."""
+    """Every model by each of its solvers; accelerated steps on models solved alike are slow."""
     for cls in MODELS:
         if "solver" not in cls().get_params():
             yield pytest.param(cls, {}, id=cls.__name__)
             continue
         yield pytest.param(cls, {"solver": "auto"}, id=f"{cls.__name__}-auto")
-        marks = [] if cls in kinds(MODELS) else [pytest.mark.thorough]
+        alike = cls not in kinds(MODELS) or cls.__name__.startswith("MultiStage")  # many fits
+        marks = [pytest.mark.slow] if alike else []
         yield pytest.param(cls, {"solver": "apg"}, id=f"{cls.__name__}-apg", marks=marks)
 
 

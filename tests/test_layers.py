@@ -21,7 +21,8 @@ KERNELS = sorted((PACKAGE / "_kernels").glob("[!_]*.py"))
 # What each part of the package may import from it, directly. A new module gets its line here.
 _PROXIMAL = {"_kernels", "prox", "penalties"}
 _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
-_SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "objective", "rotated", "parts"}
+_SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "smooth", "objective"}
+_SMOOTH |= {"rotated", "parts"}
 _SMOOTH |= {"solvers"}
 _CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
@@ -53,7 +54,7 @@ MAY_IMPORT = {
     "_keep_tasks": {"_doc_link", "_labels"},
     "_pipelines": set(),
     "_linalg": set(),
-    "_mean_model": set(),
+    "_mean_model": {"_linalg"},
     # arrays -> proximal operators -> penalties
     "_kernels": set(),
     "prox": {"_kernels"},
@@ -62,14 +63,15 @@ MAY_IMPORT = {
     "losses": {"_kernels", "_labels"},
     "design": {"_kernels", "_linalg", "_threads"},
     "graphs": set(),
-    "_protocols": {"_certificates"},
+    "_protocols": set(),
     "_certificates": set(),
     "_free_part": {"_certificates", "_protocols"},
     "intercepts": {"losses"},
     "hessian": {"_linalg", "_protocols", "design", "intercepts"},
-    "objective": _DATA | {"_protocols", "_certificates", "_free_part", "hessian", "intercepts"},
-    "rotated": _DATA | {"intercepts", "objective"},
-    "parts": {"objective"},
+    "smooth": {"_protocols", "_certificates", "_free_part"},
+    "objective": _DATA | {"_protocols", "_certificates", "hessian", "intercepts", "smooth"},
+    "rotated": _DATA | {"_protocols", "_certificates", "objective", "smooth"},
+    "parts": {"design", "losses", "objective"},
     "solvers": _SMOOTH - {"solvers"},
     "_solution": {"_centring", "_labels", "_mean_model", "_tasks", "_units"}
     | {"objective", "solvers"},

@@ -480,3 +480,17 @@ def test_weights_and_signs_of_features():
     assert far.relative_gap_ <= 1e-9
     assert np.ptp(far.coef_[:, :, 1], axis=0).max() < 1e-8
     assert np.ptp(far.coef_[0, :, 1]) > 0.1
+
+
+@pytest.mark.parametrize("cls", [MeanRegularizedClassifier, GraphClassifier])
+def test_strong_ties_between_tasks_take_no_more_steps(cls):
+    rng = np.random.default_rng(7)
+    X, tasks = rng.standard_normal((120, 4)), np.repeat(list("abcd"), 30)
+    y = (X[:, :3] + rng.standard_normal((120, 3))).argmax(axis=1)
+    ties = {"graph": "chain"} if cls is GraphClassifier else {}
+    for lambda1 in (1.0, 1e4, 1e9, 1e200):
+        model = cls(lambda1=lambda1, lambda2=0.05, tol=1e-9, **ties).fit(X, y, tasks=tasks)
+        assert model.relative_gap_ <= 1e-9 and model.n_iter_ <= 150
+    by_task = model.coef_.reshape(len(model.tasks_), -1)
+    assert np.abs(by_task).max() > 0.1
+    assert_array_equal(by_task, np.broadcast_to(by_task[0], by_task.shape))

@@ -71,12 +71,13 @@ def test_asserts_something(path):
 
 
 LONG = runpy.run_path(str(NOTEBOOKS[0].parent / "conftest.py"))["LONG"]
+SWEEPS = {"10_school_benchmark", "11_when_does_sharing_help"}  # many searches, on any data
 STAND_INS = [
     pytest.param(
         path,
         id=path.stem,
-        # Where the data are not, nbmake does the same; CI runs each notebook once.
-        marks=pytest.mark.thorough if path.stem in LONG else pytest.mark.slow,
+        # Where the data are not, nbmake does the same; CI runs a notebook once, if it is quick.
+        marks=pytest.mark.thorough if path.stem in LONG - SWEEPS else pytest.mark.slow,
     )
     for path in NOTEBOOKS
     if "SIMULATED" in path.with_suffix(".py").read_text(encoding="utf-8")

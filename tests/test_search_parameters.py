@@ -17,11 +17,10 @@ from malsar_py import (
     DistributionMatchingRegressor,
     GraphRegressor,
     MeanRegularizedRegressor,
-    MixedEffectsRegressor,
     losses,
     penalties,
 )
-from malsar_py.base import MultiTaskEstimator
+from malsar_py.base import CertifiedEstimator
 from malsar_py.model_selection import MultiTaskSearchCV
 
 from .test_everywhere import EVERY
@@ -100,12 +99,11 @@ EXEMPT = {"lambda1": "has an argument of its own: every other test is about it"}
 NOT_SEARCHED = (
     DistributionMatchingClassifier,
     DistributionMatchingRegressor,
-    MixedEffectsRegressor,
 )
 SEARCHED = [
     model
     for model in EVERY
-    if isinstance(model, MultiTaskEstimator) and not isinstance(model, NOT_SEARCHED)
+    if isinstance(model, CertifiedEstimator) and not isinstance(model, NOT_SEARCHED)
 ]
 CASES = [(m, name) for m in SEARCHED for name in m.get_params() if name not in EXEMPT]
 QUIET = ["ignore:.*is zero whatever the data", "ignore:.*did not reach tol"]

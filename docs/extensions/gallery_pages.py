@@ -36,6 +36,7 @@ def headline(notebook: dict[str, Any]) -> tuple[str, str]:
     text = "".join(notebook["cells"][0]["source"])
     title, _, rest = text.partition("\n")
     first = " ".join(rest.strip().split("\n\n")[0].split())
+    first = re.sub(r",?\s*\$[^$]*\$", "", first)  # a tile is too narrow for formulas
     # Up to a full stop that is no abbreviation's ("Fig. 13") and not inside brackets.
     sentence = re.split(r"(?<=[a-z0-9)`])\. (?=[A-Z])", first)[0].rstrip(".") + "."
     return title.lstrip("# "), sentence

@@ -5,6 +5,7 @@ from .._solution import Problem as Problem
 from .._solution import Solution as Solution
 from ._adapt import AdaptingRegressor as AdaptingRegressor
 from ._batches import BatchFit as BatchFit
+from ._certified import CertifiedEstimator as CertifiedEstimator
 from ._estimator import TaskEstimator as TaskEstimator
 from ._feature_weight import CouplingWeighted as CouplingWeighted
 from ._feature_weight import RowWeighted as RowWeighted
@@ -14,9 +15,10 @@ from ._fit_batches import check_batches as check_batches
 from ._penalized import NONNEGATIVE as NONNEGATIVE
 from ._penalized import BeyondData as BeyondData
 from ._penalized import MultiTaskEstimator as MultiTaskEstimator
-from ._shrinkage import coefficient_moments as coefficient_moments
-from ._shrinkage import intercept_variance as intercept_variance
-from ._shrinkage import pooling_strengths as pooling_strengths
+from ._shrinkage import Variances as Variances
+from ._shrinkage import provide_variances as provide_variances
 from ._shrinkage import reml_shrinkage as reml_shrinkage
+from ._shrinkage import variances as variances
 from ._targets import MultiTaskClassifier as MultiTaskClassifier
 from ._targets import MultiTaskRegressor as MultiTaskRegressor
+from ._targets import TaskRegressor as TaskRegressor

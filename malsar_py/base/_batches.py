@@ -340,7 +340,7 @@ class BatchFit:
         lost = {alpha: alpha * alpha * cost for alpha in alphas}
         dual = {a: v - lost[a] for a, v in zip(alphas, found.dual.tolist(), strict=True)}
         loss = state.sums.loss + self.cost(state.b)
-        return objective._certify(state.W, None, DualPoint(loss, G, dual.__getitem__)).gap
+        return objective.certify(state.W, None, DualPoint(loss, G, dual.__getitem__)).gap
 
     def newton(self, penalty: Penalty, start: _State | None = None) -> Fit:
         """Solve, from a state or W = 0: the result, and the state that it is."""

@@ -9,7 +9,7 @@ import numpy as np
 from .._typing import AnyArray, FloatArray, IntArray
 from ..design import Coupled
 from ..losses import Squared
-from ..objective import Objective, make_objective
+from ..objective import WholeObjective, make_objective
 from ..penalties import Penalty
 
 
@@ -46,7 +46,7 @@ class ClassMoments:
 class ClassModel:
     """The model around a point, the intercepts eliminated."""
 
-    objective: Objective
+    objective: WholeObjective
     won: float  # what the intercepts alone win there
     slope: FloatArray  # of the intercepts (T, K)
     inverse: FloatArray  # (T, K, K)

@@ -10,17 +10,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import StrOptions, make_constraint
 
 from .._doc_link import PACKAGE, page_of
 from .._family import Family
 from .._given import label_like
 from .._scoring import is_own, own_prediction, positions, score_rows
 from .._sparse import is_sparse
+from .._summary import MAX_MEMORY, Columns, added_up
 from .._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
 from ..losses import R2, UnitScore
+from ._fit_batches import fit_batches
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -43,6 +45,7 @@ class TaskEstimator(BaseEstimator, ABC):
     _doc_link_module = PACKAGE
     _doc_link_template = page_of()
     _param_names: ClassVar[list[str]]
+    _constraints: ClassVar[dict[str, list[Any]]]
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
@@ -66,6 +69,21 @@ class TaskEstimator(BaseEstimator, ABC):
             cls._param_names = super()._get_param_names()
         return cls._param_names.copy()
 
+    def _validate_params(self) -> None:
+        # scikit-learn makes its constraints anew each time, a tenth of a small fit; where one is
+        # not met it has the words.
+        cls = type(self)
+        if "_constraints" not in vars(cls):
+            cls._constraints = {
+                name: [make_constraint(each) for each in given]
+                for name, given in cls._parameter_constraints.items()
+                if isinstance(given, list)  # ("no_validation" is none)
+            }
+        for name, value in self.get_params(deep=False).items():
+            met = cls._constraints.get(name)
+            if met is not None and not any(each.is_satisfied_by(value) for each in met):
+                super()._validate_params()
+
     @abstractmethod
     def _fit_rows(self, rows: TaskRows) -> None:
         """Fit to rows sorted by task, and set the fitted attributes."""
@@ -83,6 +101,10 @@ class TaskEstimator(BaseEstimator, ABC):
     def _needs_rows(self) -> str:
         """Why a fit needs the rows themselves, "" if second moments of each task are enough."""
         return "it does not fit by least squares"
+
+    def _takes_batches(self) -> bool:
+        """Whether rows that come in batches can be fitted, where second moments are not enough."""
+        return False
 
     def _advise(self, rows: TaskRows) -> None:
         """Warn of what a fit of the user's own (not of a fold) shows to be a mistake."""
@@ -123,6 +145,67 @@ class TaskEstimator(BaseEstimator, ABC):
             self._fit_rows(rows)
         if not hasattr(self, "_siblings"):
             self._advise(rows)
+        return self
+
+    def fit_batches(
+        self,
+        source: Any,
+        *,
+        task_column: str | None = None,
+        target: str = "y",
+        sample_weight: str | None = None,
+        max_memory: int = MAX_MEMORY,
+    ) -> Self:
+        """Fit to rows of any number, read batch by batch in some passes.
+
+        With the squared loss one pass does: this is ``fit(summarize(source, ...))``. With other
+        smooth losses (logistic, multinomial, Poisson, gamma, Huber) it is a proximal Newton method:
+        each pass takes the loss and a summary of the working responses at a point, on which least
+        squares with the penalty of the model gives the next one; a last pass gives the certificate.
+        About ten passes do. :func:`~malsar_py.model_selection.path_batches` is for several
+        `lambda1`.
+
+        Parameters
+        ----------
+        source : iterable of batches, table, Dask DataFrame or callable
+            As for :func:`malsar_py.summarize`; what is not a table or a collection is a function
+            that returns the batches anew for each pass, the same rows each time.
+        task_column : str, default=None
+            Column of the task labels of tables. The model's own `task_column` says whether
+            `predict` finds labels in a column, too.
+        target : str, default="y"
+            Column to predict.
+        sample_weight : str, default=None
+            Column of nonnegative weights.
+        max_memory : int, default=4294967296
+            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features, of K > 2
+            classes 8 T K^2 (d + 1)^2.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator; `n_passes_` is the number of passes, the first one included, which
+            finds tasks and classes.
+
+        Raises
+        ------
+        TypeError
+            If source can be read once only, or the model cannot be fitted by batches: with losses
+            that are not smooth or one for each task, kernels, stages, or sources of features.
+        ValueError
+            If the rows cannot be used; the message names the batch. If a part of the coefficients
+            has no penalty.
+        MemoryError
+            If a summary would take more than `max_memory`.
+        """
+        self._validate_params()
+        columns = Columns(task_column, target, None, sample_weight, max_memory)
+        if not self._needs_rows():
+            batches = source() if callable(source) else source
+            self.fit(added_up(batches, columns))
+            self.n_passes_ = 1
+            return self
+        fit_batches(self, source, columns)
         return self
 
     def _warn_of_forgotten_labels(self, rows: TaskRows) -> None:

@@ -20,10 +20,11 @@ from ._batches import BatchFit, batches_of
 from ._passes import Counted, Reader, count
 
 if TYPE_CHECKING:
+    from ._estimator import TaskEstimator
     from ._penalized import MultiTaskEstimator
 
 
-def fit_batches(model: MultiTaskEstimator, source: Any, columns: Columns) -> None:
+def fit_batches(model: Any, source: Any, columns: Columns) -> None:
     """Fit the model to all rows of a source that can be read again and again."""
     check_batches(model)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
@@ -38,15 +39,14 @@ def fit_batches(model: MultiTaskEstimator, source: Any, columns: Columns) -> Non
         model._warn_gap(result, solution)
 
 
-def check_batches(model: MultiTaskEstimator) -> None:
+def check_batches(model: TaskEstimator) -> None:
     """Refuse models that need all rows at once."""
     for name in ("feature_weight", "class_weight"):
         if getattr(model, name, None) is not None:
             raise ValueError(
                 f"{name} is not for fits by batches with this loss: leave it at None, or fit rows."
             )
-    parts = model._measure != "duality gap" or hasattr(model, "_split_patterns")
-    if parts or not model._fits_by_template():
+    if not model._takes_batches():
         raise TypeError(f"{type(model).__name__} cannot be fitted by batches.")
 
 
@@ -72,6 +72,11 @@ def begin_batches(model: MultiTaskEstimator, source: Any, columns: Columns) -> B
         raise TypeError(
             f"{type(model).__name__} with {loss!r} cannot be fitted by batches: the loss must be "
             "smooth, and the same for all tasks."
+        )
+    if loss.of_targets:
+        raise TypeError(
+            f"{loss!r} reads a parameter off the targets of all rows at once, which batches do not "
+            "give: set it to a number."
         )
     kappa = model._shrinkage(rows)
     problem = Problem(rows.tasks, rows.X.shape[1], n_classes=loss.n_columns)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from functools import partial
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._centring import make_design, sample_shares
@@ -21,7 +19,6 @@ from .._limits import moderate, penalty_in_units, solved, within_floats
 from .._mean_model import constant_within_tasks
 from .._solution import Prepared, Problem, Solution
 from .._sparse import dense, is_sparse
-from .._summary import MAX_MEMORY, Columns, added_up
 from .._tasks import TaskRows
 from .._typing import FloatArray, IntArray
 from .._units import PLAIN, into_units
@@ -32,12 +29,23 @@ from ..objective import Objective, make_objective
 from ..parts import by_parts
 from ..penalties import Penalty
 from ..solvers import SOLVERS, Result, Workspace, separates, solve
-from ._estimator import TaskEstimator
-from ._fit_batches import fit_batches
+from ._certified import CertifiedEstimator
 from ._shrinkage import shrinkage_of
 
 # In sklearn's parameter validation: a strength.
 NONNEGATIVE = [Interval(Real, 0, None, closed="left")]
+
+
+def _once(compute: Callable[[], float]) -> Callable[[], float]:
+    """The number, computed when first asked for (functools.cache takes longer to make)."""
+    found: list[float] = []
+
+    def number() -> float:
+        if not found:
+            found.append(compute())
+        return found[0]
+
+    return number
 
 
 class BeyondData(ValueError):
@@ -45,7 +53,7 @@ class BeyondData(ValueError):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MultiTaskEstimator(TaskEstimator):
+class MultiTaskEstimator(CertifiedEstimator):
     """Template: build the objective, solve, attach the certificate.
 
     A model says only what its penalty is (``_penalty``) and, if it likes, what else to read off the
@@ -55,13 +63,9 @@ class MultiTaskEstimator(TaskEstimator):
     lambda1: float = 0.1
     lambda2: float = 0.0
     intercept_shrinkage: float | str = 0.0
-    task_weight: str | Mapping[Any, float] = "equal"
     solver: str = "auto"
-    tol: float = 1e-6
-    max_iter: int = 10_000
     warm_start: bool = False
 
-    _any_order: ClassVar[bool] = True
     # Strengths, with the power of W that their terms grow with, and sizes of coefficients.
     _strengths: ClassVar[Mapping[str, float]] = {"lambda1": 1.0, "lambda2": 2.0}
     _sizes: ClassVar[tuple[str, ...]] = ()
@@ -69,25 +73,18 @@ class MultiTaskEstimator(TaskEstimator):
     _terms: ClassVar[Mapping[str, str]] = {"lambda1": "norm", "lambda2": "ridge"}
     _free_features: ClassVar[str] = "features without a penalty"
     _against_separation: ClassVar[str] = "Set lambda2 > 0."
-    _usual_remedy: ClassVar[str] = (
-        "Increase max_iter or tol, standardise the features, or strengthen the penalty."
-    )
     # Whether features are divided by their strengths, so that W is multiplied by them.
     _columns_scaled: ClassVar[bool] = False
-    _measure: ClassVar[str] = "duality gap"  # what `tol` bounds, divided by the objective at W = 0
     # What only the penalty reads: it may change on data that are prepared. For all other parameters
     # a search prepares anew.
     _penalty_parameters: ClassVar[tuple[str, ...]] = ("lambda1", "lambda2")
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **TaskEstimator._parameter_constraints,
+        **CertifiedEstimator._parameter_constraints,
         "lambda1": NONNEGATIVE,
         "lambda2": NONNEGATIVE,
         "intercept_shrinkage": [Interval(Real, 0, np.inf, closed="both"), StrOptions({"reml"})],
-        "task_weight": [StrOptions({"equal", "size"}), Mapping],
         "solver": [StrOptions(SOLVERS)],
-        "tol": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
     }
 
@@ -116,7 +113,6 @@ class MultiTaskEstimator(TaskEstimator):
         return False
 
     def _needs_ridge(self) -> bool:
-        """Whether lambda2 alone bounds what the tasks have in common."""
         return self._quadratic()
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
@@ -146,70 +142,8 @@ class MultiTaskEstimator(TaskEstimator):
             self._warn_gap(result, solution, self._separated(result, prepared.objective))
         self._warn_constant(prepared)
 
-    def _fits_by_template(self) -> bool:
-        """Whether it is fitted as is written here."""
+    def _takes_batches(self) -> bool:
         return type(self)._fit_rows is MultiTaskEstimator._fit_rows
-
-    def fit_batches(
-        self,
-        source: Any,
-        *,
-        task_column: str | None = None,
-        target: str = "y",
-        sample_weight: str | None = None,
-        max_memory: int = MAX_MEMORY,
-    ) -> Self:
-        """Fit to rows of any number, read batch by batch in some passes.
-
-        With the squared loss one pass does: this is ``fit(summarize(source, ...))``. With other
-        smooth losses (logistic, multinomial, Poisson, gamma, Huber) it is a proximal Newton method:
-        each pass takes the loss and a summary of the working responses at a point, on which least
-        squares with the penalty of the model gives the next one; a last pass gives the certificate.
-        About ten passes do. :func:`~malsar_py.model_selection.path_batches` is for several
-        `lambda1`.
-
-        Parameters
-        ----------
-        source : iterable of batches, table, Dask DataFrame or callable
-            As for :func:`malsar_py.summarize`; what is not a table or a collection is a function
-            that returns the batches anew for each pass, the same rows each time.
-        task_column : str, default=None
-            Column of the task labels of tables. The model's own `task_column` says whether
-            `predict` finds labels in a column, too.
-        target : str, default="y"
-            Column to predict.
-        sample_weight : str, default=None
-            Column of nonnegative weights.
-        max_memory : int, default=4294967296
-            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features, of K > 2
-            classes 8 T K^2 (d + 1)^2.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator; `n_passes_` is the number of passes, the first one included, which
-            finds tasks and classes.
-
-        Raises
-        ------
-        TypeError
-            If source can be read once only, or the model cannot be fitted by batches: with losses
-            that are not smooth or one for each task, kernels, stages, or sources of features.
-        ValueError
-            If the rows cannot be used; the message names the batch. If a part of the coefficients
-            has no penalty.
-        MemoryError
-            If a summary would take more than `max_memory`.
-        """
-        self._validate_params()
-        columns = Columns(task_column, target, None, sample_weight, max_memory)
-        if not self._needs_rows():
-            batches = source() if callable(source) else source
-            self.fit(added_up(batches, columns))
-            self.n_passes_ = 1
-            return self
-        fit_batches(self, source, columns)
-        return self
 
     def _set_solution(
         self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
@@ -254,7 +188,7 @@ class MultiTaskEstimator(TaskEstimator):
         )
         if self.fit_intercept and not free_intercepts:
             loss.check_together(rows.y, rows.sample_weight)
-        return replace(rows, y=y), loss
+        return replace(rows, y=y), loss.resolved(y, rows.sample_weight, rows.offsets)
 
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:
@@ -292,8 +226,8 @@ class MultiTaskEstimator(TaskEstimator):
         at_zero = np.zeros(objective.shape)
         problem = replace(
             problem,
-            curvature=cache(objective.mean_curvature),
-            slope=cache(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
+            curvature=_once(objective.mean_curvature),
+            slope=_once(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
         )
         if problem.units != PLAIN or not moderate(self, given):
             objective = objective.with_penalty(penalty_in_units(self, problem, given))
@@ -356,43 +290,18 @@ class MultiTaskEstimator(TaskEstimator):
         columns = separates(objective, result.W)
         return np.unique(columns // objective.loss.n_columns)
 
-    def _warn_gap(
-        self, result: Result, solution: Solution, separated: IntArray | None = None
-    ) -> None:
-        remedy = self._usual_remedy
-        if solution.far.size:
-            remedy = solution.centring_remedy()
-        elif separated is not None and separated.size:
-            remedy = (
+    def _remedy(self, solution: Solution, separated: IntArray | None) -> str:
+        if separated is not None and separated.size:
+            return (
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "
                 f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
             )
-        elif not self._attained and not np.isfinite(solution.relative_gap):
-            remedy = "There may be no finite minimiser: set lambda2 > 0."
-        warnings.warn(
-            f"{type(self).__name__} did not reach tol={self.tol:g} in {self._effort(result)}: "
-            f"the relative {self._measure} is {solution.relative_gap:.3g}. {remedy}",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+        if self._may_have_no_minimiser() and not np.isfinite(solution.relative_gap):
+            return "There may be no finite minimiser: set lambda2 > 0."
+        return super()._remedy(solution, separated)
 
-    def _effort(self, result: Result) -> str:
-        return f"{result.n_iter} iterations"
-
-    def _set_fitted(self, rows: TaskRows, result: Result, solution: Solution) -> None:
-        self._set_tasks(rows)
-        intercept: Any = rows.by_task(solution.intercept)
-        if rows.one_task_plain:
-            intercept = float(intercept[0]) if intercept.ndim == 1 else intercept[0]
-        self.intercept_: Any = intercept
-        self.n_iter_ = result.n_iter
-        self.objective_ = solution.history
-        self.objective_iterations_ = result.history.steps
-        self._set_certificate(result, solution)
-
-    def _set_certificate(self, result: Result, solution: Solution) -> None:
-        self.dual_gap_ = float(solution.gap)
-        self.relative_gap_ = float(solution.relative_gap)
+    def _may_have_no_minimiser(self) -> bool:
+        return not self._attained and self.lambda2 == 0.0  # (a ridge holds it)
 
     def _set_coefficients(self, rows: TaskRows, W: FloatArray) -> None:
         self.coef_: Any = rows.by_task(np.ascontiguousarray(W.T))

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from .._tasks import TaskRows
 
-# How much intercepts vary, over the variance of the noise. Mixed models, which are above this
-# layer, put their estimate here.
-intercept_variance: list[Callable[[TaskRows], float]] = []
+
+@dataclass(frozen=True)
+class Variances:
+    """What mixed models, which are above this layer, say of the rows of a fit."""
+
+    # How much intercepts vary, over the variance of the noise.
+    of_intercepts: Callable[[TaskRows], float]
+    # The strengths lambda1, lambda2 and kappa of mean regularisation that are the variances of a
+    # mixed model, with intercepts or without.
+    strengths: Callable[[TaskRows, bool], tuple[float, float, float]]
+    # Sums of products that say what mean regularisation tells of the coefficients.
+    moments: Callable[[TaskRows, bool], Any]
 
 
-# The strengths lambda1, lambda2 and kappa of mean regularisation that are the variances of a mixed
-# model of these rows, with intercepts or without.
-pooling_strengths: list[Callable[[TaskRows, bool], tuple[float, float, float]]] = []
+_known: list[Variances] = []
 
 
-# Sums of products of these rows, with intercepts or without, that say what mean regularisation
-# tells of the coefficients.
-coefficient_moments: list[Callable[[TaskRows, bool], Any]] = []
+def provide_variances(variances: Variances) -> None:
+    """Say how variances are estimated."""
+    _known[:] = [variances]
+
+
+def variances() -> Variances:
+    """How they are."""
+    return _known[0]
 
 
 def shrinkage_of(model: Any, rows: TaskRows) -> float:
@@ -50,5 +63,5 @@ def shrinkage_of(model: Any, rows: TaskRows) -> float:
 
 def reml_shrinkage(rows: TaskRows) -> float:
     """``1 / (nbar tau)``: nbar the mean weight of a task, tau the variance by REML."""
-    variance = intercept_variance[0](rows)
+    variance = variances().of_intercepts(rows)
     return float("inf") if variance == 0.0 else 1.0 / (rows.per_task * variance)

@@ -11,6 +11,7 @@ from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
+from .._solution import Prepared
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
 from .._weights import class_weights
@@ -25,6 +26,7 @@ from ..losses import (
     read_loss,
     task_losses,
 )
+from ._estimator import TaskEstimator
 from ._penalized import MultiTaskEstimator
 
 _LOSSES: list[Any] = [StrOptions(set(NAMES)), Loss, Mapping]
@@ -32,17 +34,10 @@ _CLASS_WEIGHTS: list[Any] = [StrOptions({"balanced"}), Mapping, None]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
-    """Any loss: the targets are numbers."""
+class TaskRegressor(RegressorMixin, TaskEstimator):
+    """Predicts numbers, by whatever it fits."""
 
-    loss: str | Loss | Mapping[Any, str | Loss] = "squared"
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        # (A model's own constraints are those of a base that has no loss.)
-        cls._parameter_constraints = {"loss": _LOSSES, **cls._parameter_constraints}
-
-    score = MultiTaskEstimator.score  # ahead of the mixin's
+    score = TaskEstimator.score  # ahead of the mixin's
 
     def predict(self, X: Any, *, tasks: Any = None) -> FloatArray:
         """Predict the targets.
@@ -58,9 +53,9 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-            Predictions, by the loss's inverse link (``exp(x . w_t + b_t)`` for "poisson" and
-            "gamma", probabilities for "logistic"); two-dimensional after a fit on a 2-D y, unless
-            `tasks` is given.
+            Predictions, by the inverse link of the loss if the model has one (``exp(x . w_t +
+            b_t)`` for "poisson" and "gamma", probabilities for "logistic"); two-dimensional after
+            a fit on a 2-D y, unless `tasks` is given.
 
         Raises
         ------
@@ -68,6 +63,18 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
             If labels are missing, or unknown with ``unseen="error"``.
         """
         return self._respond(*self._linear_prediction(X, tasks))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class MultiTaskRegressor(TaskRegressor, MultiTaskEstimator):
+    """Any loss: the targets are numbers."""
+
+    loss: str | Loss | Mapping[Any, str | Loss] = "squared"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # (A model's own constraints are those of a base that has no loss.)
+        cls._parameter_constraints = {"loss": _LOSSES, **cls._parameter_constraints}
 
     def _loss(self, rows: TaskRows) -> Loss:
         return task_losses(self.loss, rows.tasks, rows.offsets)
@@ -79,6 +86,13 @@ class MultiTaskRegressor(RegressorMixin, MultiTaskEstimator):
     def _set_tasks(self, rows: TaskRows) -> None:
         super()._set_tasks(rows)
         self._fitted_loss = self._loss(rows)
+
+    def _set_shrinkage(self, prepared: Prepared) -> None:
+        super()._set_shrinkage(prepared)
+        read = self._fitted_loss.of_targets
+        if read:
+            self._fitted_loss = prepared.objective.loss.in_units(-prepared.problem.units.y)
+        self._set_or_forget({"loss_": self._fitted_loss if read else None})
 
     def _respond(self, z: FloatArray, index: IntArray | None) -> AnyArray:
         return self._known_loss.respond(z, index)

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from .._linalg import nonzero_rows
 from .._typing import FloatArray, IntArray
 from ._base import Design
 from ._gather import gather
@@ -30,7 +31,7 @@ class OneX(Design):
         self.has_rough = self.n_rows <= self.n_features and _SINGLE_FROM <= X.size < _SINGLE_BELOW
 
     def predict(self, W: FloatArray) -> FloatArray:
-        rows = np.flatnonzero(W.any(axis=1))
+        rows = np.flatnonzero(nonzero_rows(W))
         if 4 * rows.size < W.shape[0]:
             X = self.X.T[rows] if self.X.flags.f_contiguous else self.X[:, rows].T
             return np.dot(np.ascontiguousarray(W[rows].T), X).ravel()

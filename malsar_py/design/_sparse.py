@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from .. import _kernels
+from .._linalg import nonzero_rows
 from .._typing import AnyArray, FloatArray, IntArray
 from ._base import Design
 from ._one_x import Masked, Shared
@@ -78,7 +79,7 @@ class SparseOneX(SparseRows):
         super().__init__(X, np.arange(n_tasks + 1) * X.shape[0])
 
     def predict(self, W: FloatArray) -> FloatArray:
-        rows = np.flatnonzero(W.any(axis=1))
+        rows = np.flatnonzero(nonzero_rows(W))
         if 4 * rows.size < W.shape[0]:
             if self._by_column is None:
                 self._by_column = self.X.tocsc()

@@ -9,7 +9,7 @@ import numpy as np
 from .._labels import factorize, match_keys, show_labels
 from .._tasks import TaskRows
 from .._typing import AnyArray
-from ..base import MultiTaskEstimator
+from ..base import TaskEstimator
 from ..model_selection._data import Data
 from ..model_selection._solve import read_rows
 from ..model_selection._template import Steps, Template, transform
@@ -19,7 +19,7 @@ def read_template(estimator: Any) -> Template:
     """The estimator as steps and a model of this package that has tasks by labels."""
     template = Template(estimator)
     last = template.model
-    if not isinstance(last, MultiTaskEstimator) or "unseen" not in last.get_params():
+    if not isinstance(last, TaskEstimator) or "unseen" not in last.get_params():
         raise TypeError(
             "model must be one of this package's that has tasks by labels, or a pipeline ending in "
             f"one; got {type(last).__name__}."

@@ -264,6 +264,21 @@ class Loss(ABC):
                 "or set fit_intercept=False."
             ) from error
 
+    @property
+    def of_targets(self) -> bool:
+        """Whether a parameter is to be read off the targets of a fit, by :meth:`resolved`."""
+        return False
+
+    def resolved(self, y: FloatArray, weight: FloatArray, offsets: IntArray) -> Loss:
+        """The loss with the parameters that these targets say.
+
+        Raises
+        ------
+        ValueError
+            If they do not.
+        """
+        return self
+
     def smoothed(
         self, y: FloatArray, theta: FloatArray, c: FloatArray, width: float
     ) -> tuple[Loss, FloatArray]:

@@ -56,6 +56,9 @@ class _Clipped(Compiled, Location):
         return alpha * float(y @ theta) - alpha * alpha * curve
 
 
+# In standard deviations of normal residuals: the threshold that is 95 % as efficient as least
+# squares, and the median of their size.
+_EFFICIENT, _NORMAL_MEDIAN = 1.345, 0.6745
 _DELTAS = (np.finfo(float).tiny, 1e150)
 
 
@@ -67,10 +70,13 @@ class Huber(_Clipped):
 
     Parameters
     ----------
-    delta : float, default=1.35
+    delta : float or "auto", default=1.35
         Residuals beyond it count by their absolute value; in units of y, in (0, inf). For residuals
         of standard deviation s, ``1.35 s`` is 95 % as efficient as least squares if they are
-        normal.
+        normal. "auto" is ``1.345 m / 0.6745``, m the median over all rows of the distance of y from
+        the median of its task (which for normal y is 1.345 standard deviations within the tasks):
+        it scales with y, and outliers do not change it much. It is more than the noise asks for
+        where the features explain much of y. The fitted model says the number, ``loss_.delta``.
 
     References
     ----------
@@ -85,20 +91,49 @@ class Huber(_Clipped):
     array([ 0.125, 99.5  ])
     """
 
-    delta: float = 1.35
+    delta: float | str = 1.35
 
     curvature: ClassVar[float | None] = 1.0
     degree: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
-        if not (self.delta > 0.0 and np.isfinite(self.delta)):
-            raise ValueError(f"delta == {self.delta!r}, must be in (0, inf): it is in units of y.")
+        if self.delta == "auto":
+            return
+        if isinstance(self.delta, str) or not (self.delta > 0.0 and np.isfinite(self.delta)):
+            raise ValueError(
+                f'delta == {self.delta!r}, must be in (0, inf): it is in units of y; or "auto".'
+            )
+
+    @property
+    def of_targets(self) -> bool:
+        return isinstance(self.delta, str)
+
+    def resolved(self, y: FloatArray, weight: FloatArray, offsets: IntArray) -> Loss:
+        if not self.of_targets:
+            return self
+        sizes = np.diff(offsets)
+        away = np.abs(y - np.repeat(quantiles(0.5, y, weight, offsets[:-1]), sizes))
+        # A task of one row is at its own median.
+        rows = np.add.reduceat(np.where(weight > 0.0, 1.0, 0.0), offsets[:-1])
+        counts = weight * np.repeat(rows > 1.0, sizes)
+        middle = quantiles(0.5, away, counts, offsets[:1])[0] if counts.any() else 0.0
+        if middle == 0.0:
+            raise ValueError(
+                'losses.Huber(delta="auto") reads the scale off targets that differ within tasks, '
+                "but at least half of them are the median of their task: give delta as a number, "
+                "in units of y."
+            )
+        return replace(self, delta=float(_EFFICIENT * (middle / _NORMAL_MEDIAN)))
 
     @property
     def _ends(self) -> tuple[float, float]:
+        if isinstance(self.delta, str):
+            raise ValueError('delta="auto" is a number only once a model is fitted: see `loss_`.')
         return -self.delta, self.delta
 
     def in_units(self, exponent: int) -> Self:
+        if isinstance(self.delta, str):
+            return self
         # (In units in which y is of size 1, what is far beyond its residuals is as good as inf.)
         return replace(self, delta=float(np.clip(np.ldexp(self.delta, -exponent), *_DELTAS)))
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import _kernels
 from .._typing import AnyArray, FloatArray, IntArray
-from ._base import Evaluation, Loss
+from ._base import Compiled
 from ._scores import ACCURACY, UnitScore
 
 # Second derivatives are at least this share of a sample's weight.
@@ -24,7 +24,7 @@ _LEAST_BLOCK = 1e-3
 
 
 @dataclass(frozen=True)
-class Multinomial(Loss):
+class Multinomial(Compiled):
     """The multinomial loss ``log sum_k exp(z_k) - z_y``: a prediction for each of K classes.
 
     With intercepts a class that a task lacks has probability zero there: its intercept would run
@@ -58,22 +58,9 @@ class Multinomial(Loss):
         counts = self.by_column(c, offsets) > 0.0
         return ((self.by_column(y, offsets) == column) & counts).astype(np.float64)
 
-    def evaluate(
-        self,
-        y: FloatArray,
-        z: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        fit_intercept: bool,
-        start: FloatArray | None = None,
-    ) -> Evaluation:
-        theta, b = np.empty_like(y), np.zeros(offsets.shape[0] - 1)
-        if start is not None:
-            b[:] = start
-        value = _kernels.multinomial.evaluate(
-            y, z, c, offsets, self.n_classes, fit_intercept, b, theta
-        )
-        return Evaluation(value, theta, b)
+    def _fill(self, *problem: Any) -> float:
+        *given, fit_intercept, b, theta = problem
+        return _kernels.multinomial.evaluate(*given, self.n_classes, fit_intercept, b, theta)
 
     def by_task(
         self, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray, b: FloatArray

@@ -163,6 +163,20 @@ class PerTask(Loss):
         if error is not None:
             raise error
 
+    @property
+    def of_targets(self) -> bool:
+        """Whether a parameter of one is to be read off the targets."""
+        return any(loss.of_targets for loss in self.losses)
+
+    def resolved(self, y: FloatArray, weight: FloatArray, offsets: IntArray) -> Loss:
+        found = {}
+        for loss in {loss for loss in self.losses if loss.of_targets}:
+            mine = [t for t, other in enumerate(self.losses) if other == loss]
+            rows = np.concatenate([np.arange(offsets[t], offsets[t + 1]) for t in mine])
+            bounds = np.append(0, np.cumsum(np.diff(offsets)[mine]))
+            found[loss] = loss.resolved(y[rows], weight[rows], bounds)
+        return replace(self, losses=tuple(found.get(loss, loss) for loss in self.losses))
+
     def in_units(self, exponent: int) -> Self:
         return replace(self, losses=tuple(loss.in_units(exponent) for loss in self.losses))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from .._tasks import TaskRows
-from ..base import intercept_variance
 from ._estimate import Settings, estimate
 from ._statistics import make_frame, task_statistics
 
@@ -30,6 +29,3 @@ def variance_ratio(rows: TaskRows) -> float:
         found = estimate(task_statistics(rows, frame, precision=False), _SETTINGS)
     at = np.flatnonzero(found.likelihood.random == 0)
     return float(np.square(found.factor[at[0]]).sum()) if at.size else 0.0
-
-
-intercept_variance.append(variance_ratio)

@@ -17,7 +17,6 @@ import numpy as np
 
 from .._tasks import TaskRows
 from .._typing import FloatArray, IntArray
-from ..base import coefficient_moments
 from ._effects import RowVariances
 from ._statistics import Frame, TaskStatistics, make_frame, task_statistics
 
@@ -196,6 +195,3 @@ def moments(rows: TaskRows, fit_intercept: bool) -> Moments:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         frame = make_frame(rows, fit_intercept)
         return Moments(task_statistics(rows, frame, precision=False))
-
-
-coefficient_moments.append(moments)

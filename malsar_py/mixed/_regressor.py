@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -19,8 +18,7 @@ from .._new_tasks import resolve_new_tasks
 from .._tasks import TaskRows, resolve_predict
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray
-from ..base import MultiTaskRegressor, Problem
-from ..penalties import Penalty
+from ..base import TaskRegressor
 from ._effects import Effects
 from ._estimate import Estimate, Settings, estimate
 from ._likelihood import NUGGET, Likelihood
@@ -28,14 +26,9 @@ from ._names import chosen_features
 from ._report import FitReport, make_report
 from ._statistics import TaskStatistics, make_frame, task_statistics
 
-_HIDDEN = (
-    *("loss", "lambda1", "lambda2", "intercept_shrinkage"),
-    *("task_weight", "solver", "warm_start", "verbose"),
-)
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MixedEffectsRegressor(MultiTaskRegressor):
+class MixedEffectsRegressor(TaskRegressor):
     """Linear mixed model: partial pooling by random intercepts and slopes, BLUP for each task.
 
     The model of row i of task t (a hierarchical, or multilevel, linear model) is::
@@ -203,24 +196,19 @@ class MixedEffectsRegressor(MultiTaskRegressor):
     unseen: str = "mean"
     tol: float = 1e-8
     max_iter: int = 100
-    # Variances in place of strengths; every row counts the same.
-    lambda1: float = field(default=0.0, init=False)
-    lambda2: float = field(default=0.0, init=False)
-    task_weight: str | Mapping[Any, float] = field(default="size", init=False)
-    intercept_shrinkage: float = field(default=0.0, init=False)
-    loss: str = field(default="squared", init=False)
-    solver: str = field(default="auto", init=False)
-    warm_start: bool = field(default=False, init=False)
     verbose: int = field(default=0, init=False)
 
     _linear: ClassVar[bool] = False
+    _any_order: ClassVar[bool] = True
     _measure: ClassVar[str] = "gain in log-likelihood"
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         name: constraint
-        for name, constraint in MultiTaskRegressor._parameter_constraints.items()
-        if name not in _HIDDEN
+        for name, constraint in TaskRegressor._parameter_constraints.items()
+        if name != "verbose"
     } | {
+        "tol": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
         "covariance": [StrOptions({"diag", "iso", "full"})],
         "random": [StrOptions({"varying"}), "array-like"],
         "prior": [Interval(Real, 0, np.inf, closed="right")],
@@ -229,8 +217,8 @@ class MixedEffectsRegressor(MultiTaskRegressor):
         "weights": [StrOptions({"frequency", "precision"})],
     }
 
-    def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
-        raise NotImplementedError("a likelihood has no penalty")
+    def _needs_rows(self) -> str:
+        return ""
 
     # --- fit -------------------------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 import numpy as np
 
 from .._tasks import TaskRows
-from ..base import pooling_strengths
 from ._estimate import Settings, estimate
 from ._statistics import make_frame, task_statistics
 
@@ -54,6 +53,3 @@ def reml_strengths(rows: TaskRows, fit_intercept: bool) -> tuple[float, float, f
         own = float(np.divide(1.0, per_task * D))
         kappa = float(np.divide(1.0, per_task * tau))
     return (own - lambda2 if np.isfinite(own) else own), lambda2, kappa
-
-
-pooling_strengths.append(reml_strengths)

@@ -145,7 +145,7 @@ def warn_missed(model: Any, gaps: FloatArray, lambda1: FloatArray, stacklevel: i
             f"Increase {limits} or tol, standardise the features, or end the grid at a larger "
             "lambda1."
         )
-        if not model._attained and not np.isfinite(gaps[worst]):
+        if model._may_have_no_minimiser() and not np.isfinite(gaps[worst]):
             remedy = "There may be no finite minimiser: set lambda2 > 0."
         warnings.warn(
             f"{type(model).__name__} did not reach tol={model.tol:g} at {len(missed)} of "

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
-from ..base import MultiTaskEstimator, Prepared
+from ..base import MultiTaskEstimator, Prepared, TaskEstimator
 from ..models.kernel import PreparedFunctions, SeparableKernelRegressor
 from ..objective import Penalty
 from ..prox import singular_values
@@ -349,7 +349,7 @@ def check_grid_size(n_lambdas: Any, eps: Any) -> None:
 
 def check_model(estimator: Any, *, coefficients: bool = False) -> None:
     """Refuse what has no lambda1, or no coefficients to follow along it."""
-    if not isinstance(estimator, MultiTaskEstimator):
+    if not isinstance(estimator, TaskEstimator):
         raise TypeError(
             f"estimator must be one of this package's regressors or classifiers, got {estimator!r}."
         )

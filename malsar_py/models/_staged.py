@@ -47,6 +47,9 @@ class Staged(MultiTaskEstimator):
     def _concave(self, problem: Problem, *args: Any, **strengths: Any) -> Concave:
         """The penalty Omega of this model, at these strengths."""
 
+    def _takes_batches(self) -> bool:
+        return False
+
     def _penalty(self, problem: Problem, *args: Any, **strengths: Any) -> Penalty:
         return self._concave(problem, **strengths).first_stage(problem.n_features)
 

@@ -17,7 +17,7 @@ from .._tasks import TaskRows, resolve_predict
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray
 from .._weights import task_weights
-from ..base import AdaptingRegressor, coefficient_moments
+from ..base import AdaptingRegressor, variances
 from ..solvers import Result
 
 # Sums of products are kept where they are this many times as large as the data at most.
@@ -36,7 +36,7 @@ class Uncertain(AdaptingRegressor):
             sizes = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
             self._shares: FloatArray = task_weights(rows, self.task_weight) / sizes
             try:
-                self._read = coefficient_moments[0](rows, self.fit_intercept)
+                self._read = variances().moments(rows, self.fit_intercept)
             except ValueError:
                 self._unknown = "the data are too far from ordinary size"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
@@ -21,12 +21,11 @@ from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
 from .._units import Units, scaled, shifted, targets_into_units
 from .._weights import task_weights
-from ..base import MultiTaskRegressor, Problem, Solution
+from ..base import NONNEGATIVE, CertifiedEstimator, Solution, TaskRegressor
 from ..design import Masked, Ragged
 from ..graphs import to_laplacian
 from ..losses import Squared
 from ..objective import Certificate
-from ..penalties import Penalty
 from ..solvers import (
     DualSystem,
     History,
@@ -54,7 +53,7 @@ class PreparedFunctions:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SeparableKernelRegressor(MultiTaskRegressor):
+class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
     """Kernel ridge regression for related tasks: one kernel for rows, one for tasks.
 
     Minimises over functions f_t of the space of k, and intercepts b::
@@ -187,6 +186,7 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     True
     """
 
+    lambda1: float = 0.1
     lambda2: float = 0.1
     kernel: str | Callable[..., float] = "linear"
     task_kernel: Any = "mean"
@@ -194,18 +194,12 @@ class SeparableKernelRegressor(MultiTaskRegressor):
     degree: float = 3
     coef0: float = 1
     kernel_params: dict[str, Any] | None = None
-    # One linear system: nothing to choose, nothing to start from.
-    loss: str = field(default="squared", init=False)
-    intercept_shrinkage: float = field(default=0.0, init=False)
-    solver: str = field(default="auto", init=False)
-    warm_start: bool = field(default=False, init=False)
     _linear: ClassVar[bool] = False
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        name: constraint
-        for name, constraint in MultiTaskRegressor._parameter_constraints.items()
-        if name not in ("loss", "solver", "warm_start", "intercept_shrinkage")
-    } | {
+        **CertifiedEstimator._parameter_constraints,
+        "lambda1": NONNEGATIVE,
+        "lambda2": NONNEGATIVE,
         "kernel": [StrOptions({*PAIRWISE_KERNEL_FUNCTIONS, "precomputed"}), callable],
         "task_kernel": "no_validation",  # checked against the tasks
         "gamma": [Interval(Real, 0, None, closed="neither"), None],
@@ -224,9 +218,6 @@ class SeparableKernelRegressor(MultiTaskRegressor):
 
     def _needs_rows(self) -> str:
         return "its kernel compares rows"
-
-    def _penalty(self, problem: Problem) -> Penalty:
-        raise NotImplementedError("functions have no coefficients to penalise")
 
     def _fit_rows(self, rows: TaskRows) -> None:
         prepared = self._prepare_functions(rows)

@@ -34,6 +34,9 @@ class _IncompleteMultiSource(MultiTaskEstimator):
     def _needs_rows(self) -> str:
         return "the sources that a row lacks are its task"
 
+    def _takes_batches(self) -> bool:
+        return False
+
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
         # Absent blocks are zero columns: their coefficients have no gradient and stay zero, outside
         # of the groups.

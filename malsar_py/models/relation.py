@@ -22,7 +22,7 @@ from ..base import (
     Prepared,
     Problem,
     ScaledColumns,
-    pooling_strengths,
+    variances,
 )
 from ..penalties import (
     MeanCoupling,
@@ -242,7 +242,7 @@ class MeanRegularizedRegressor(_MeanRegularized, Uncertain):
         found: tuple[float | None, ...] = (None, None, None)
         if self.lambda1 == "reml":
             self._check_reml(rows)
-            found = pooling_strengths[0](rows, self.fit_intercept)
+            found = variances().strengths(rows, self.fit_intercept)
         self._set_or_forget(dict(zip(("lambda1_", "lambda2_", "_kappa"), found, strict=True)))
         return super()._prepare(rows)
 

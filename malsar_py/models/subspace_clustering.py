@@ -115,7 +115,8 @@ class SharedSubspaceClustering(ClusterMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> cluster = np.tile([0, 1], 40)
     >>> X = rng.standard_normal((80, 5)) + 6.0 * cluster[:, None] - 3.0
-    >>> model = SharedSubspaceClustering(random_state=0).fit(X, tasks=np.repeat(["a", "b"], 40))
+    >>> model = SharedSubspaceClustering(n_init=3, tol=1e-4, random_state=0)
+    >>> model = model.fit(X, tasks=np.repeat(["a", "b"], 40))
     >>> agree = (model.labels_ == cluster).mean()
     >>> bool(max(agree, 1 - agree) > 0.95)
     True

@@ -293,6 +293,10 @@ class TaskQuadratic(Penalty):
         """The same coupling with another ridge."""
         return replace(self, ridge=ridge)
 
+    def uncoupled(self) -> TaskQuadratic:
+        """The ridge alone."""
+        return TaskQuadratic(ridge=self.ridge)
+
     @property
     def coupled(self) -> bool:
         """Whether there is more than a ridge: tasks that meet."""
@@ -319,6 +323,14 @@ class TaskQuadratic(Penalty):
         # By eigenvectors: tasks that nearly agree cancel in each product, not in the sum.
         values, vectors = self._eigh
         return float(np.square(W @ vectors).sum(axis=0) @ (values - self.ridge))
+
+    def prox_of_coupling(self, V: FloatArray, step: float) -> FloatArray:
+        """``argmin_W step/2 tr(W (Q - ridge I) W') + 1/2 ||W - V||_F^2``."""
+        if self.matrix is None:
+            own = deviations(V)
+            return (V - own) + own / (1.0 + step * self.mean)
+        values, vectors = self._eigh
+        return ((V @ vectors) / (1.0 + step * (values - self.ridge))) @ vectors.T
 
     @cached_property
     def _eigh(self) -> tuple[FloatArray, FloatArray]:

@@ -97,7 +97,7 @@ def looks_itself(objective: Objective) -> bool:
     """
     design = objective.design
     return (
-        type(objective) is QuadraticObjective
+        isinstance(objective, QuadraticObjective)
         and design.same_weights
         and design.n_rows >= 2 * design.n_features
     )

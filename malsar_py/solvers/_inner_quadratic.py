@@ -33,7 +33,7 @@ _NEGLIGIBLE = 1e-11
 
 def tasks_are_apart(objective: Objective) -> bool:
     """Whether neither rows nor the norm join the tasks."""
-    own = type(objective) is QuadraticObjective and not objective.design.one_x
+    own = isinstance(objective, QuadraticObjective) and not objective.design.one_x
     return own and objective.shape[1] > 1 and by_entries(objective)
 
 

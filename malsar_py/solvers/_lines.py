@@ -15,7 +15,7 @@ _MOST_AHEAD = 1.5
 def foresee(objective: Objective, workspace: Workspace, threshold: FloatArray) -> Known | None:
     """Where the line through the last two solutions of a path leads, if it can be told."""
     last, before = workspace.known, workspace.before
-    if last is None or before is None or type(objective) is not QuadraticObjective:
+    if last is None or before is None or not isinstance(objective, QuadraticObjective):
         return None
     change = last.threshold - before.threshold
     j = int(np.argmax(np.abs(change)))

@@ -59,7 +59,7 @@ def direct_size(objective: Objective) -> float:
 
 
 def factorize(
-    objective: QuadraticObjective,
+    objective: QuadraticObjective | RotatedObjective,
     quadratic: Quadratic,
     workspace: Workspace,
     *,
@@ -69,6 +69,8 @@ def factorize(
 
     None if that would take iterations and ``iterate`` is False.
     """
+    if isinstance(objective, RotatedObjective):  # (tasks that share X and weights do not meet)
+        return _diagonal(objective, quadratic)
     solve = _without_tie(objective, quadratic, workspace, iterate)
     if solve is None or objective.tie is None:
         return solve
@@ -80,8 +82,6 @@ def _without_tie(
 ) -> Solve | None:
     """The same without what tasks share in their intercepts."""
     n_features, n_tasks = objective.shape
-    if isinstance(objective, RotatedObjective):
-        return _diagonal(objective, quadratic)
     if objective.design.same_weights and np.isfinite(direct_size(objective)):
         unpenalised = not quadratic.coupled and quadratic.ridge == 0.0
         if unpenalised and objective.design.prefers_gram() and is_uneven(objective.gram()[0]):

@@ -13,10 +13,10 @@ from dataclasses import replace
 import numpy as np
 
 from .. import _kernels
-from .._protocols import SmoothFunction
 from .._typing import FloatArray
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..rotated import RotatedObjective
+from ..smooth import Smooth
 from ._norms import norm_code
 from ._result import History, Result
 from ._workspace import Workspace
@@ -63,7 +63,7 @@ def solve_accelerated(
 
 # In one piece: one loop with its state: step, step length, restart and certificate of an iteration.
 def _iterate(  # noqa: C901
-    objective: SmoothFunction,
+    objective: Smooth,
     W0: FloatArray,
     lipschitz: float,
     tol: float,
@@ -71,10 +71,18 @@ def _iterate(  # noqa: C901
     verbose: int,
 ) -> Result:
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    code = _kernels.row_norms.NONE if structure is None else norm_code(structure)
+    code: int | None = _kernels.row_norms.NONE
+    prox = None
+    smooth: Smooth = objective
     threshold = np.zeros(W0.shape[0])
-    if structure is not None and code is not None:
-        threshold = structure.row_thresholds(W0.shape[0])
+    if structure is not None:
+        code, prox = norm_code(structure), structure.prox
+        if code is not None:
+            threshold = structure.row_thresholds(W0.shape[0])
+    elif quadratic.coupled:
+        # Strong ties between tasks would make the steps short: they have a prox, too.
+        smooth = objective.with_penalty(quadratic.uncoupled())
+        code, prox = None, quadratic.prox_of_coupling
     target = tol * objective.scale
     history = History()
 
@@ -94,32 +102,32 @@ def _iterate(  # noqa: C901
         if final.gap <= target:
             return Result(W, final, history.ending(final.objective), True)
 
-    length = 1.0 / max(lipschitz + quadratic.largest, np.finfo(float).tiny)
+    length = 1.0 / max(lipschitz + smooth.penalty.quadratic.largest, np.finfo(float).tiny)
     V, lifted_V = W.copy(), lifted.copy()
     new = np.empty_like(W)
     momentum = 1.0
     rest = min(max(_REST * tol, _REST_FLOOR), 1.0) ** 2  # (tol may be what no square holds)
     for n_iter in range(1, max_iter + 1):
-        G = objective.gradient(V, lifted_V)
+        G = smooth.gradient(V, lifted_V)
         if momentum > 1.0 and not np.isfinite(G.sum()):
             # Extrapolated beyond what floats hold, as exponentials may be.
             V, lifted_V, momentum = W.copy(), lifted.copy(), 1.0
-            G = objective.gradient(V, lifted_V)
+            G = smooth.gradient(V, lifted_V)
         for _ in range(_MOST_SHORTER):
             if code is not None:
                 uphill, moved = _kernels.row_norms.step(
                     code, V, G, W, threshold, length, quadratic.ridge, new
                 )
             else:
-                assert structure is not None
-                new = structure.prox((1.0 - length * quadratic.ridge) * V - length * G, length)
+                assert prox is not None
+                new = prox((1.0 - length * quadratic.ridge) * V - length * G, length)
                 uphill, moved = _kernels.momentum.momentum_test(V.ravel(), W.ravel(), new.ravel())
             new_lifted = objective.lift(new)
             # The step length comes from an estimate: shorten it if the curvature along the step
             # says so.
             D = new - V
             curvature = objective.curvature_along(D, new_lifted - lifted_V, lifted_V)
-            curvature += quadratic.coupling(D)
+            curvature += smooth.penalty.quadratic.coupling(D)
             curvature += quadratic.ridge * moved
             # (Neither holds of a NaN, which no shorter step would mend.)
             if not (
@@ -159,6 +167,6 @@ def _worth_rotating(objective: Objective) -> bool:
     if structure is None or not structure.rotation_invariant:
         return False
     design = objective.design
-    if type(objective) is not QuadraticObjective or not design.same_weights:
+    if not isinstance(objective, QuadraticObjective) or not design.same_weights:
         return False
     return min(design.n_rows, design.n_features) <= _ROTATION

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _kernels
+from .._linalg import nonzero_rows
 from .._typing import AnyArray, FloatArray, IntArray
 from ..objective import Certificate, Objective, Pass, duality_gap
 from ._choice import hand_over
@@ -70,7 +71,7 @@ def solve_active_set(  # noqa: C901
         if ahead is not None and survey.objective_at(ahead) < survey.objective_at(known):
             known, W, foreseen = ahead, ahead.W.copy(), True
     free = threshold == 0.0
-    working = np.arange(n_features) if everything else np.flatnonzero(W.any(axis=1) | free)
+    working = np.arange(n_features) if everything else np.flatnonzero(nonzero_rows(W) | free)
     size = max(_FIRST_SET, int(np.sqrt(n_features * n_tasks) / 3))
     inner: Inner | None = None
     patience, last_primal, last_gap, reached = 1.0, np.inf, np.inf, False
@@ -115,7 +116,7 @@ def solve_active_set(  # noqa: C901
                 return rest
         violators, complete = 0, True
         if not everything:
-            active = Wk.any(axis=1) | free[working]
+            active = nonzero_rows(Wk) | free[working]
             trims = inner is not None and inner.trims
             working, violators, wanted = _grown(
                 objective, survey.sizes, working, active, size, trims, known is not None

@@ -20,6 +20,7 @@ from .._typing import FloatArray
 from ..objective import Certificate, Objective, QuadraticObjective
 from ..parts import PartsObjective, whole_of
 from ..rotated import RotatedObjective
+from ..smooth import Smooth
 from ._choice import hand_over
 from ._result import History, Result
 from ._systems import direct_size, factorize
@@ -40,7 +41,7 @@ _REST_FLOOR = 1e-13
 def splitting_fits(objective: Objective) -> bool:
     """Whether systems with the loss's curvature are cheap, and the penalty has a prox."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    if structure is None or type(whole_of(objective)) is not QuadraticObjective:
+    if structure is None or not isinstance(whole_of(objective), QuadraticObjective):
         return False
     if quadratic.coupled or not np.isfinite(direct_size(whole_of(objective))):
         return False
@@ -85,13 +86,11 @@ def solve_splitting(
 
 
 def _resolvent(
-    objective: Objective, rho: float, workspace: Workspace
+    objective: Smooth, rho: float, workspace: Workspace
 ) -> Callable[[FloatArray], FloatArray]:
     """A function from A to the W with the least loss and ridge + ``rho/2 ||W - A||_F^2``."""
-    whole, n_parts = whole_of(objective), 1
-    assert isinstance(whole, QuadraticObjective)
-    if isinstance(objective, PartsObjective):
-        n_parts = objective.n_parts
+    whole = _affine(objective)
+    n_parts = objective.n_parts if isinstance(objective, PartsObjective) else 1
     # The loss sees the sum of the parts: what it moves is shared equally among them.
     share, ridge, last = rho / n_parts, whole.quadratic.ridge, workspace.splitting
     if last is not None and (last.ridge, last.rho) == (ridge, rho):
@@ -103,7 +102,7 @@ def _resolvent(
         workspace.splitting = Factorized(ridge, rho, solve)
 
     def nearest(A: FloatArray) -> FloatArray:
-        if n_parts == 1:
+        if not isinstance(objective, PartsObjective):
             return solve(whole.rhs + rho * A)
         total = objective.coefficients(A)
         moved = solve(whole.rhs + share * total) - total
@@ -114,19 +113,15 @@ def _resolvent(
 
 # In one piece: one loop with its state: two proxes, certificate and step length of an iteration.
 def _iterate(  # noqa: C901
-    objective: Objective,
+    objective: Smooth,
     W0: FloatArray,
     workspace: Workspace,
     tol: float,
     max_iter: int,
     verbose: int,
 ) -> Result:
-    structure, quadratic, whole = (
-        objective.penalty.structure,
-        objective.quadratic,
-        whole_of(objective),
-    )
-    assert structure is not None and isinstance(whole, QuadraticObjective)
+    structure, quadratic = objective.penalty.structure, objective.quadratic
+    assert structure is not None
     target = tol * objective.scale
     Z = np.array(W0, dtype=np.float64, order="C")
     lifted = objective.lift(Z)
@@ -140,7 +135,7 @@ def _iterate(  # noqa: C901
             return Result(Z, final, history.ending(final.objective), True)
     # The dual variable is rho U, at the solution a subgradient of the penalty.
     pull = -objective.gradient(Z, lifted) - quadratic.apply(Z)
-    rho = _ratio(pull, Z) or whole.mean_curvature() or 1.0
+    rho = _ratio(pull, Z) or objective.mean_curvature() or 1.0
     last = workspace.splitting
     if last is not None and last.ridge == quadratic.ridge and not _differ(last.rho, rho):
         rho = last.rho
@@ -177,6 +172,13 @@ def _iterate(  # noqa: C901
                 nearest = _resolvent(objective, rho, workspace)
     final = objective.final_certificate(Z)
     return Result(Z, final, history.ending(final.objective), final.gap <= target)
+
+
+def _affine(objective: Smooth) -> QuadraticObjective | RotatedObjective:
+    """The squared loss in W, or in its eigenbasis."""
+    whole = objective.whole if isinstance(objective, PartsObjective) else objective
+    assert isinstance(whole, QuadraticObjective | RotatedObjective)
+    return whole
 
 
 def _differ(one: float, other: float) -> bool:

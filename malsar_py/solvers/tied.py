@@ -28,7 +28,7 @@ def tied_fits(objective: Objective) -> bool:
     """Whether shrunk intercepts are all that keeps from working sets."""
     design = objective.design
     return (
-        type(objective) is QuadraticObjective
+        isinstance(objective, QuadraticObjective)
         and objective.intercepts.tied
         and separates_over_rows(objective)
         and (design.same_weights or not design.one_x)

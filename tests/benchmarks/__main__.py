@@ -11,6 +11,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from . import (
+    counts,
     memory,
     models,
     new_tasks,
@@ -35,6 +36,7 @@ _TABLES = {
     "memory": ("Memory", "increase of peak memory in fit", memory.memory_table),
     "models": ("Models", "every model on School beside JointFeature", models.models_table),
     "paths": ("Paths", "50 lambdas, and searches over them in five folds", paths.paths_table),
+    "counts": ("Counts and classes", "Poisson and multinomial fits", counts.counts_table),
     "recovery": ("Recovery", "what simulations put in is found", recovery.recovery_table),
     "pooling": (
         "Grouped rows",
