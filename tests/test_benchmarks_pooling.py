@@ -35,7 +35,7 @@ def test_goes_on_from_its_record(tmp_path, monkeypatch):
     assert {s.method for s in again[4:]} == {"ridge + one-hot"}
     text = report(again)
     assert "exam, 75 % to train" in text
-    assert "Seeds 1, 2." in text
+    assert "Seeds: exam 1 2." in text
 
 
 def test_says_what_was_missed():

@@ -11,6 +11,7 @@ from ._likelihood import Evaluation, Likelihood
 # Ratios of a variance to that of the noise, on columns of about unit size, beyond which nothing
 # changes any more.
 SMALLEST, LARGEST = 1e-12, 1e14
+_SMALLEST_PHI = 1e-8  # below it second derivatives by phi, of the size of eps / phi^2, are rounding
 _LOG_REACH = 3.0  # of logarithms, in one step
 
 
@@ -58,7 +59,7 @@ class _Covariance:
 
     def _bounds(self, lower: FloatArray, upper: FloatArray, reach: FloatArray) -> None:
         if self.likelihood.prior_mean:
-            lower, upper = np.append(lower, SMALLEST), np.append(upper, LARGEST)
+            lower, upper = np.append(lower, _SMALLEST_PHI), np.append(upper, LARGEST)
             reach = np.append(reach, np.inf)
         self.lower, self.upper, self.reach = lower, upper, reach
 

@@ -18,6 +18,7 @@ _VARYING = 0.01
 # Variances over that of the noise to begin with, on columns of about unit size. The likelihood of
 # few tasks may have several maxima: all of these are tried.
 _STARTS = (0.1, 1e-3, 10.0)
+_INSIDE = 1e-3  # the smallest to begin with where others have led
 _FEW = 100
 _ESCAPES = 10
 
@@ -152,7 +153,8 @@ class _Search:
                 return self._estimate(iso, common)
             target = np.where(own < first, np.nan, tau[-1])
             diagonal = Diagonal(self.likelihood, own, target, settings.prior)
-            found = self._minimize(diagonal, diagonal.theta(tau, phi))
+            # At the bound of phi derivatives are rounding, which would decide whether it is left.
+            found = self._minimize(diagonal, diagonal.theta(tau, max(phi, _INSIDE)))
         if settings.covariance == "diag" or r < 2:
             return self._estimate(diagonal, found)
         return self._full(diagonal, found, target)
@@ -185,7 +187,7 @@ class _Search:
         full = Full(self.likelihood, target, spread)
         tau, phi = np.diag(diagonal.factor(found.theta)) ** 2, diagonal.split(found.theta)[1]
         starts = [tau] if len(self._starts()) == 1 else [tau, np.full(len(tau), _STARTS[0])]
-        factors = [np.diag(np.sqrt(np.maximum(start, 1e-3))) for start in starts]
+        factors = [np.diag(np.sqrt(np.maximum(start, _INSIDE))) for start in starts]
         tried = [self._minimize(full, full.theta(L, phi)) for L in factors]
         found = _lowest(tried)
         for _ in range(_ESCAPES):

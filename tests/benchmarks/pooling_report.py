@@ -163,13 +163,17 @@ def _worse(method: str, other: str, cells: dict[tuple[str, float], Cell], most: 
     return lines if both else []
 
 
+def _seeds(scores: Sequence[Score], name: str) -> str:
+    return " ".join(map(str, sorted({s.seed for s in scores if s.data == name})))
+
+
 def report(scores: Sequence[Score]) -> str:
     """All tables."""
     cells = cells_of(scores)
-    seeds = sorted({score.seed for score in scores})
+    seeds = [f"{name} {_seeds(scores, name)}" for name in dict.fromkeys(s.data for s in scores)]
     lines = "\n".join(f"* {text}" for text in verdicts(cells))
     intro = (
-        f"Seeds {', '.join(map(str, seeds))}. RMSE, or log loss of classes, mean over tasks: per "
+        f"Seeds: {'; '.join(seeds)}. RMSE, or log loss of classes, mean over tasks: per "
         "cent over the best linear method of the cell, which is known in hindsight only:"
     )
     return "\n\n".join([intro, _summary(cells), f"Wanted:\n\n{lines}", *_cell_tables(cells)])
