@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import malsar_py
-from tests.benchmarks import counts, gaps, report
+from tests.benchmarks import counts, gaps, peer_direct, report
 from tests.benchmarks.environments import PEERS, InstallError
 from tests.benchmarks.peer import OURS, load_peers, target_matrix
 from tests.benchmarks.peer_malsar_py import coefficients, fit, prepare
 from tests.benchmarks.problems import PROBLEMS, Problem, Target, finish, own_x, shared_x
 from tests.benchmarks.processes import Session
 from tests.benchmarks.protocol import Contest, Effort, Measurement, Tolerances, loosest_passing
+from tests.benchmarks.regimes import one_task
 
 
 def clustered(seed):
@@ -32,6 +33,12 @@ def by_size(seed):
 
 
 RECIPES = {
+    "raw": lambda seed: shared_x(seed, 20, 30, 5, 10, raw=True, order="F"),
+    "own lasso": lambda seed: own_x(seed, 12, 30, 4, 10, penalty="l1"),
+    "mean": lambda seed: own_x(seed, 12, 8, 4, 10, penalty="mean"),
+    "chain": lambda seed: own_x(seed, 12, 8, 4, 10, penalty="chain"),
+    "elastic net": lambda seed: one_task(seed, 20, 30, 10, ridge_share=0.1),
+    "one logistic": lambda seed: one_task(seed, 40, 30, 10, logistic=True),
     "shared": lambda seed: shared_x(seed, 20, 30, 5, 10),
     "trace": lambda seed: shared_x(seed, 20, 12, 5, 10, rank=2),
     "own": lambda seed: own_x(seed, 12, 30, 4, 10),
@@ -48,6 +55,15 @@ def test_judge_agrees_with_the_certificate(recipe, tol):
     model = fit(problem, tol)
     gap = gaps.relative_gap(RECIPES[recipe](0), coefficients(problem, model))
     assert gap == pytest.approx(model.relative_gap_, rel=1e-6, abs=1e-13)
+
+
+@pytest.mark.parametrize("penalty", ["mean", "chain"])
+def test_systems_by_hand_are_those_of_the_models(penalty):
+    data = own_x(0, 6, 8, 12, 10, penalty=penalty)
+    W = peer_direct.fit(peer_direct.prepare(data), 0.0)
+    assert abs(gaps.relative_gap(data, W)) < 1e-13
+    problem = prepare(data)
+    np.testing.assert_allclose(W, coefficients(problem, fit(problem, 1e-10)), atol=1e-9)
 
 
 def test_judge_sees_what_is_wrong():
@@ -118,6 +134,18 @@ def test_contest_reports_every_peer(tmp_path, monkeypatch):
     assert fista.threads == 1
     assert "not installed: no such package" in text
     assert Tolerances(tmp_path / "found.json").start("tiny", chosen[1]) == (0, True)
+
+
+def test_pieces_of_one_commit_are_kept(tmp_path, monkeypatch):
+    path = tmp_path / "kept.json"
+    one = Measurement("small /10", 0, OURS, seconds=[0.1], gap=np.inf)
+    with Session([]) as session:
+        report.Kept(path).add([one], session)
+    again = report.Kept(path)
+    assert again.has("small /10", 0) and not again.has("small /10", 1)
+    assert again.measured[0].seconds == [0.1]
+    monkeypatch.setattr(report, "_commit", lambda: "another")
+    assert not report.Kept(path).measured
 
 
 def test_ratios():

@@ -240,7 +240,7 @@ def test_a_shared_x_in_fortran_order_is_taken_as_it_is(kind, missing, monkeypatc
     """What a DataFrame of one block gives: the same fit, X is neither copied nor written to."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((30, 40))
-    X[:, 2] += 5.0
+    X[:, 2] += 1e5
     X[:, 5] = 2.0
     Y = X[:, 6:9] + rng.standard_normal((30, 3))
     if missing:

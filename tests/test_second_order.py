@@ -126,12 +126,13 @@ def test_tight_tolerances_are_reached_on_badly_scaled_data():
             assert model.fit(X, y, tasks=tasks).relative_gap_ <= 1e-10
 
 
-CHAIN = 2.0 * np.eye(6) - np.eye(6, k=1) - np.eye(6, k=-1)
-CHAIN[0, 0] = CHAIN[-1, -1] = 1.0
+# (Chains are eliminated, see test_trees.)
+RING = 2.0 * np.eye(6) - np.eye(6, k=1) - np.eye(6, k=-1)
+RING[0, -1] = RING[-1, 0] = -1.0
 QUADRATICS = {
     "ridge": Ridge(0.3),
     "mean": Coupling(0.7, np.eye(6) - 1.0 / 6) + Ridge(0.05),
-    "chain": Coupling(0.7, CHAIN) + Ridge(0.05),
+    "ring": Coupling(0.7, RING) + Ridge(0.05),
 }
 
 
@@ -165,7 +166,7 @@ def test_systems_against_the_dense_one(monkeypatch, penalty, fit_intercept, shap
     assert_allclose(found.W.T.ravel(), np.linalg.solve(system, right), rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("matrix", [None, np.eye(6) - 1.0 / 6, CHAIN], ids=QUADRATICS)
+@pytest.mark.parametrize("matrix", [None, np.eye(6) - 1.0 / 6, RING], ids=QUADRATICS)
 def test_systems_that_come_again_are_solved_in_their_eigenbases(monkeypatch, matrix):
     monkeypatch.setattr(_systems, "_DENSE_SIZE", 0)
     X, y, tasks = ragged(10, 15, 25)
@@ -193,7 +194,7 @@ def test_a_wide_shared_x_is_solved_by_its_rows():
     X, Y = rng.standard_normal((12, 4000)), rng.standard_normal((12, 6))
     c = np.full(Y.size, 1.0 / 12)
     workspace = Workspace()
-    objective = make_objective(Shared(X, 6), Squared(), Y.T.ravel(), c, QUADRATICS["chain"], True)
+    objective = make_objective(Shared(X, 6), Squared(), Y.T.ravel(), c, QUADRATICS["ring"], True)
     assert solve_closed_form(objective, tol=1e-12, workspace=workspace).converged
     assert workspace.rotated is not None
     assert workspace.rotated.shape[0] <= 12

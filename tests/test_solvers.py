@@ -24,6 +24,7 @@ from malsar_py.solvers import (
     Workspace,
     _inner_quadratic,
     _systems,
+    _trees,
     accelerated,
     active_set,
     solve_accelerated,
@@ -157,6 +158,7 @@ def test_conjugate_gradients(monkeypatch, gram):
     """More coefficients than a dense system holds."""
     X, y, tasks = ragged(T=12, d=20, low=25, high=40)
     monkeypatch.setattr(_systems, "_DENSE_SIZE", 100)
+    monkeypatch.setattr(_trees, "_FEATURES", 0)
     if not gram:
         monkeypatch.setattr(_systems, "_FACTOR_NUMBERS", 100)
     model = GraphRegressor(graph="chain", lambda1=0.7, lambda2=0.05, tol=1e-10)

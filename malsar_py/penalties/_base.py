@@ -335,7 +335,7 @@ class TaskQuadratic(Penalty):
     @cached_property
     def _eigh(self) -> tuple[FloatArray, FloatArray]:
         assert self.matrix is not None
-        values, vectors = scipy.linalg.eigh(self.matrix, check_finite=False)
+        values, vectors = _eigh(self.matrix)
         return np.where(values < _NULL * values[-1], 0.0, values) + self.ridge, vectors
 
     @property
@@ -377,6 +377,15 @@ class TaskQuadratic(Penalty):
         values, vectors = self._eigh
         energy = np.square(G @ vectors).sum(axis=0)
         return 0.5 * float(np.sum(energy[values > 0.0] / values[values > 0.0]))
+
+
+def _eigh(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues and eigenvectors of a symmetric matrix; soon where tasks lie along a chain."""
+    diagonal, beside = np.diagonal(matrix), np.diagonal(matrix, 1)
+    banded = np.count_nonzero(diagonal) + 2 * np.count_nonzero(beside)
+    if len(matrix) > 2 and np.count_nonzero(matrix) == banded:
+        return scipy.linalg.eigh_tridiagonal(diagonal, beside, check_finite=False)
+    return scipy.linalg.eigh(matrix, check_finite=False)
 
 
 def Ridge(lambda2: float = 1.0) -> TaskQuadratic:

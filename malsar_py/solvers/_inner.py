@@ -28,6 +28,8 @@ _SINGLE = 3e-7
 _SPARE = 10
 # Numbers in the Gram matrices of all tasks.
 _GRAMS = 4e6
+# So many features are few, whatever the tasks' rows.
+_FEW = 64
 
 
 def inner_solver(
@@ -77,7 +79,11 @@ def whole_gram(objective: Objective) -> bool:
         # few.
         few = design.n_features <= 8 * design.n_tasks
         return few and design.n_rows >= design.n_features <= WHOLE_GRAM
-    return not design.one_x and design.prefers_gram()
+    if design.one_x:
+        return False
+    # Where features are few, loops over the tasks are the long ones: they are the fast ones.
+    few = design.n_features <= _FEW and design.n_tasks * design.n_features**2 <= _GRAMS
+    return few or design.prefers_gram()
 
 
 def gram_limit(objective: Objective) -> float:

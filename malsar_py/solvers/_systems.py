@@ -8,6 +8,7 @@ elimination is cheapest depends on what the tasks share:
   whichever are fewer;
 * exchangeable tasks (mean regularisation, complete graph): the same and one system for their mean;
 * intercepts that tie the tasks: a correction of rank one to the systems of the tasks without them;
+* tasks along a chain or a tree: elimination from its leaves on;
 * very few coefficients or samples: one dense system; else conjugate gradients preconditioned by the
   tasks' own factors.
 """
@@ -28,6 +29,7 @@ from ..design import Ragged
 from ..objective import Objective, Quadratic, QuadraticObjective
 from ..rotated import RotatedObjective
 from ._eigenbases import SpectralFactors, spectral_factors
+from ._trees import tree_of, tree_solver, trees_pay
 from ._workspace import Workspace
 
 Solve = Callable[[FloatArray], FloatArray]
@@ -104,6 +106,21 @@ def _without_tie(
     Q = quadratic.dense(n_tasks)
     if n_features * n_tasks <= _DENSE_SIZE:
         return _dense(_grams(objective), Q)
+    tree = tree_of(Q) if trees_pay(n_features, n_tasks) else None
+    if tree is not None:
+        return tree_solver(_grams(objective), Q, tree, _inverse)
+    return _of_any_graph(objective, quadratic, Q, workspace, iterate)
+
+
+def _of_any_graph(
+    objective: QuadraticObjective,
+    quadratic: Quadratic,
+    Q: FloatArray,
+    workspace: Workspace,
+    iterate: bool,
+) -> Solve | None:
+    """The same where tasks meet in any way."""
+    n_tasks = objective.shape[1]
     few = objective.design.rows_are_arrays and objective.design.offsets[-1] <= _KERNEL_SIZE
     if few and _few_samples(objective) and quadratic.null_basis(n_tasks) is None:
         return _kernel(objective, Q)

@@ -53,9 +53,31 @@ def solve_accelerated(
             workspace.rotated = RotatedObjective(objective)
         rotated = workspace.rotated.beside(objective)
         found = _iterate(
-            rotated, rotated.into(W0), rotated.loss_lipschitz(), tol, max_iter, verbose
+            rotated,
+            rotated.into(W0),
+            rotated.loss_lipschitz(),
+            tol,
+            max_iter,
+            verbose,
+            hand_over=True,
         )
-        return replace(found, W=rotated.back(found.W))
+        found = replace(found, W=rotated.back(found.W))
+        if found.converged or found.n_iter >= max_iter:
+            return found
+        # Rounding in the basis, as where a column of X has a large mean: the rest with X itself.
+        rest = _on_x(objective, found.W, tol, max_iter - found.n_iter, verbose, workspace)
+        return replace(rest, history=found.history.then(rest.history))
+    return _on_x(objective, W0, tol, max_iter, verbose, workspace)
+
+
+def _on_x(
+    objective: Objective,
+    W0: FloatArray,
+    tol: float,
+    max_iter: int,
+    verbose: int,
+    workspace: Workspace,
+) -> Result:
     if workspace.lipschitz is None:
         workspace.lipschitz = objective.loss_lipschitz()
     return _iterate(objective, W0, workspace.lipschitz, tol, max_iter, verbose)
@@ -69,7 +91,10 @@ def _iterate(  # noqa: C901
     tol: float,
     max_iter: int,
     verbose: int,
+    *,
+    hand_over: bool = False,
 ) -> Result:
+    """``hand_over``: return when the final certificate refuses what the others accept."""
     structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
     code: int | None = _kernels.row_norms.NONE
     prox = None
@@ -157,6 +182,8 @@ def _iterate(  # noqa: C901
                 history.add(n_iter, final.objective)
                 if final.gap <= target:
                     return Result(W, final, history, True)
+                if hand_over:
+                    return Result(W, final, history, False)
     final = objective.final_certificate(W)
     history.add(n_iter, final.objective)
     return Result(W, final, history, final.gap <= target)

@@ -27,7 +27,7 @@ from ._workspace import Known, Workspace
 from .semismooth import semismooth_pays
 
 _MOST_ROUNDS = 1000
-_FIRST_SET = 10
+_FIRST_SET = 40
 _ROUGH = 10.0
 _STALLED = 1e-6
 _MOST_IDLE = 10

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from . import (
     counts,
+    growth,
     memory,
     models,
     new_tasks,
@@ -25,13 +26,15 @@ from . import (
 )
 from .environments import cache_folder
 from .peer import OURS, load_peers
-from .problems import PROBLEMS, Problem
+from .problems import Problem
 from .processes import Session, note
 from .protocol import Contest, Effort, Measurement, Tolerances
+from .regimes import ALL
 
 # What else can be measured: name -> (title, help, function of the session).
 _TABLES = {
     "scaling": ("Growth", "how our time grows with d and T", scaling.scaling_table),
+    "growth": ("Growth of every model", "exponents in d, T and n", growth.growth_table),
     "floor": ("Floor", "our time over two gradient passes", scaling.floor_table),
     "memory": ("Memory", "increase of peak memory in fit", memory.memory_table),
     "models": ("Models", "every model on School beside JointFeature", models.models_table),
@@ -70,6 +73,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--cap", type=float, metavar="SECONDS", help="limit of a fit (default: 60, --quick: 15)")
     add("--budget", type=float, default=4.0, metavar="SECONDS", help="of timed fits a peer")
     add("--json", type=Path, metavar="OUT", help="write everything measured to this file")
+    add(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="of the comparison, in pieces: what this file holds of this commit is not measured "
+        "again, what is measured is added to it",
+    )
     add("--write", action="store_true", help=f"update {report.RESULTS.name} beside this command")
     add("--list", action="store_true", help="list problems and peers")
     group = parser.add_argument_group("other tables, instead of the comparison")
@@ -94,33 +104,38 @@ def chosen_problems(args: argparse.Namespace) -> list[Problem]:
     """The problems of this run."""
     return [
         problem
-        for problem in PROBLEMS
+        for problem in ALL
         if matches(problem.name, args.only) and (problem.quick or not args.quick)
     ]
 
 
 def compare(
-    args: argparse.Namespace, session: Session, problems: Sequence[Problem], effort: Effort
+    args: argparse.Namespace,
+    session: Session,
+    problems: Sequence[Problem],
+    effort: Effort,
+    kept: report.Kept,
 ) -> list[Measurement]:
     """All problems, all seeds."""
     contest = Contest(session, effort, Tolerances(cache_folder() / "tolerances.json"))
-    measured: list[Measurement] = []
     try:
         for problem in problems:
             if problem.missing():
                 note(f"{problem.name}: skipped, {problem.missing()}")
                 continue
             for seed in args.seeds or ([0] if args.quick else [0, 1, 2]):
-                note(f"{problem.name}, seed {seed}")
-                measured += contest.run(problem, seed)
+                if not kept.has(problem.name, seed):
+                    note(f"{problem.name}, seed {seed}")
+                    kept.add(contest.run(problem, seed), session)
     except KeyboardInterrupt:
         note("interrupted: what follows is what had been measured")
-    return measured
+    names = {problem.name for problem in problems}
+    return [m for m in kept.measured if m.problem in names]
 
 
 def show_list() -> None:
     """Problems and peers."""
-    rows = [[p.name, p.kind, p.about, "yes" if p.quick else ""] for p in PROBLEMS]
+    rows = [[p.name, p.kind, p.about, "yes" if p.quick else ""] for p in ALL]
     print(report.markdown(["problem", "kind", "data", "quick"], rows))
     print()
     rows = [[p.name, ", ".join(sorted(p.kinds)), p.requirements or "-"] for p in load_peers()]
@@ -151,8 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start = time.monotonic()
     with Session(peers) as session, threadpool_limits(1):
         if args.compare:
-            measured = compare(args, session, problems, effort)
-            sections["speed"] = report.speed_tables(problems, measured, session, effort)
+            kept = report.Kept(args.keep)
+            measured = compare(args, session, problems, effort, kept)
+            sections["speed"] = report.speed_tables(problems, measured, session, effort, kept)
         for name in args.tables:
             chosen = (args.seeds, args.only, args.quick, args.write)
             more = {

@@ -23,6 +23,8 @@ _MODULES = (
     "peer_skglm",
     "peer_adelie",
     "peer_mutar",
+    "peer_glum",
+    "peer_direct",
     "peer_fista",
 )
 
@@ -45,6 +47,11 @@ class Peer:
     ladder: tuple[float, ...]
     start: int  # where on the ladder to look first
     options: dict[str, Any] = field(default_factory=dict)
+    certified: bool = False  # its tolerances are gaps, and the ladder is that of `GAP`
+
+    def steps(self, gap: float) -> tuple[float, ...]:
+        """The ladder for a gap."""
+        return tuple(gap / GAP * tol for tol in self.ladder) if self.certified else self.ladder
 
 
 def ladder(loose: int, tight: int) -> tuple[float, ...]:
@@ -57,6 +64,20 @@ def load_peers() -> list[Peer]:
     """All peers."""
     modules = [importlib.import_module(f"{__package__}.{name}") for name in _MODULES]
     return [peer for module in modules for peer in module.PEERS]
+
+
+def one_column(data: dict[str, Any]) -> dict[str, Any]:
+    """A problem of one task, as estimators of one target take it."""
+    settings = {"lambda1": data["lambda1"], "ridge": data.get("ridge", 0.0)}
+    settings["fit_intercept"] = bool(data.get("fit_intercept"))
+    X = np.asfortranarray(data["X"])
+    return settings | {"X": X, "y": data["y"], "loss": data["loss"], "one": True}
+
+
+def mixing(problem: dict[str, Any]) -> dict[str, float]:
+    """alpha and l1_ratio of ``alpha (l1_ratio ||w||_1 + (1 - l1_ratio) ||w||^2 / 2)``."""
+    alpha = problem["lambda1"] + problem["ridge"]
+    return {"alpha": alpha, "l1_ratio": problem["lambda1"] / alpha}
 
 
 def target_matrix(data: dict[str, Any]) -> np.ndarray:

@@ -8,20 +8,16 @@ import numpy as np
 
 from .peer import OURS, OURS_APG, Peer, target_matrix
 
-_ALL = frozenset({"shared l21", "own l21", "own logistic", "shared trace", "own clustered"})
+_APG = frozenset({"own l21", "own logistic", "own lasso"})
+_ALL = _APG | {
+    *("shared l21", "shared trace", "own clustered", "own mean", "own chain"),
+    *("one lasso", "one elastic net", "one logistic"),
+}
 # tol is the very gap that is compared: no looser tolerance is tried, though it might pass.
 _LADDER = (1e-6, 9e-7, 5e-7, 2e-7)
 PEERS = [
-    Peer(OURS, __name__, None, _ALL, _LADDER, 0, {"solver": "auto"}),
-    Peer(
-        OURS_APG,
-        __name__,
-        None,
-        frozenset({"own l21", "own logistic"}),
-        _LADDER,
-        0,
-        {"solver": "apg"},
-    ),
+    Peer(OURS, __name__, None, _ALL, _LADDER, 0, {"solver": "auto"}, certified=True),
+    Peer(OURS_APG, __name__, None, _APG, _LADDER, 0, {"solver": "apg"}, certified=True),
 ]
 
 
@@ -38,20 +34,36 @@ def versions() -> dict[str, str]:
     }
 
 
+_STEMS = {
+    "l21": "JointFeature",
+    "l1": "Lasso",
+    "trace": "TraceNorm",
+    "clustered": "Clustered",
+    "mean": "MeanRegularized",
+    "chain": "Graph",
+}
+
+
 def prepare(data: dict[str, Any]) -> dict[str, Any]:
-    X = np.ascontiguousarray(data["X"])
-    settings = {"lambda1": data["lambda1"], "fit_intercept": False}
+    X = np.asarray(data["X"], order=data.get("order", "C"))
+    penalty = data["penalty"]
+    settings = {"lambda1": data["lambda1"], "fit_intercept": bool(data.get("fit_intercept"))}
     settings["task_weight"] = data["task_weight"]
-    stem = {"l21": "JointFeature", "trace": "TraceNorm", "clustered": "Clustered"}[data["penalty"]]
-    if stem == "Clustered":
-        settings |= {"lambda2": data["lambda2"], "n_clusters": data["k"], "random_state": 0}
+    settings["lambda2"] = data.get("lambda2", data.get("ridge", 0.0))
+    if penalty == "clustered":
+        settings |= {"n_clusters": data["k"], "random_state": 0}
+    if penalty == "chain":
+        settings["graph"] = "chain"
     suffix = "Classifier" if data["loss"] == "logistic" else "Regressor"
-    if data["shared"]:
-        y, labels = np.ascontiguousarray(target_matrix(data)), {}
-    else:
-        sizes = np.diff(data["offsets"])
+    sizes, labels = np.diff(data["offsets"]), {}
+    if not data["shared"]:
         y, labels = data["y"], {"tasks": np.repeat(np.arange(len(sizes)), sizes)}
-    return {"X": X, "y": y, "labels": labels, "class": stem + suffix, "settings": settings}
+    elif len(sizes) == 1:
+        y = data["y"]
+    else:
+        y = np.ascontiguousarray(target_matrix(data))
+    name = _STEMS[penalty] + suffix
+    return {"X": X, "y": y, "labels": labels, "class": name, "settings": settings}
 
 
 def fit(problem: dict[str, Any], tol: float, solver: str = "auto") -> Any:
@@ -64,7 +76,7 @@ def fit(problem: dict[str, Any], tol: float, solver: str = "auto") -> Any:
 
 
 def coefficients(problem: dict[str, Any], fitted: Any) -> np.ndarray:
-    return fitted.coef_.T
+    return np.atleast_2d(fitted.coef_).T
 
 
 def two_passes(problem: dict[str, Any]) -> dict[str, float]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from .peer import Peer, ladder
+from .peer import Peer, ladder, mixing
 from .peer_sklearn import prepare as prepare_shared
 
+_KINDS = frozenset({"shared l21", "one lasso", "one elastic net", "one logistic"})
 # tol is the largest violation of the optimality conditions; here as a multiple of lambda1.
 PEERS = [
-    Peer("skglm", __name__, "skglm", frozenset({"shared l21"}), ladder(-2, 9), 12),
+    Peer("skglm", __name__, "skglm", _KINDS, ladder(-2, 9), 12),
     Peer("skglm blocks", __name__, "skglm", frozenset({"own l21"}), ladder(-2, 9), 12),
 ]
 
@@ -56,18 +57,25 @@ def fit(problem: dict[str, Any], tol: float) -> Any:
     import skglm
 
     alpha = problem["lambda1"]
-    settings = {"alpha": alpha, "fit_intercept": False, "tol": tol * alpha}
+    intercept = problem.get("fit_intercept", False)
+    settings = {"alpha": alpha, "fit_intercept": intercept, "tol": tol * alpha}
     limits = {"max_iter": 10**4, "max_epochs": 10**6}
     if "n_tasks" in problem:
         model = skglm.GroupLasso(problem["n_tasks"], **settings, **limits)
-    else:
+    elif "one" not in problem:
         model = skglm.MultiTaskLasso(**settings, **limits)
-    return model.fit(problem["X"], problem["Y"])
+    elif problem["loss"] == "logistic":
+        model = skglm.SparseLogisticRegression(**settings, **limits)
+    elif problem["ridge"]:
+        model = skglm.ElasticNet(**settings | mixing(problem), **limits)
+    else:
+        model = skglm.Lasso(**settings, **limits)
+    return model.fit(problem["X"], problem["y" if "one" in problem else "Y"])
 
 
 def coefficients(problem: dict[str, Any], fitted: Any) -> np.ndarray:
     if "n_tasks" not in problem:
-        return fitted.coef_.T
+        return np.atleast_2d(fitted.coef_).T
     W = np.zeros((len(problem["kept"]), problem["n_tasks"]))
     W[problem["kept"]] = fitted.coef_.reshape(-1, problem["n_tasks"])
     return W

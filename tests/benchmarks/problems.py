@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import gaps
-from .peer import OURS_APG
+from .peer import GAP, OURS, OURS_APG, Peer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,12 +40,20 @@ class Problem:
     """A recipe: ``make(seed)`` gives the data, complete with lambdas."""
 
     name: str
-    kind: str  # "shared l21", "own l21", "own logistic", "shared trace", "own clustered"
+    kind: str  # "shared l21", "own l21", "one lasso", ...: which peers solve it
     about: str
     make: Callable[[int], Data]
     targets: tuple[Target, ...]
     quick: bool = False
     needs: Path | None = None
+    gap: float = GAP
+    # The names of the peers that are asked beside ours; None: all that solve its kind.
+    peers: tuple[str, ...] | None = None
+
+    def asks(self, peer: Peer) -> bool:
+        """Whether a peer takes part."""
+        mine = peer.name.startswith(OURS) or self.peers is None or peer.name in self.peers
+        return self.kind in peer.kinds and mine
 
     def missing(self) -> str:
         """What is not there, in words; empty when the problem can be run."""
@@ -92,9 +100,22 @@ def gaussian(rng: np.random.Generator, n: int, d: int, rho: float = 0.0) -> np.n
 
 
 def shared_x(
-    seed: int, n: int, d: int, n_tasks: int, divisor: float, *, rho: float = 0.0, rank: int = 0
+    seed: int,
+    n: int,
+    d: int,
+    n_tasks: int,
+    divisor: float,
+    *,
+    rho: float = 0.0,
+    rank: int = 0,
+    raw: bool = False,
+    order: str = "C",
 ) -> Data:
-    """One X for all tasks. ``rank``: W of that rank and the trace norm instead of L2,1."""
+    """One X for all tasks. ``rank``: W of that rank and the trace norm instead of L2,1.
+
+    ``raw``: columns and targets have means, fits have intercepts. ``order``: of X in memory, "F" is
+    what a DataFrame gives.
+    """
     rng = np.random.default_rng(seed)
     X = gaussian(rng, n, d, rho)
     if rank:
@@ -103,7 +124,13 @@ def shared_x(
         W = active_rows(rng, d, n_tasks)
     Y = noisy(rng, X @ W)
     Y -= Y.mean(axis=0)
+    if raw:
+        X += rng.standard_normal(d)
+        Y += 3.0 * rng.standard_normal(n_tasks)
+    X = np.asarray(X, order=order)
     data = {
+        "fit_intercept": raw,
+        "order": order,
         "loss": "squared",
         "penalty": "trace" if rank else "l21",
         "shared": True,
@@ -115,9 +142,16 @@ def shared_x(
 
 
 def own_x(
-    seed: int, n: int, d: int, n_tasks: int, divisor: float, *, logistic: bool = False
+    seed: int,
+    n: int,
+    d: int,
+    n_tasks: int,
+    divisor: float,
+    *,
+    logistic: bool = False,
+    penalty: str = "l21",
 ) -> Data:
-    """Every task with n rows of its own."""
+    """Every task with n rows of its own. ``penalty`` "mean" and "chain" have fixed strengths."""
     rng = np.random.default_rng(seed)
     W = active_rows(rng, d, n_tasks)
     X = np.concatenate([gaussian(rng, n, d) for _ in range(n_tasks)])
@@ -128,7 +162,9 @@ def own_x(
     else:
         y -= np.repeat(y.reshape(n_tasks, n).mean(axis=1), n)
     loss = "logistic" if logistic else "squared"
-    data = {"loss": loss, "penalty": "l21", "shared": False, "X": X, "y": y, "offsets": offsets}
+    data = {"loss": loss, "penalty": penalty, "shared": False, "X": X, "y": y, "offsets": offsets}
+    if penalty in ("mean", "chain"):
+        return finish(data | {"lambda1": 1.0, "lambda2": 0.1})
     return finish(data, divisor)
 
 
@@ -214,14 +250,15 @@ def _apg(at_least: float) -> Target:
 _OVER_PEERS = Target(4, 8, _PEERS)
 
 PROBLEMS: Sequence[Problem] = (
-    _shared("small", (100, 1000, 20), 10, Target(2, 3), quick=True),
-    _shared("small", (100, 1000, 20), 50, Target(2, 3), quick=True),
-    _shared("mid", (500, 5000, 20), 10, Target(5), quick=True),
-    _shared("mid", (500, 5000, 20), 50, Target(2.5, 4)),
-    _shared("AR1", (500, 5000, 20), 10, Target(5), rho=0.9),
-    _shared("AR1", (500, 5000, 20), 50, Target(2.5, 4), rho=0.9),
-    _shared("large", (1000, 10000, 50), 10, Target(5)),
-    _shared("tall", (20000, 300, 20), 10, Target(5), quick=True),
+    _shared("small", (100, 1000, 20), 10, Target(3), quick=True),
+    _shared("small", (100, 1000, 20), 50, Target(3), quick=True),
+    _shared("mid", (500, 5000, 20), 10, Target(5, 8), quick=True),
+    _shared("mid", (500, 5000, 20), 50, Target(5, 8)),
+    _shared("AR1", (500, 5000, 20), 10, Target(5, 8), rho=0.9),
+    _shared("AR1", (500, 5000, 20), 50, Target(5, 8), rho=0.9),
+    _shared("large", (1000, 10000, 50), 10, Target(5, 8)),
+    _shared("large", (1000, 10000, 50), 50, Target(5, 8)),
+    _shared("tall", (20000, 300, 20), 10, Target(4), quick=True),
     _school(10, _OVER_PEERS, _apg(10), quick=True),
     _school(50, _OVER_PEERS, _apg(10)),
     _own("own mid", (100, 500, 50), 10, _OVER_PEERS, quick=True),

@@ -19,7 +19,7 @@ from .problems import Data, Problem
 from .processes import Session, TimeLimitError, Worker, WorkerError, note
 
 # The judge rounds too.
-_ACCEPTED = GAP * 1.001
+_ROUNDING = 1.001
 # Seconds granted on top of the cap to the first fit of a process, which may compile.
 _COMPILING = 60.0
 
@@ -71,10 +71,11 @@ class Tolerances:
         with contextlib.suppress(OSError, ValueError):  # a first run
             self._found = json.loads(self._path.read_text())
 
-    def start(self, problem: str, peer: Peer) -> tuple[int, bool]:
+    def start(self, problem: str, peer: Peer, gap: float = GAP) -> tuple[int, bool]:
         """Index on the ladder to try first, and whether it is from an earlier search."""
         tol = self._found.get(f"{problem}: {peer.name}")
-        return (peer.ladder.index(tol), True) if tol in peer.ladder else (peer.start, False)
+        steps = peer.steps(gap)
+        return (steps.index(tol), True) if tol in steps else (peer.start, False)
 
     def remember(self, problem: str, peer: Peer, tol: float) -> None:
         """Keep a tolerance for later runs."""
@@ -137,23 +138,25 @@ class Contest:
         np.savez(path, **data)
         results = []
         for peer in self.session.peers:
-            if problem.kind in peer.kinds:
+            if problem.asks(peer):
                 result = Measurement(problem.name, seed, peer.name)
                 results.append((peer, result))
-                self._find_tolerance(data, peer, path, result)
+                self._find_tolerance(data, peer, path, result, problem.gap)
                 note(f"  {peer.name}: {result.state if result.tol is None else _found(result)}")
         self._time(path, results)
         self.session.drop()
         path.unlink()
         return [result for _, result in results]
 
-    def _find_tolerance(self, data: Data, peer: Peer, path: Path, result: Measurement) -> None:
+    def _find_tolerance(
+        self, data: Data, peer: Peer, path: Path, result: Measurement, gap: float
+    ) -> None:
         key = (result.problem, peer.name)
         result.state = self._given_up.get(key, "ok")
         if result.state != "ok":
             return
         try:
-            self._search(data, self.session.worker(peer), path, result)
+            self._search(data, self.session.worker(peer), path, result, gap)
         except InstallError as error:
             result.state = f"not installed: {error}"
         except WorkerError as error:
@@ -161,15 +164,18 @@ class Contest:
         if result.state != "ok":
             self._given_up[key] = f"{result.state} (seed {result.seed})"
 
-    def _search(self, data: Data, worker: Worker, path: Path, result: Measurement) -> None:
+    def _search(
+        self, data: Data, worker: Worker, path: Path, result: Measurement, gap: float
+    ) -> None:
         peer, out = worker.peer, self.session.folder / "coefficients.npy"
+        steps = peer.steps(gap)
         trials: dict[int, tuple[float, dict[str, Any], int]] = {}
         late = False
 
         def passes(i: int) -> bool | None:
             nonlocal late
             try:
-                answer = self._fit(worker, path, peer.ladder[i], out)
+                answer = self._fit(worker, path, steps[i], out)
             except TimeLimitError:
                 late = True
                 return None
@@ -177,18 +183,18 @@ class Contest:
                 result.first_fit = answer["wall"]
             W = np.load(out)
             trials[i] = self.judge(data, W), answer, int((W != 0.0).any(axis=1).sum())
-            return trials[i][0] <= _ACCEPTED
+            return trials[i][0] <= gap * _ROUNDING
 
-        start, remembered = self.tolerances.start(result.problem, peer)
+        start, remembered = self.tolerances.start(result.problem, peer, gap)
         if self.effort.trusting and remembered and passes(start):
             found: int | None = start
         else:
-            found = loosest_passing(len(peer.ladder), start, passes)
+            found = loosest_passing(len(steps), start, passes)
         if found is None:
             reason = f"over {self.effort.cap:g} s" if late else "gap not reached"
-            best = min((gap for gap, _, _ in trials.values()), default=np.inf)
+            best = min((reached for reached, _, _ in trials.values()), default=np.inf)
             raise WorkerError(f"{reason}, best gap {best:.1e}" if trials else reason)
-        result.tol = peer.ladder[found]
+        result.tol = steps[found]
         result.gap, answer, result.n_active = trials[found]
         result.threads = answer["threads"]
         slow = answer["cpu"] > self.effort.budget and not answer["first"]

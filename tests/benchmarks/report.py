@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from .peer import GAP, OURS
-from .problems import PROBLEMS, ROOT, Problem, Target
+from .problems import ROOT, Problem, Target
 from .processes import Session
 from .protocol import Effort, Measurement
+from .regimes import ALL
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _KINDS = {
@@ -27,6 +28,12 @@ _KINDS = {
     "own logistic": "Own X, logistic L2,1",
     "shared trace": "Shared X, trace norm",
     "own clustered": "Own X, clustered",
+    "own lasso": "Own X, Lasso",
+    "own mean": "Own X, MeanRegularized",
+    "own chain": "Own X, Graph along a chain",
+    "one lasso": "One task, Lasso",
+    "one elastic net": "One task, elastic net",
+    "one logistic": "One task, logistic L1",
 }
 
 
@@ -165,15 +172,22 @@ def _best(
 
 
 def speed_tables(
-    problems: Sequence[Problem], measured: list[Measurement], session: Session, effort: Effort
+    problems: Sequence[Problem],
+    measured: list[Measurement],
+    session: Session,
+    effort: Effort,
+    kept: Kept | None = None,
 ) -> str:
     """The whole section: ratios, seconds, peers."""
+    hellos = {} if kept is None else dict(kept.hellos)
+    hellos |= {name: worker.hello for name, worker in session.workers.items() if worker.hello}
     seeds = sorted({m.seed for m in measured})
     busy = [sum(m.wall) / sum(m.seconds) for m in measured if m.seconds and sum(m.seconds)]
     text = [
         f"CPU seconds of one fit on one thread, median of interleaved repetitions, at the loosest "
-        f"tolerance whose returned coefficients have a relative gap of at most {GAP:g} by the "
-        f"outside judge. Seeds {', '.join(map(str, seeds))}; at most {effort.cap:g} s a fit. "
+        f"tolerance whose returned coefficients have a relative gap of at most {GAP:g} (or what "
+        f"the problem's name says) by the outside judge. Seeds {', '.join(map(str, seeds))}; "
+        f"at most {effort.cap:g} s a fit. "
         f"Wall over CPU time: {statistics.median(busy):.2f} (1 on an idle machine)."
         if busy
         else "Nothing could be timed.",
@@ -190,7 +204,7 @@ def speed_tables(
             order = [peer.name for peer in session.peers if peer.name in names]
             rows = [_times_row(problem, order, measured) for problem in chosen]
             text += [f"### {title}", markdown(["problem", "data", "active rows", *order], rows)]
-    text += ["### Peers", _peer_table(session, measured)]
+    text += ["### Peers", _peer_table([peer.name for peer in session.peers], hellos, measured)]
     return "\n\n".join(text)
 
 
@@ -217,16 +231,17 @@ def _median(values: Iterable[float | None]) -> float | None:
     return statistics.median(found) if found else None
 
 
-def _peer_table(session: Session, measured: list[Measurement]) -> str:
+def _peer_table(
+    names: Sequence[str], hellos: dict[str, dict[str, Any]], measured: list[Measurement]
+) -> str:
     rows = []
-    for name in [peer.name for peer in session.peers]:
-        worker = session.workers.get(name)
+    for name in names:
+        hello = hellos.get(name)
         mine = [m for m in measured if m.peer == name]
-        if worker is None or not worker.hello:
+        if hello is None:
             state = next((m.state for m in mine), "not asked")
             rows.append([name, state, *["-"] * 5])
             continue
-        hello = worker.hello
         versions = dict(hello["versions"])
         numpy, python = versions.pop("numpy"), versions.pop("python")
         blas = [
@@ -245,6 +260,36 @@ def _peer_table(session: Session, measured: list[Measurement]) -> str:
     return markdown([*header, "import", "first fit of the process"], rows)
 
 
+# --- pieces --------------------------------------------------------------------------------------
+
+
+class Kept:
+    """What earlier runs of the same commit measured, in a file that grows by each problem."""
+
+    def __init__(self, path: Path | None):
+        self.path, self.commit = path, _commit()
+        self.measured: list[Measurement] = []
+        self.hellos: dict[str, dict[str, Any]] = {}
+        if path is not None and path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["commit"] == self.commit:
+                self.measured = [Measurement(**entry) for entry in found["measured"]]
+                self.hellos = found["hellos"]
+
+    def has(self, problem: str, seed: int) -> bool:
+        """Whether it was measured."""
+        return any((m.problem, m.seed) == (problem, seed) for m in self.measured)
+
+    def add(self, measured: Iterable[Measurement], session: Session) -> None:
+        """Keep one problem's measurements."""
+        self.measured += measured
+        self.hellos |= {n: worker.hello for n, worker in session.workers.items() if worker.hello}
+        if self.path is not None:
+            entries = [asdict(m) for m in self.measured]
+            document = {"commit": self.commit, "hellos": self.hellos, "measured": entries}
+            self.path.write_text(json.dumps(_finite(document), indent=1), encoding="utf-8")
+
+
 # --- files ---------------------------------------------------------------------------------------
 
 
@@ -252,7 +297,7 @@ def as_json(
     measured: list[Measurement], session: Session, info: dict[str, Any], sections: dict[str, str]
 ) -> str:
     """Everything, for later comparison."""
-    found = ratios(PROBLEMS, measured)
+    found = ratios(ALL, measured)
     document = {
         "machine": info,
         "gap": GAP,

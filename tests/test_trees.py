@@ -1,0 +1,95 @@
+"""Tasks along chains and trees: elimination against one dense system, and against iterations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from malsar_py import GraphClassifier, GraphRegressor
+from malsar_py.penalties import TaskQuadratic
+from malsar_py.solvers import _systems, _trees
+from malsar_py.solvers._trees import tree_of, tree_solver
+
+EDGES = {
+    "chain": [(0, 1), (1, 2), (2, 3), (3, 4)],
+    "another order": [(3, 0), (0, 4), (4, 1), (1, 2)],
+    "star": [(2, 0), (2, 1), (2, 3), (2, 4)],
+    "tree": [(0, 1), (0, 2), (2, 3), (2, 4)],
+    "two trees and no edge": [(0, 3), (1, 4)],
+    "none": [],
+}
+
+
+def laplacian(edges, n_tasks=5):
+    L = np.zeros((n_tasks, n_tasks))
+    for k, (t, u) in enumerate(edges):
+        L[[t, u], [u, t]] -= 1.0 + 0.5 * k
+    return L - np.diag(L.sum(axis=1))
+
+
+@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize("ridge", [0.3, 0.0])
+def test_elimination_solves_the_whole_system(name, ridge):
+    rng = np.random.default_rng(0)
+    n_tasks, d = 5, 3
+    Z = rng.standard_normal((n_tasks, 4, d))
+    if ridge == 0.0:
+        Z[:, :, 1] = 0.0  # a feature that nothing says anything about
+    gram = Z.transpose(0, 2, 1) @ Z
+    Q = laplacian(EDGES[name]) + ridge * np.eye(n_tasks)
+    tree = tree_of(Q)
+    order, parent = tree
+    assert sorted(order) == list(range(n_tasks))
+    place = np.argsort(order)
+    assert all(place[t] > place[u] for t, u in enumerate(parent) if u >= 0)
+    system = np.kron(Q, np.eye(d))
+    for t in range(n_tasks):
+        system[t * d : (t + 1) * d, t * d : (t + 1) * d] += gram[t]
+    R = np.einsum("tij,jt->it", Z.transpose(0, 2, 1), rng.standard_normal((4, n_tasks)))
+    expected = np.linalg.lstsq(system, R.T.ravel(), rcond=1e-12)[0].reshape(n_tasks, d).T
+    W = tree_solver(gram, Q, tree, _systems._inverse)(R)
+    assert_allclose(W, expected, atol=1e-10)
+
+
+def test_cycles_are_none_of_its_business():
+    assert tree_of(laplacian([(0, 1), (1, 2), (2, 0)])) is None
+    assert tree_of(laplacian([(0, 1), (1, 2), (2, 3), (3, 4), (4, 0)])) is None
+    assert tree_of(np.ones((5, 5))) is None
+
+
+@pytest.mark.parametrize("kind", [GraphRegressor, GraphClassifier])
+@pytest.mark.parametrize("graph", ["chain", "star"])
+def test_fits_are_those_by_iterations(kind, graph, monkeypatch):
+    rng = np.random.default_rng(1)
+    n_tasks, n, d = 40, 6, 8
+    tasks = np.repeat(np.arange(n_tasks), n)
+    X = rng.standard_normal((n_tasks * n, d)) + 1.0
+    slopes = np.cumsum(0.3 * rng.standard_normal((n_tasks, d)), axis=0)
+    y = np.einsum("ij,ij->i", X, slopes[tasks]) + rng.standard_normal(len(X))
+    if kind is GraphClassifier:
+        y = (y > np.median(y.reshape(n_tasks, n), axis=1)[tasks]).astype(int)
+    if graph == "star":
+        graph = np.zeros((n_tasks, n_tasks))
+        graph[7] = graph[:, 7] = 1.0
+        graph[7, 7] = 0.0
+    fitted = []
+    for most in (200, 0):
+        monkeypatch.setattr(_trees, "_FEATURES", most)
+        model = kind(graph=graph, lambda1=0.5, lambda2=0.01, tol=1e-11)
+        fitted.append(model.fit(X, y, tasks=tasks))
+        assert model.relative_gap_ <= 1e-11
+    by_tree, by_steps = fitted
+    assert_allclose(by_tree.coef_, by_steps.coef_, atol=1e-5)
+    assert by_tree.objective_[-1] == pytest.approx(
+        by_steps.objective_[-1], abs=2e-11 * by_steps.objective_[0]
+    )
+
+
+def test_eigenvectors_of_a_chain_are_those_of_any_matrix():
+    Q = laplacian([(t, t + 1) for t in range(9)], 10)
+    there, vectors = TaskQuadratic(Q, ridge=0.1)._eigh
+    assert_allclose(there, np.maximum(np.linalg.eigvalsh(Q), 0.0) + 0.1, atol=1e-12)
+    assert_allclose((vectors * (there - 0.1)) @ vectors.T, Q, atol=1e-12)
+    assert_allclose(vectors.T @ vectors, np.eye(10), atol=1e-12)
+    assert TaskQuadratic(Q).null_basis(10).shape == (10, 1)
