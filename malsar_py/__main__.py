@@ -29,12 +29,12 @@ _PROG = "python -m malsar_py"
 _ABOUT = """\
 Regularised multi-task learning with a certificate of optimality.
 
-With no command: compare all models on the shipped Exam data, that is
+With no command: compare models on the shipped Exam data, that is
     python -m malsar_py compare
 """
 
 _COMPARE = """\
-Run every procedure on a table and say which predicts best, and whether clearly.
+Run many procedures on a table and say which predicts best, and whether clearly.
 
 Each is judged on rows that it has not seen, with everything it has to choose chosen by
 cross-validation on the others: the rows of each task are dealt into five folds. References are the
@@ -111,7 +111,7 @@ def _parser() -> _Parser:
     add("--group", metavar="COLUMN", help="rows of one group are not split")
     add("--new-tasks", action="store_true", help="hold whole tasks out")
     add("--encoding", metavar="NAME", help="of a CSV file (default: UTF-8, else Windows-1252)")
-    add("--models", metavar="A,B", default="", help="only these beside the references")
+    add("--models", metavar="A,B", default="", help="these, or all (default: the quick ones)")
     add("--repeats", metavar="N", type=_count, help="number of splits (default: 5)")
     add("--jobs", metavar="N", type=int, default=None, help="processes over the splits (-1: all)")
     add("--seed", metavar="N", type=_seed, default=0, help="of splits and folds (default: 0)")

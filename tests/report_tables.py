@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -29,6 +32,27 @@ def write_table(path: Path, *, classify: bool = False, seed: int = 0) -> Path:
     return path
 
 
+@contextmanager
+def few_settings(
+    folds: int = 2,
+    n_lambdas: int = 4,
+    ridge: tuple[float, ...] = (1.0, 0.1),
+    beside: tuple[float, ...] = (0.1,),
+    trees: tuple[int, ...] = (3, 10),
+) -> Iterator[None]:
+    """Comparisons that try few values and folds, by default as few as say nothing of models."""
+    from malsar_py._compare import _candidates, _references
+    from malsar_py._compare._options import Options
+
+    few = {"_N_LAMBDAS": n_lambdas, "_RIDGE_GRID": np.array(ridge), "_BESIDE": np.array(beside)}
+    with (
+        patch.multiple(_candidates, **few),
+        patch.object(_references, "_TREES", np.array(trees)),
+        patch.object(Options, "folds", folds),
+    ):
+        yield
+
+
 @cache
 def comparison(path: Path, classify: bool = False) -> Any:
     """Compare on the table of `write_table`."""
@@ -36,11 +60,12 @@ def comparison(path: Path, classify: bool = False) -> Any:
         pytest.importorskip(name, reason=f"{name} (extra table) is not installed")
     import malsar_py
 
-    return malsar_py.compare(
-        write_table(path, classify=classify),
-        task="shop",
-        target="sales",
-        classify=classify,
-        models=["MeanRegularized" if classify else "MixedEffects"],
-        repeats=1 if classify else 2,
-    )
+    with few_settings():
+        return malsar_py.compare(
+            write_table(path, classify=classify),
+            task="shop",
+            target="sales",
+            classify=classify,
+            models=["MeanRegularized" if classify else "MixedEffects"],
+            repeats=1 if classify else 2,
+        )

@@ -210,8 +210,52 @@ def test_what_is_said_about_features():
     )
     table = read_table(frame, Asked("task", "y", missing=[-200.0]))
     assert table.X["sensor"].isna().sum() == 14
-    frame.loc[5, "y"] = -200.0
-    assert len(read_table(frame, Asked("task", "y", missing=[-200.0])).y) == 119
+    frame.loc[:4, "y"] = -200.0
+    assert len(read_table(frame, Asked("task", "y", missing=[-200.0])).y) == 115
+
+
+def test_codes_for_missing_do_not_look_like_the_target():
+    """A sensor that was off is -200 in every column, the target too: no column explains that."""
+    frame = rows_of(3, 40)
+    frame["other"] = np.random.default_rng(3).standard_normal(120)
+    frame.loc[::9, ["y", "size", "other"]] = -200.0
+    said = read_table(frame, ASKED).notes
+    assert not any("alone explains" in note for note in said)
+    assert any(n.startswith("-200 is far below all other values of y, size, other:") for n in said)
+
+
+def test_the_only_feature_is_not_to_be_dropped():
+    frame = rows_of(3, 40).drop(columns="colour")
+    frame["y"] += 10.0 * frame["size"]
+    assert not any("alone explains" in note for note in read_table(frame, ASKED).notes)
+
+
+def test_columns_that_belong_to_the_tasks():
+    """A region is constant within tasks; nests are in one task each, years in all of them."""
+    frame = rows_of(6, 12)
+    frame["region"] = np.repeat(["n", "s"], 36)
+    frame["nest"] = 500 + 2 * np.random.default_rng(0).permutation(24)[np.arange(72) // 3]
+    frame["year"] = np.tile(np.arange(12), 6)
+    said = read_table(frame, ASKED).notes
+    assert any(note.startswith("constant within every task: region; where") for note in said)
+    assert [note for note in said if "--group" in note] == [
+        "each value of nest is in one task only: if it names what rows belong to, --group 'nest' "
+        "keeps these together"
+    ]
+    table = read_table(frame, Asked("task", "y", group="nest"))
+    assert "nest" not in table.names and not any("--group" in note for note in table.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "aside"),
+    [("county", 1, True), ("county", 2, False), ("county_id", 2, True), ("people", 40, False)],
+)
+def test_numbers_of_the_tasks(name, step, aside):
+    """Whole numbers, one a task: its number if they are dense or called so, else a measurement."""
+    frame = rows_of(6, 4)
+    frame[name] = 100 + step * np.repeat([3, 0, 4, 1, 5, 2], 4)
+    found = next(c for c in read_table(frame, ASKED).columns if c.name == name)
+    assert (found.role == "set aside") == aside
 
 
 def test_rows_and_tasks_that_are_left_out():
@@ -279,7 +323,7 @@ def test_all_faults_at_once_the_target_first():
         read_table(frame, ASKED)
     target, task = str(raised.value).split("; ")[0], str(raised.value).split("; ")[-1]
     assert target.startswith("--target y: 'v0' in row 1 is not a number")
-    assert task == "--task task: there is one task only, so nothing to compare"
+    assert task == "--task task: there is one task only, 't0', so nothing to compare"
 
 
 FILES = {

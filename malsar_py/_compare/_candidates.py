@@ -204,13 +204,14 @@ NAMES = {
     "RobustFeature": _two_part("RobustFeature"),
 }
 MIXED = "MixedEffects"
-# Of more than two classes a fit takes so much longer that only these are tried unasked.
-_MULTINOMIAL = ("Lasso", "MeanRegularized", "JointFeature", "TraceNorm")
 SHARING = (MIXED, *NAMES)
+# What is tried unasked: the quick ones. Of more than two classes every fit takes longer.
+_MULTINOMIAL = ("Lasso", "MeanRegularized", "JointFeature", "TraceNorm")
+_QUICK = (*_MULTINOMIAL, MIXED, "TaskRelationship")
 
 
 def candidates(measure: Measure, *, new_tasks: bool, only: list[str] | None) -> list[Candidate]:
-    """References, Lasso and the models that share (or those of `only`)."""
+    """References, Lasso and the models that share: those of `only`, or the quick ones."""
     found: list[Candidate] = [
         Direct(MEAN, "reference", mean),
         Searched(POOLED, "reference", _alone(features_only)),
@@ -227,8 +228,14 @@ def candidates(measure: Measure, *, new_tasks: bool, only: list[str] | None) -> 
         for name, make in NAMES.items()
         if not (new_tasks and name == "Graph (chain)")
     ]
-    if only is None and measure.n_classes > 2:
-        only = [*_MULTINOMIAL]
-    if only is None:
-        return found
-    return [c for c in found if c.kind == "reference" or c.name in only]
+    wanted = only or (_MULTINOMIAL if measure.n_classes > 2 else _QUICK)
+    return [c for c in found if c.kind == "reference" or c.name in wanted]
+
+
+def untried(measure: Measure, *, new_tasks: bool, only: list[str] | None) -> list[str]:
+    """Models that there are beside the ones tried unasked."""
+    if only is not None:
+        return []
+    tried = {c.name for c in candidates(measure, new_tasks=new_tasks, only=None)}
+    every = candidates(measure, new_tasks=new_tasks, only=[*SHARING])
+    return [c.name for c in every if c.name not in tried]

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from .._keep_tasks import keep_tasks
 from .._table import Asked, CompareError, Table, exam_table, read_table
 from .._typing import AnyArray
-from ._candidates import candidates
+from ._candidates import candidates, untried
 from ._choice import Candidate, Choice
 from ._measure import LOSSES, Measure
 from ._options import Options
@@ -84,7 +84,7 @@ def compare(
     encoding : str, default=None
         Of a CSV file. None: UTF-8, else Windows-1252.
     models : list of str
-        Models to compare with the references. Empty: all.
+        Models to compare with the references. Empty: those that are quick; "all": all there are.
     seed : int, default=0
         Of the splits and of models that start at random.
     n_jobs : int, default=None
@@ -156,7 +156,8 @@ def compare(
 
 def _compare(table: Table, options: Options, say: Callable[[str], None]) -> Comparison:
     measure = options.measure(table)
-    todo = candidates(measure, new_tasks=options.new_tasks, only=options.only())
+    asked: dict[str, Any] = {"new_tasks": options.new_tasks, "only": options.only()}
+    todo = candidates(measure, **asked)
     source = Source(table)
     outer = _outer(table, options)
     outcomes = run_all(todo, source, outer, measure, options, say)
@@ -194,6 +195,7 @@ def _compare(table: Table, options: Options, say: Callable[[str], None]) -> Comp
             "split": _how(table, options),
             "n_tested": len(np.unique(np.concatenate([test for _, test in outer]))),
             "n_test_tasks": len(np.unique(np.concatenate([table.codes[t] for _, t in outer]))),
+            "untried": untried(measure, **asked),
         },
         procedures=rows,
         winner=winner,
@@ -257,7 +259,8 @@ def _gains(
     single = losses([place[SINGLE]] * len(outer))[1]
     pooled = losses([place[POOLED]] * len(outer))[1]
     codes = table.codes[rows]
-    return task_gains(table.task_names, sizes, codes, single, pooled, shared, measure)
+    units = None if table.groups is None else table.groups[rows]
+    return task_gains(table.task_names, sizes, codes, single, pooled, shared, measure, units=units)
 
 
 def _unseen(

@@ -47,11 +47,13 @@ class Options:
 
     def only(self) -> list[str] | None:
         """The models asked for; an error names those there are."""
-        known = {name.lower(): name for name in (*SHARING, "Lasso")}
-        known["graph"] = "Graph (chain)"
+        names = [*SHARING, "Lasso"]
+        if [name.lower() for name in self.models] == ["all"]:
+            return names
+        known = {name.lower(): name for name in names} | {"graph": "Graph (chain)"}
         found = []
         for name in self.models:
             if name.lower() not in known:
-                raise CompareError(f"--models: no {name!r}; there are {', '.join(known.values())}")
+                raise CompareError(f"--models: no {name!r}; there are {', '.join(names)}, or all")
             found.append(known[name.lower()])
         return found or None

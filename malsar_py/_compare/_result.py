@@ -34,7 +34,7 @@ class Procedure:
     edges: dict[str, int]  # parameter -> in how many repeats at the end of its grid
     relative_gap: float  # the largest, NaN without a certificate
     converged: bool
-    seconds: float
+    seconds: float  # of the processor, all repeats together
 
     @property
     def mean(self) -> float:
@@ -205,6 +205,12 @@ class Comparison:
         from ._text import sentence
 
         return sentence(self)
+
+    def remark(self) -> str:
+        """What choosing the winner by the test rows does to its score."""
+        from ._text import remark
+
+        return remark(self)
 
     def text(self, *, per_task: bool = False) -> str:
         """What the command prints."""

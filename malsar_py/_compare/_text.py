@@ -39,7 +39,7 @@ def table_lines(found: Comparison) -> Iterator[str]:
     )
     yield ""
     headings = ["", "lambda1", "lambda2", "k", found.metric, "s.e.", "", found.second]
-    headings += ["rel. gap", "seconds"]
+    headings += ["rel. gap", "CPU s"]
     yield from aligned(
         [headings, *(_cells(row, found) for row in found.procedures)],
         (-22, 9, 9, 3, 10, 8, -5, 8, 10, 8),
@@ -56,6 +56,10 @@ def table_lines(found: Comparison) -> Iterator[str]:
         f"lambdas (and k clusters): chosen on the training rows by {said['folds']}-fold CV, here "
         "their medians"
     )
+    if found.verdicts:
+        yield remark(found)
+    if said["untried"]:
+        yield f"not tried, as they take longer: {', '.join(said['untried'])}; --models all does"
     if any("Graph" in row.name for row in found.procedures):
         yield "chain: each task is tied to the next in the order of their mean target"
     yield "rel. gap: how far the final fits can be from their optima (objective at W = 0 is 1)"
@@ -63,6 +67,15 @@ def table_lines(found: Comparison) -> Iterator[str]:
         yield "*: mostly at the end of the values tried; a better one may lie beyond"
     if not all(row.converged for row in found.procedures):
         yield "!: a final fit missed its tolerance; raise max_iter to use such a setting"
+
+
+def remark(found: Comparison) -> str:
+    """What choosing a winner by the test rows does to its score."""
+    n = sum(row.kind != "chosen" for row in found.procedures)
+    return (
+        f"best: the smallest of {n} on the same test rows, which flatters it a little; "
+        '"chosen by CV" is not'
+    )
 
 
 def _cells(row: Procedure, found: Comparison) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import t as student
 
-from .._typing import FloatArray, IntArray
+from .._typing import AnyArray, FloatArray, IntArray
 from ..inspection._gains import paired_gains
 from ._measure import Measure
 from ._result import Procedure, TaskGain, Verdict
@@ -43,11 +43,16 @@ def task_gains(
     pooled: FloatArray,
     shared: FloatArray,
     measure: Measure,
+    *,
+    units: AnyArray | None = None,
 ) -> list[TaskGain]:
-    """Gains of the tasks that were tested, from the losses of their test rows; largest first."""
+    """Gains of the tasks that were tested, from the losses of their test rows; largest first.
+
+    ``units``: the group of each row, where rows of one group were drawn together.
+    """
     n_tasks = len(labels)
     root = measure.name == "RMSE"
-    found = paired_gains(single, shared, codes, n_tasks, root=root, level=_LEVEL)
+    found = paired_gains(single, shared, codes, n_tasks, units=units, root=root, level=_LEVEL)
     for_all = measure.of_tasks(pooled, codes, n_tasks)
     gains = [
         TaskGain(

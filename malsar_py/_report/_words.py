@@ -23,6 +23,7 @@ SETTINGS = {
     "split": "split by",
     "missing": "numbers that mean missing",
     "date": "columns of dates",
+    "untried": "models not tried (--models all)",
 }
 _MISSING_MUCH = 0.3
 _SHOWN = 5

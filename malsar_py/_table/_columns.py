@@ -14,8 +14,9 @@ from .._typing import AnyArray, FloatArray, IntArray
 MANY_LEVELS = 40
 # A text whose values are rarely seen twice names rows rather than describing them.
 _NAMES_ROWS = 1.0 / 3.0
-# Whole numbers that are all different are identifiers if they fill their range this densely.
-_DENSE = 3.0
+# Whole numbers that are all different are identifiers if they fill their range this densely; those
+# that are one for each task, and not called so, this densely.
+_DENSE, _DENSER = 3.0, 1.5
 _ID = re.compile(
     r"(^|[^a-z])(id|ids|index|idx|rownames?|row|no|nr|uuid|guid|key)($|[^a-z])|.Id$|.ID$"
 )
@@ -89,7 +90,8 @@ def describe(column: Any, codes: IntArray, task: str) -> Column:
         aside = _no_number(column[known].to_numpy(dtype=float), levels, str(column.name))
     else:
         aside = None if date else _no_category(len(levels), n)
-    if aside is None and _repeats_task(levels, places, codes[known], number):
+    dense = 0.0 if not number else _DENSE if _ID.search(str(column.name)) else _DENSER
+    if aside is None and _repeats_task(levels, places, codes[known], dense):
         aside = "repeats", f"a value of its own for every {task}"
     if aside is not None:
         return Column(column.name, "set aside", aside[0], n_missing, aside[1])
@@ -142,13 +144,16 @@ def _whole(levels: AnyArray) -> bool:
     return bool((levels == np.rint(levels.astype(float))).all())
 
 
-def _repeats_task(levels: AnyArray, places: IntArray, codes: IntArray, number: bool) -> bool:
-    """Whether the values name the tasks once more: text or whole numbers, one for each task."""
+def _repeats_task(levels: AnyArray, places: IntArray, codes: IntArray, dense: float) -> bool:
+    """Whether the values name the tasks once more: one for each.
+
+    Texts (``dense`` = 0), or whole numbers in a range of less than ``dense`` times as many.
+    """
     pairs = np.unique(np.column_stack([places, codes]), axis=0)
     n_tasks = len(np.unique(codes))
     if not len(pairs) == len(levels) == n_tasks or n_tasks < 3:
         return False
-    return not number or (_whole(levels) and bool(np.ptp(levels) < _DENSE * n_tasks))
+    return not dense or (_whole(levels) and bool(np.ptp(levels) < dense * n_tasks))
 
 
 def repeated(frame: Any, found: list[Column]) -> dict[str, str]:

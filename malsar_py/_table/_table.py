@@ -23,6 +23,8 @@ _LEVELS_KEPT = 20
 _MOST_CLASSES = 20
 # Share of the variance from which on a feature nearly is the target.
 _NEARLY = 0.8
+# A value that names what rows belong to has so many rows at least, on average.
+_FEW_ROWS = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,7 +250,9 @@ def _with_labels(frame: Any, asked: Asked, notes: list[str]) -> Any:
 def _task_faults(frame: Any, asked: Asked) -> list[str]:
     n_tasks = frame[asked.task].nunique()
     if n_tasks < 2:
-        return [f"--task {asked.task}: there is one task only, so nothing to compare"]
+        known = frame[asked.task].dropna()
+        only = f", {label_text(known.iloc[0])!r}" if len(known) else ""
+        return [f"--task {asked.task}: there is one task only{only}, so nothing to compare"]
     if n_tasks == len(frame):
         return [f"--task {asked.task}: every row has a label of its own; are these the tasks?"]
     return []
@@ -359,33 +363,72 @@ def _about_columns(table: Table) -> Iterator[str]:
 
 
 def _about_features(table: Table, X: FloatArray, names: list[str]) -> Iterator[str]:
-    """Features that are constant within the tasks, and those that nearly are the target."""
-    order = np.argsort(table.codes, kind="stable")
-    starts = np.flatnonzero(np.diff(table.codes[order], prepend=-1))
-    S = np.nan_to_num(X[order])
-    if S.shape[1]:
-        varies = np.any(np.maximum.reduceat(S, starts) != np.minimum.reduceat(S, starts), axis=0)
-        constant = np.flatnonzero(~varies & (np.ptp(S, axis=0) > 0.0))
-        if len(constant):
-            yield (
-                f"constant within every {table.task}: {some((names[j] for j in constant), 5)}; "
-                "where intercepts are free, what they do is inside these"
-            )
-    if table.classes is not None:
-        return
-    for j, name in enumerate(names):
-        known = ~np.isnan(X[:, j])
-        if known.sum() > 2 and np.ptp(X[known, j]) > 0.0 and np.ptp(table.y[known]) > 0.0:
-            r2 = np.corrcoef(X[known, j], table.y[known])[0, 1] ** 2
-            if r2 > _NEARLY:
-                yield (
-                    f"{name} alone explains {100 * r2:.0f} % of the variance of {table.target}: is "
-                    f"it known when you predict? --drop {name!r} leaves it out"
-                )
-    for value, where in _codes_for_missing(X, names).items():
+    """Features that belong to the tasks; codes for missing; features that nearly are the target."""
+    constant, nested = _within_tasks(table)
+    if constant:
         yield (
-            f"{value:g} is far below all other values of {some(where, 5)}: if it means missing, "
+            f"constant within every {table.task}: {some(constant, 5)}; where intercepts are free, "
+            "what they do is inside these"
+        )
+    for name in nested:
+        yield (
+            f"each value of {name} is in one {table.task} only: if it names what rows belong to, "
+            f"--group {name!r} keeps these together"
+        )
+    if table.classes is None:
+        X, names = np.column_stack([table.y, X]), [table.target, *names]
+    X = X.copy()
+    for value, columns in _codes_for_missing(X, names).items():
+        yield (
+            f"{value:g} is far below all other values of {some(columns, 5)}: if it means missing, "
             f"pass --missing {value:g}"
+        )
+        X[(value == X) & np.isin(names, columns)] = np.nan
+    if table.classes is None and len(table.names) > 1:
+        yield from _nearly_the_target(table, X[:, 0], X[:, 1:], names[1:])
+
+
+def _within_tasks(table: Table) -> tuple[list[str], list[str]]:
+    """Features that are constant within the tasks; those whose values are each in one task only."""
+    constant, nested = [], []
+    for column in table.columns:
+        if column.role != "feature":
+            continue
+        j = table.names.index(column.name)
+        values = table.X[:, j] if isinstance(table.X, np.ndarray) else table.X.iloc[:, j].to_numpy()
+        number = values.dtype.kind in "iufM"
+        levels, places = np.unique(values if number else values.astype(str), return_inverse=True)
+        n_levels = len(levels)
+        n_pairs = len(np.unique(table.codes * n_levels + places))
+        names = values.dtype.kind not in "fM" and n_levels * _FEW_ROWS < len(values)
+        if n_levels > 1 and n_pairs == table.n_tasks:
+            constant.append(column.name)
+        elif names and table.n_tasks < n_levels == n_pairs:
+            nested.append(column.name)
+    return constant, nested
+
+
+def _nearly_the_target(
+    table: Table, y: FloatArray, X: FloatArray, names: list[str]
+) -> Iterator[str]:
+    found = {}
+    for j, name in enumerate(names):
+        known = ~(np.isnan(X[:, j]) | np.isnan(y))
+        if known.sum() > 2 and np.ptp(X[known, j]) > 0.0 and np.ptp(y[known]) > 0.0:
+            r2 = np.corrcoef(X[known, j], y[known])[0, 1] ** 2
+            if r2 > _NEARLY:
+                found[name] = f"{100 * r2:.0f} %"
+    if len(found) == 1:
+        ((name, share),) = found.items()
+        yield (
+            f"{name} alone explains {share} of the variance of {table.target}: is it known when "
+            f"you predict? --drop {name!r} leaves it out"
+        )
+    elif found:
+        shown = some((f"{name} ({share})" for name, share in found.items()), 8)
+        yield (
+            f"each alone explains much of the variance of {table.target}: {shown}; are they known "
+            "when you predict? --drop COLUMN leaves one out"
         )
 
 
