@@ -157,7 +157,7 @@ def test_memory_is_that_of_the_working_set():
     """No products of all pairs of features, no dense copy of X."""
     n, d = 600, 3000
     rng = np.random.default_rng(0)
-    X = sparse.random_array((n, d), density=0.005, rng=rng, format="csr")
+    X = sparse.random_array((n, d), density=0.005, random_state=rng, format="csr")
     tasks = np.arange(n) % 2
     y = 3.0 * X[:, :40].sum(axis=1) + 0.1 * rng.standard_normal(n)
     source = [(X[i], y[i], tasks[i]) for i in np.array_split(np.arange(n), 3)]
