@@ -45,9 +45,10 @@ def draw_speed(path: Path) -> None:
     axes.axvline(1.0, color=ORANGE, linewidth=1.2)
     axes.set_yticks(position, names)
     axes.set_xscale("log")
-    axes.set_xlim(0.8, 1.6 * high.max())
-    ticks = [t for t in (1, 2, 5, 10, 20, 50, 100, 200) if t < 1.6 * high.max()]
-    axes.set_xticks(ticks, [f"{t}x" for t in ticks])
+    axes.set_xlim(0.8 * min(low.min(), 1.0), 1.6 * high.max())
+    ticks = [t for t in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if t < 1.6 * high.max()]
+    axes.set_xticks([t for t in ticks if t > 0.8 * min(low.min(), 1.0)])
+    axes.xaxis.set_major_formatter(lambda t, _: f"{t:g}x")
     axes.minorticks_off()
     axes.set_xlabel("CPU time of the fastest other package over ours, same certified accuracy")
     axes.spines[["top", "right"]].set_visible(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -59,6 +60,12 @@ def keep_tasks(transformer: Any, task_column: int | str = 0) -> KeepTasks:
     return KeepTasks(transformer, task_column)
 
 
+def _arrays_stay_arrays(table: Any) -> Any:
+    """Of arrays, scikit-learn 1.6 makes frames in which labels and first feature are both "x0"."""
+    frame = type(table).__module__.split(".")[0] in ("pandas", "polars")
+    return config_context() if frame else config_context(transform_output="default")
+
+
 class KeepTasks(TransformerMixin, BaseEstimator):
     """What `keep_tasks` returns."""
 
@@ -93,7 +100,8 @@ class KeepTasks(TransformerMixin, BaseEstimator):
         library = type(table).__module__.split(".")[0]
         if library in ("pandas", "polars"):
             columns.set_output(transform=library)
-        out = columns.fit_transform(table, y)
+        with _arrays_stay_arrays(table):
+            out = columns.fit_transform(table, y)
         self.column_transformer_ = columns
         self.transformer_ = columns.named_transformers_["transformer"]
         return self._numbers(out)
@@ -101,7 +109,9 @@ class KeepTasks(TransformerMixin, BaseEstimator):
     def transform(self, X: Any) -> Any:
         """Labels first, then the transformed columns."""
         check_is_fitted(self)
-        return self._numbers(self.column_transformer_.transform(self._table(X, reset=False)))
+        table = self._table(X, reset=False)
+        with _arrays_stay_arrays(table):
+            return self._numbers(self.column_transformer_.transform(table))
 
     def get_feature_names_out(self, input_features: Any = None) -> AnyArray:
         """Names of the columns of the output, the label column first."""

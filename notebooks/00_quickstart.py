@@ -25,13 +25,14 @@ X[["school", "schavg", "standLRT", "sex=F", "vr=top 25%"]].join(y)[::900]
 # ## Fit
 #
 # `JointFeatureRegressor` selects features for all schools at once. `keep_tasks` scales the features
-# and leaves the labels alone; `TaskKFold` keeps every school in every training part. The strength
-# of the penalty, `lambda1`, comes from scikit-learn's own grid search.
+# and leaves the labels alone; `TaskKFold` keeps every school in every training part.
+# `intercept_shrinkage="reml"` draws the schools' intercepts to each other as far as the data ask
+# for. The strength of the penalty, `lambda1`, comes from scikit-learn's own grid search.
 
 # %%
 model = make_pipeline(
     keep_tasks(StandardScaler(), task_column="school"),
-    JointFeatureRegressor(task_column="school"),
+    JointFeatureRegressor(task_column="school", intercept_shrinkage="reml"),
 )
 folds = TaskKFold(5, task_column="school")
 search = GridSearchCV(
@@ -87,8 +88,8 @@ print(f"relative gap {fitted.relative_gap_:.1e}, asked for {fitted.tol:g}")
 # ## The models
 #
 # A column is a school's model, a row is a feature; schools with similar models stand side by side.
-# A grey row was dropped for all schools, such as what is constant within a school and so has
-# nothing to add to its intercept. Sex is grey where all pupils have the same.
+# A grey row was dropped for all schools: here, among others, what is constant within a school and
+# so has little to add to its intercept.
 
 # %%
 figure, ax = plt.subplots(figsize=(10, 4.2), layout="constrained")

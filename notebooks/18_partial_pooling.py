@@ -184,7 +184,7 @@ radon = table("radon.csv")
 if radon is not None:
     X = np.column_stack([radon["basement"].astype(float), radon["uranium"].astype(float)])
     y, tasks = radon["log.radon"].astype(float), radon["county.name"]
-    mixed = MixedEffectsRegressor(random=[], prior_mean=False).fit(X, y, tasks=tasks)
+    mixed = MixedEffectsRegressor(random=[], prior=np.inf, prior_mean=False).fit(X, y, tasks=tasks)
     other = statsmodels_fit(X, y, tasks, [0])
     print(f"log-likelihood {mixed.log_likelihood_:.4f}, statsmodels {other.llf:.4f}")
     print(

@@ -164,7 +164,7 @@ def test_categories_of_other_kinds():
     assert JointFeatureRegressor().fit(X, Y, tasks=bins).tasks_.tolist() == [
         category for category in bins.cat.categories if category.right <= 2
     ]
-    hole = pd.Series(VISITS)
+    hole = pd.Series(VISITS, copy=True)
     hole[5] = None
     with pytest.raises(ValueError, match="`tasks` contains NaN: the label of row 5 is missing"):
         JointFeatureRegressor().fit(X, Y, tasks=hole)

@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "_counted": {"_given", "_tasks"},
     "_new_tasks": {"_labels", "_tasks"},
     "_task_prior": {"losses"},
-    "_summary": {"_kernels", "_features", "_labels", "_standins", "_tasks"},
+    "_summary": {"_kernels", "_features", "_labels", "_sparse", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
     "_centring": {"_kernels", "_sparse", "_tasks", "_threads", "design"},
     "_weights": {"_centring", "_labels", "_tasks"},

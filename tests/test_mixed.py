@@ -184,6 +184,20 @@ def test_prior_lies_between_iso_and_free_variances():
     assert np.abs(correlation - np.eye(4)).max() < 0.05
 
 
+def test_prior_keeps_some_noise():
+    """Two rows a task, two random effects: the likelihood alone may leave no noise at all."""
+    noise = {1.0: [], np.inf: []}
+    for seed in range(12):
+        data = draw(T=8, n=2, d=1, seed=seed, spread=(1.0,))
+        for prior, found in noise.items():
+            model = fit(data, prior=prior)
+            found.append(model.sigma2_)
+            assert model.optimality_ <= model.tol
+    assert min(noise[np.inf]) < 0.02
+    assert min(noise[1.0]) > 0.3
+    assert 0.7 < np.median(noise[1.0]) < 2.0  # of 1
+
+
 def test_random_chooses_features():
     X, y, tasks = draw()
     table = pd.DataFrame(X, columns=["u", "v", "w"]).assign(school=tasks)

@@ -129,7 +129,7 @@ def test_collinear_columns(reml):
 @pytest.mark.parametrize("intercept", [True, False])
 @pytest.mark.parametrize("prior_mean", [False, True])
 @pytest.mark.parametrize("reml", [False, True])
-@pytest.mark.parametrize("kind", ["iso", "diag", "map", "full", "full-prior"])
+@pytest.mark.parametrize("kind", ["iso", "iso-prior", "diag", "map", "full", "full-prior"])
 def test_gradients_and_hessians(kind, reml, prior_mean, intercept):
     """Finite differences; what stands for the Hessian is positive semidefinite."""
     rows = problem(4, T=12, n_min=4, n_max=12, intercept=intercept)
@@ -138,8 +138,10 @@ def test_gradients_and_hessians(kind, reml, prior_mean, intercept):
     target = np.full(r, 0.3)
     if intercept:
         target[0] = np.nan
-    if kind == "iso":
-        covariance = Diagonal(likelihood, np.minimum(np.arange(r), int(intercept)))
+    if kind.startswith("iso"):
+        spread = 0.8 if kind == "iso-prior" else np.inf
+        alike = np.minimum(np.arange(r), int(intercept))
+        covariance = Diagonal(likelihood, alike, spread=spread)
     elif kind in ("diag", "map"):
         args = (target, 0.8) if kind == "map" else ()
         covariance = Diagonal(likelihood, np.arange(r), *args)
@@ -160,6 +162,12 @@ def test_gradients_and_hessians(kind, reml, prior_mean, intercept):
         (covariance.derivatives(theta + h)[0] - covariance.derivatives(theta - h)[0]) / 2e-5
         for h in steps
     ]
+    if kind.startswith("full"):  # by D itself
+        L = covariance.factor(theta)
+        grown = covariance.theta(np.sqrt(1.0 + 1e-5) * L, 0.6)
+        fallen = covariance.theta(np.sqrt(1.0 - 1e-5) * L, 0.6)
+        slope = (covariance.value(grown) - covariance.value(fallen)) / 2e-5
+        assert_allclose(np.sum(covariance.slope(theta) * (L @ L.T)), slope, rtol=1e-6)
     scale = np.abs(hessian).max()
     assert_allclose(hessian, by_differences, rtol=0, atol=1e-6 * scale)
     assert_allclose(instead, instead.T, rtol=0, atol=1e-10 * scale)

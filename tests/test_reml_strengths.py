@@ -43,7 +43,11 @@ def test_it_is_the_isotropic_mixed_model(seed, fit_intercept):
             tasks, X, y = X[:, 0].astype(int), X[:, 1:-1], X[:, -1]
             weights = {"sample_weight": first}
         mixed = MixedEffectsRegressor(
-            covariance="iso", random=[0, 1, 2], tol=1e-13, fit_intercept=fit_intercept
+            covariance="iso",
+            random=[0, 1, 2],
+            prior=np.inf,
+            tol=1e-13,
+            fit_intercept=fit_intercept,
         )
         mixed.fit(X, y, tasks=tasks, **weights)
         model = clone(REML).set_params(fit_intercept=fit_intercept)

@@ -100,7 +100,7 @@ def test_shared(used, cls, expected, data, lambda1):
         (LassoRegressor, "WholeGram", dict(d=6), 0.1),
         (JointFeatureRegressor, "WholeGram", dict(d=6), 0.1),
         (LassoRegressor, "Gram", dict(d=150), 0.5),
-        (JointFeatureRegressor, "Gram", dict(d=150), 0.5),
+        (JointFeatureRegressor, "Gram", dict(d=150, low=80, high=100), 0.5),
         (LassoRegressor, "Gram", dict(d=150), 0.002),  # each task by itself
         (JointFeatureRegressor, "Residual", dict(d=150), 0.002),
     ],

@@ -184,7 +184,7 @@ WIDE = (400, 15_000, 3)  # 48 MB as an array
 def wide():
     rng = np.random.default_rng(0)
     n, d, n_tasks = WIDE
-    X = sparse.random_array((n, d), density=0.003, rng=rng, format="csr")
+    X = sparse.random_array((n, d), density=0.003, random_state=rng, format="csr")
     W = np.zeros((d, n_tasks))
     W[:20] = rng.standard_normal((20, n_tasks))
     return X, X @ W + 0.05 * rng.standard_normal((n, n_tasks)), np.arange(n) % n_tasks

@@ -34,7 +34,8 @@ def test_every_task_gives_its_share(sizes, test_size, seed):
         assert set(tasks[train]) == set(tasks)
         tested = np.bincount(tasks[test], minlength=len(sizes))
         assert (np.abs(tested - test_size * np.array(sizes)) < 1.0 + 1e-9).all()
-    assert any(not np.array_equal(parts[0][1], other[1]) for other in parts[1:])
+    if sum(size > 3 for size in sizes) > 5:  # else they may be the same by chance
+        assert any(not np.array_equal(parts[0][1], other[1]) for other in parts[1:])
 
 
 def test_school_sized_parts():

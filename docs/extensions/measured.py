@@ -38,7 +38,7 @@ def ratios() -> dict[str, tuple[float, float, float]]:
     assert header[:5] == ["problem", "over", "median", "min", "max"], header
     found = {}
     for problem, over, *numbers in rows:
-        if "malsar_py" not in over and over.startswith("best of"):
+        if "malsar_py" not in over and over.startswith("best of") and numbers[0] != "not measured":
             median, low, high = (float(number) for number in numbers[:3])
             found[problem] = (median, low, high)
     return found

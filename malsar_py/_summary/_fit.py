@@ -25,15 +25,16 @@ def task_rows(summary: Summary, estimator: Any) -> TaskRows:
 
 def rows_of(summary: Summary, estimator: Any) -> TaskRows:
     """The same for an estimator of any loss."""
+    return few_rows(summary.pooled(), *door_of(summary, estimator))
+
+
+def door_of(summary: Summary, estimator: Any) -> tuple[str, AnyArray]:
+    """How labels came, and names of features; sets what the estimator knows of these."""
     summary.moments  # noqa: B018 - an empty summary is refused
     column = _label_column(summary, estimator)
     _set_features(summary, estimator, column)
     labelled = "keyword" if column is None else "column"
-    return few_rows(
-        summary.pooled(),
-        labelled if summary._labelled[0] else "none",
-        feature_names(estimator, column),
-    )
+    return labelled if summary._labelled[0] else "none", feature_names(estimator, column)
 
 
 def few_rows(whole: Summary, door: str, names: AnyArray) -> TaskRows:

@@ -65,7 +65,7 @@ class Columns:
         """The rows of a batch, columns in the order of those known; None if there are none."""
         if isinstance(batch, tuple):
             X, y, tasks, weight = (*batch, None, None)[:4]
-            if len(_as_array(X)) == 0:
+            if _n_rows(X) == 0:
                 return None
             folds = None
             if self.folds is not None:
@@ -260,8 +260,11 @@ def _float_column(values: Any, name: str) -> FloatArray:
         ) from error
 
 
-def _as_array(X: Any) -> Any:
-    return X if hasattr(X, "__len__") else np.asarray(X)
+def _n_rows(X: Any) -> int:
+    n: int = (
+        X.shape[0] if hasattr(X, "shape") else len(X if hasattr(X, "__len__") else np.asarray(X))
+    )
+    return n
 
 
 def _numbers(values: Any) -> FloatArray:

@@ -17,6 +17,7 @@ from .._labels import (
     match_keys,
     object_array,
 )
+from .._sparse import is_sparse
 from .._standins import RowSource
 from .._tasks import TaskRows, read_weights
 from .._typing import AnyArray, FloatArray, IntArray
@@ -142,7 +143,7 @@ class Summary(RowSource):
             If the statistics would take more than `max_memory`.
         """
         X, names = read_features(X)
-        y, targets = _target(y)
+        y, targets = read_targets(y)
         check_consistent_length(X, y)
         return self._take(
             X, names, y, targets, tasks=tasks, folds=folds, sample_weight=sample_weight
@@ -163,14 +164,7 @@ class Summary(RowSource):
         """Take in rows of numbers; y is (n, q), NaN where not observed."""
         if np.isinf(y).any():
             raise ValueError("Input y contains infinity.")
-        # A sum that is finite is one of finite numbers.
-        if not np.isfinite(X.sum()) and not np.isfinite(X).all():
-            row, j = np.argwhere(~np.isfinite(X))[0]
-            name = repr(names[j]) if isinstance(names, list) else int(j)
-            raise ValueError(
-                f"Input X contains NaN or infinity: column {name}, row {row}. Fill it in, or leave "
-                "the row out."
-            )
+        refuse_not_finite(X, names)
         keep = ~np.isnan(y).any(axis=1)
         if targets and not keep.all():
             raise ValueError(
@@ -437,8 +431,34 @@ class Summary(RowSource):
             )
 
 
+class SparseBatch(TypeError):
+    """Sparse rows where dense ones are needed."""
+
+
+def refuse_not_finite(X: Any, names: list[Any] | int) -> None:
+    """Refuse NaN and infinity among features, dense or sparse."""
+    values = X.data if is_sparse(X) else X
+    # A sum that is finite is one of finite numbers.
+    if np.isfinite(values.sum()) or np.isfinite(values).all():
+        return
+    entries = X.tocoo() if is_sparse(X) else None
+    where = np.argwhere(~np.isfinite(values))[0]
+    row, j = where if entries is None else (c[where[0]] for c in (entries.row, entries.col))
+    name = repr(names[j]) if isinstance(names, list) else int(j)
+    raise ValueError(
+        f"Input X contains NaN or infinity: column {name}, row {row}. Fill it in, or leave "
+        "the row out."
+    )
+
+
 def read_features(X: Any) -> tuple[FloatArray, list[Any] | int]:
     """Float64 features, and the names of the columns or their number."""
+    if is_sparse(X):
+        raise SparseBatch(
+            "X is sparse: a summary keeps products of all pairs of features, for which rows must "
+            "be arrays. Pass X.toarray() if there are few features; if there are many, "
+            "fit_batches of Lasso and JointFeature takes sparse batches as they are."
+        )
     table = as_table(X)
     names = frame_columns(table)
     values = check_array(
@@ -447,7 +467,7 @@ def read_features(X: Any) -> tuple[FloatArray, list[Any] | int]:
     return values, values.shape[1] if names is None else names
 
 
-def _target(y: Any) -> tuple[FloatArray, list[Any]]:
+def read_targets(y: Any) -> tuple[FloatArray, list[Any]]:
     """Targets (n, q), NaN where not observed, and their names: [] for a single one."""
     names = frame_columns(y)
     values = check_array(

@@ -12,6 +12,7 @@ from ._feature_weight import RowWeighted as RowWeighted
 from ._feature_weight import ScaledColumns as ScaledColumns
 from ._fit_batches import begin_batches as begin_batches
 from ._fit_batches import check_batches as check_batches
+from ._fit_batches import one_pass as one_pass
 from ._penalized import NONNEGATIVE as NONNEGATIVE
 from ._penalized import BeyondData as BeyondData
 from ._penalized import MultiTaskEstimator as MultiTaskEstimator

@@ -26,7 +26,7 @@ from .._limits import penalty_in_units
 from .._solution import Prepared, Problem, Solution
 from .._summary import added, few_rows, task_order
 from .._tasks import TaskRows
-from .._typing import FloatArray
+from .._typing import FloatArray, IntArray
 from .._weights import task_weights
 from ..intercepts import make_intercepts
 from ..losses import LOG, LOGIT, Loss, Squared
@@ -56,17 +56,18 @@ _AT_ZERO = 1e-18
 
 
 @dataclass(frozen=True, eq=False)
-class _State:
+class State:
     """A point, what a pass took there, and the objective."""
 
     W: FloatArray
     b: FloatArray
     sums: Sums
     value: float
+    features: IntArray | None = None  # of the working responses' summary; None: all
 
 
 @dataclass(frozen=True, eq=False)
-class _Step:
+class Step:
     """Where a step leads, and what the objective should win."""
 
     W: FloatArray
@@ -90,6 +91,7 @@ class BatchFit:
     shares: FloatArray | None  # (T, K) of the classes in each task's weight
     kappa: float
     problem: Problem
+    room: int  # bytes for statistics
     n_passes: int = 1
 
     @property
@@ -106,6 +108,20 @@ class BatchFit:
         """Of the statistics of a pass at one point."""
         K = self.loss.n_columns
         return 8 * self.rows.n_tasks * (K * (self.shape[0] + 1)) ** 2
+
+    def check_room(self) -> None:
+        """Refuse statistics that would take more."""
+        if self.n_bytes > self.room:
+            T, K, d = self.rows.n_tasks, self.loss.n_columns, self.shape[0]
+            raise MemoryError(
+                f"The moments of {K} classes in {T} tasks with {d} features take 8 x {T} x ({K} x "
+                f"{d + 1})^2 = {self.n_bytes / 2**30:.3g} GiB, more than max_memory={self.room}: "
+                "take fewer features or classes, or raise max_memory."
+            )
+
+    def share_room(self, n_fits: int) -> int:
+        """How many of so many fits are to be served at once."""
+        return max(1, self.room // self.n_bytes)
 
     def serve(self, fits: list[Fit]) -> list[Any]:
         """What the fits return; each pass answers all that go on."""
@@ -146,24 +162,35 @@ class BatchFit:
         return 0.5 * self.kappa * float(own @ own) if 0.0 < self.kappa < np.inf else 0.0
 
     @cached_property
-    def zero(self) -> _State:
+    def zero(self) -> State:
         """W = 0 with the best intercepts."""
         found = self.serve([self._at_zero()])[0]
-        assert isinstance(found, _State)
+        assert isinstance(found, State)
         return found
 
     def _at_zero(self) -> Fit:
         b = self._first_intercepts()
-        state = yield from self._state(np.zeros(self.shape), b, None)
+        features = self._at_first()
+        state = yield from self._state(np.zeros(self.shape), b, None, features)
         while self.model.fit_intercept and self.n_passes < _MOST_PASSES:
             step = self._intercept_step(state)
             if not step.promised > _AT_ZERO * state.value:
                 break
-            following = yield from self._advance(None, state, step)
+            following = yield from self._advance(None, state, step, features)
             if following is None:
                 break
             state = following
         return state
+
+    def _at_first(self) -> IntArray | None:
+        """Features of the summary at W = 0."""
+        return None
+
+    def _called(
+        self, penalty: Penalty, state: State, W: FloatArray
+    ) -> tuple[IntArray | None, bool]:
+        """Features of the next summary, at W, and whether the last one lacked some."""
+        return None, False
 
     def _first_intercepts(self) -> FloatArray:
         """The best intercepts at W = 0 where mean targets tell them, else those means."""
@@ -183,7 +210,8 @@ class BatchFit:
         elif loss.link is LOG:
             y, shares = mean, np.ones((n_tasks, 1))
         else:
-            return mean if self.kappa < np.inf else np.full(n_tasks, omega @ mean / omega.sum())
+            b = mean - self.reader.level
+            return b if self.kappa < np.inf else np.full(n_tasks, omega @ b / omega.sum())
         c = (omega[:, None] * shares).ravel()
         offsets = np.arange(n_tasks + 1) * shares.shape[1]
         y, c = loss.targets_by_column(y, c, offsets), loss.by_column(c, offsets)
@@ -218,11 +246,11 @@ class BatchFit:
                 "intercept_shrinkage > 0."
             )
 
-    def _intercept_step(self, state: _State) -> _Step:
+    def _intercept_step(self, state: State) -> Step:
         """Newton's step of the intercepts alone."""
         theta, working = state.sums.theta.sum(axis=0), state.sums.working
         if isinstance(working, ClassMoments):  # the first ones were the best
-            return _Step(state.W, state.b, 0.0)
+            return Step(state.W, state.b, 0.0)
         assert working is not None
         h, kappa = working.moments.weight[task_order(working)], self.kappa
         if kappa == np.inf:
@@ -233,38 +261,41 @@ class BatchFit:
             D = h + kappa
             mean = (pull / D).mean() / (h / D).mean()
             step = (pull + kappa * mean) / D
-        return _Step(state.W, state.b + step, 0.5 * float(pull @ step))
+        return Step(state.W, state.b + step, 0.5 * float(pull @ step))
 
     def _state(
-        self, W: FloatArray, b: FloatArray, penalty: Penalty | None
-    ) -> Generator[Point, Sums, _State]:
-        sums = yield Point(np.ascontiguousarray(self._whole(W).T), b)
+        self, W: FloatArray, b: FloatArray, penalty: Penalty | None, features: IntArray | None
+    ) -> Generator[Point, Sums, State]:
+        sums = yield Point(np.ascontiguousarray(self._whole(W).T), b, features=features)
         value = sums.loss + self.cost(b) + (0.0 if penalty is None else penalty.value(W))
-        return _State(W, b, sums, value)
+        return State(W, b, sums, value, features)
 
     def _advance(
-        self, penalty: Penalty | None, state: _State, step: _Step
-    ) -> Generator[Point, Sums, _State | None]:
+        self, penalty: Penalty | None, state: State, step: Step, features: IntArray | None
+    ) -> Generator[Point, Sums, State | None]:
         """As far along a step as the objective falls; None if it does nowhere."""
         length = 1.0
         while length >= _SHORTEST:
             W = state.W + length * (step.W - state.W)
             b = state.b + length * (step.b - state.b)
-            following = yield from self._state(W, b, penalty)
+            following = yield from self._state(W, b, penalty, features)
             least = _SUFFICIENT * length * step.promised
             if following.value <= state.value - least + _SLACK * state.value:
                 return following
             length *= 0.5
         return None
 
-    def _model_step(
-        self, penalty: Penalty, state: _State, W: FloatArray | None, tol: float
-    ) -> _Step:
+    def _model_step(self, penalty: Penalty, state: State, W: FloatArray | None, tol: float) -> Step:
         """The minimum of the quadratic model of the loss, with the penalty as it is."""
         if isinstance(state.sums.working, ClassMoments):
             return self._class_step(penalty, state, state.sums.working, W, tol)
         assert state.sums.working is not None
-        few = few_rows(state.sums.working, "keyword", self.rows.feature_names)
+        names = self.rows.feature_names
+        few = few_rows(
+            state.sums.working,
+            "keyword",
+            names if state.features is None else names[state.features],
+        )
         shrunk, b = self.kappa > 0.0, state.b
         own = self.model.fit_intercept and not shrunk
         few = few if own else few.with_means()
@@ -289,16 +320,16 @@ class BatchFit:
             moved = moved - np.einsum("tj,jt->t", means, here)
         rest = y - design.predict(here) + np.repeat(moved, np.diff(few.offsets))
         value = 0.5 * float(c @ np.square(rest)) + penalty.value(W) + self.cost(b)
-        return _Step(found.W, new, value - found.certificate.objective, objective)
+        return Step(found.W, new, value - found.certificate.objective, objective)
 
     def _class_step(
         self,
         penalty: Penalty,
-        state: _State,
+        state: State,
         moments: ClassMoments,
         W: FloatArray | None,
         tol: float,
-    ) -> _Step:
+    ) -> Step:
         """The same of several classes."""
         whole = np.zeros(self.shape) if W is None else self._whole(W)
         theta, G = state.sums.theta.sum(axis=0), state.sums.gradient.sum(axis=0)
@@ -310,7 +341,7 @@ class BatchFit:
         before = objective.value_at(W, objective.design.predict(whole))
         b = state.b + found.intercept_step(self._whole(result.W) - whole)
         promised = before - result.certificate.objective + found.won
-        return _Step(result.W, b, promised, objective)
+        return Step(result.W, b, promised, objective)
 
     def _feasible(self, sums: Sums) -> tuple[FloatArray, FloatArray, float]:
         """What makes theta feasible, ``X' theta`` of that, and what shrunk intercepts cost it."""
@@ -330,7 +361,7 @@ class BatchFit:
         return mixture, np.ascontiguousarray(G), cost
 
     def _certify(
-        self, penalty: Penalty, state: _State, objective: Objective
+        self, penalty: Penalty, state: State, objective: Objective
     ) -> Generator[Point, Sums, float]:
         """The duality gap at a state, from one more pass there."""
         mixture, G, cost = self._feasible(state.sums)
@@ -342,7 +373,7 @@ class BatchFit:
         loss = state.sums.loss + self.cost(state.b)
         return objective.certify(state.W, None, DualPoint(loss, G, dual.__getitem__)).gap
 
-    def newton(self, penalty: Penalty, start: _State | None = None) -> Fit:
+    def newton(self, penalty: Penalty, start: State | None = None) -> Fit:
         """Solve, from a state or W = 0: the result, and the state that it is."""
         model, scale = self.model, self.zero.value
         target, began = model.tol * scale, self.n_passes
@@ -350,16 +381,19 @@ class BatchFit:
         W = None if start is None else state.W
         if W is not None:  # the penalty is another
             state = replace(state, value=state.sums.loss + self.cost(state.b) + penalty.value(W))
+        features, lacks = self._called(penalty, state, state.W)
+        if lacks:
+            state = yield from self._state(state.W, state.b, penalty, features)
         share = _INNER
         step = self._model_step(penalty, state, W, share * target)
         if W is None:
-            assert step.objective is not None
-            state = replace(state, W=np.zeros(step.objective.shape))
+            state = replace(state, W=np.zeros_like(step.W))
         history, gap, k = History([(0, state.value)]), np.inf, 0
         while True:
             assert step.objective is not None
             last = self.n_passes - began >= _MOST_PASSES
-            if step.promised <= _PROMISED * target or last:
+            features, lacks = self._called(penalty, state, step.W)
+            if (step.promised <= _PROMISED * target and not lacks) or last:
                 # The gap falls as steps do, what these promise as their squares: down to rounding
                 # of the objective there is more to win for the gap.
                 found = yield from self._certify(penalty, state, step.objective)
@@ -370,7 +404,7 @@ class BatchFit:
                 # Of slopes with kinks it falls as steps do: they must be as small.
                 share *= _INNER
                 step = self._model_step(penalty, state, state.W, share * target)
-            following = yield from self._advance(penalty, state, step)
+            following = yield from self._advance(penalty, state, step, features)
             if following is None:
                 assert step.objective is not None
                 gap = yield from self._certify(penalty, state, step.objective)
@@ -384,12 +418,13 @@ class BatchFit:
         ending = history.ending(state.value)
         return Result(state.W, certificate, ending, gap <= target, solver="batches"), state
 
-    def _intercepts(self, state: _State) -> FloatArray:
+    def _intercepts(self, state: State) -> FloatArray:
         """Those for features as given; of several classes they sum to zero at the centres."""
         b, K = state.b.reshape(self.rows.n_tasks, -1), self.loss.n_columns
         if K > 1:  # only what they differ by matters
             b = b - b.mean(axis=1, keepdims=True)
         W = self._whole(state.W).reshape(self.shape[0], -1, K)
+        b = b + self.reader.level[:, None]
         return (b - np.einsum("tj,jtk->tk", self.reader.center, W)).ravel()
 
     def _whole(self, W: FloatArray) -> FloatArray:

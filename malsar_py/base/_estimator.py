@@ -17,12 +17,12 @@ from .._family import Family
 from .._given import label_like
 from .._scoring import is_own, own_prediction, positions, score_rows
 from .._sparse import is_sparse
-from .._summary import MAX_MEMORY, Columns, added_up
+from .._summary import MAX_MEMORY, Columns
 from .._tasks import TaskRows, resolve_fit, resolve_predict, resolve_score
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray, IntArray
 from ..losses import R2, UnitScore
-from ._fit_batches import fit_batches
+from ._fit_batches import fit_batches, one_pass
 
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
@@ -106,6 +106,10 @@ class TaskEstimator(BaseEstimator, ABC):
         """Whether rows that come in batches can be fitted, where second moments are not enough."""
         return False
 
+    def _over_features(self) -> bool:
+        """Whether the penalty is a sum over features, so that moments of few of them are enough."""
+        return False
+
     def _advise(self, rows: TaskRows) -> None:
         """Warn of what a fit of the user's own (not of a fold) shows to be a mistake."""
 
@@ -165,11 +169,17 @@ class TaskEstimator(BaseEstimator, ABC):
         About ten passes do. :func:`~malsar_py.model_selection.path_batches` is for several
         `lambda1`.
 
+        Where the summary would take more than `max_memory`, and where batches are sparse, models
+        whose penalty is a sum over features (Lasso, JointFeature; two classes at most) keep the
+        moments of a working set only: each pass takes the gradient of all features, which says who
+        is to be in the next set. A few passes more do.
+
         Parameters
         ----------
         source : iterable of batches, table, Dask DataFrame or callable
             As for :func:`malsar_py.summarize`; what is not a table or a collection is a function
-            that returns the batches anew for each pass, the same rows each time.
+            that returns the batches anew for each pass, the same rows each time. X of tuples (X, y,
+            tasks) may be sparse, see above.
         task_column : str, default=None
             Column of the task labels of tables. The model's own `task_column` says whether
             `predict` finds labels in a column, too.
@@ -179,7 +189,8 @@ class TaskEstimator(BaseEstimator, ABC):
             Column of nonnegative weights.
         max_memory : int, default=4294967296
             Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features, of K > 2
-            classes 8 T K^2 (d + 1)^2.
+            classes 8 T K^2 (d + 1)^2; with working sets, d is the number of features in the set,
+            and some arrays of 8 T d bytes for all features come on top.
 
         Returns
         -------
@@ -196,16 +207,16 @@ class TaskEstimator(BaseEstimator, ABC):
             If the rows cannot be used; the message names the batch. If a part of the coefficients
             has no penalty.
         MemoryError
-            If a summary would take more than `max_memory`.
+            If a summary, or that of a working set, would take more than `max_memory`.
         """
         self._validate_params()
         columns = Columns(task_column, target, None, sample_weight, max_memory)
-        if not self._needs_rows():
-            batches = source() if callable(source) else source
-            self.fit(added_up(batches, columns))
+        summary = None if self._needs_rows() else one_pass(self, source, columns)
+        if summary is None:
+            fit_batches(self, source, columns)
+        else:
+            self.fit(summary)
             self.n_passes_ = 1
-            return self
-        fit_batches(self, source, columns)
         return self
 
     def _warn_of_forgotten_labels(self, rows: TaskRows) -> None:

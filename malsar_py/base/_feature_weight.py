@@ -20,6 +20,7 @@ from ..design import own_rows
 from ..penalties import Penalty, Ridge, RowCoupling, TaskQuadratic
 from ._penalized import MultiTaskEstimator
 from ._positive import Signed
+from ._wide import over_rows
 
 # A feature varies within tasks if this share of its sum of squares about the mean is there.
 _LEAST_SHARE = 0.01
@@ -88,6 +89,9 @@ class RowWeighted(FeatureWeighted, Signed):
         **FeatureWeighted._parameter_constraints,
         **Signed._parameter_constraints,
     }
+
+    def _over_features(self) -> bool:
+        return over_rows(self._penalty(Problem(np.arange(2), 1), **self._given()))
 
     def _use_weights(
         self, rows: TaskRows, weights: FloatArray

@@ -11,13 +11,14 @@ import numpy as np
 
 from .._labels import match_keys, show_labels
 from .._solution import Problem
-from .._summary import Columns, Summary, added, rows_of, task_order
+from .._summary import Columns, SparseBatch, Summary, added, added_up, rows_of, task_order
 from .._tasks import TaskRows
 from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray
 from .._weights import task_weights
 from ._batches import BatchFit, batches_of
 from ._passes import Counted, Reader, count
+from ._wide import WideFit
 
 if TYPE_CHECKING:
     from ._estimator import TaskEstimator
@@ -39,6 +40,16 @@ def fit_batches(model: Any, source: Any, columns: Columns) -> None:
         model._warn_gap(result, solution)
 
 
+def one_pass(model: TaskEstimator, source: Any, columns: Columns) -> Summary | None:
+    """The summary that is enough with the squared loss; None if working sets are to do."""
+    try:
+        return added_up(batches_of(source), columns)
+    except (MemoryError, SparseBatch):
+        if isinstance(source, Iterator) or not model._over_features():
+            raise
+        return None
+
+
 def check_batches(model: TaskEstimator) -> None:
     """Refuse models that need all rows at once."""
     for name in ("feature_weight", "class_weight"):
@@ -57,11 +68,9 @@ def begin_batches(model: MultiTaskEstimator, source: Any, columns: Columns) -> B
             f"source is a {type(source).__name__}, which is empty after one pass: pass a list, an "
             "Arrow data set, a Dask DataFrame, or a function that returns the batches anew."
         )
-    counted = added(batches_of(source), partial(count, columns, model._classifier))
-    if not isinstance(counted, Counted):
-        raise ValueError("source holds no batch.")
-    summary, classes = counted.summary, None
-    rows = rows_of(summary, model)
+    counted, n_passes = _first_look(model, source, columns)
+    summary, spread, classes = counted.summary, counted.spread, None
+    rows = rows_of(summary, model) if spread is None else spread.rows(summary, model)
     if model._classifier:
         classes = summary.folds_
         assert classes is not None
@@ -88,17 +97,32 @@ def begin_batches(model: MultiTaskEstimator, source: Any, columns: Columns) -> B
         center = np.zeros_like(center)
     elif kappa > 0.0:
         center = np.broadcast_to(omega @ center / omega.sum(), center.shape)
-    reader = Reader(columns, loss, summary._names, rows.tasks, classes, omega / total, center)
+    level = np.zeros(rows.n_tasks)
+    if model.fit_intercept and loss.affine:
+        level = rows.stands_for.y
+        level = level if kappa == 0.0 else np.full_like(level, omega @ level / omega.sum())
+    share = omega / total
+    reader = Reader(columns, loss, summary._names, rows.tasks, classes, share, center, level)
     shares = None if classes is None else _class_shares(rows, summary, classes, total)
-    fit = BatchFit(model, reader, source, rows, shares, kappa, problem)
-    if fit.n_bytes > columns.max_memory:
-        T, K, d = rows.n_tasks, loss.n_columns, rows.X.shape[1]
-        raise MemoryError(
-            f"The moments of {K} classes in {T} tasks with {d} features take 8 x {T} x ({K} x "
-            f"{d + 1})^2 = {fit.n_bytes / 2**30:.3g} GiB, more than max_memory="
-            f"{columns.max_memory}: take fewer features or classes, or raise max_memory."
-        )
+    kind = BatchFit if spread is None else WideFit
+    room = columns.max_memory
+    fit = kind(model, reader, source, rows, shares, kappa, problem, room, n_passes)
+    fit.check_room()
     return fit
+
+
+def _first_look(model: MultiTaskEstimator, source: Any, columns: Columns) -> tuple[Counted, int]:
+    """What the first pass finds, and how many were begun for it."""
+    look = partial(count, columns, model._classifier)
+    try:
+        counted, n_passes = added(batches_of(source), partial(look, False)), 1
+    except (MemoryError, SparseBatch):
+        if not model._over_features():
+            raise
+        counted, n_passes = added(batches_of(source), partial(look, True)), 2
+    if not isinstance(counted, Counted):
+        raise ValueError("source holds no batch.")
+    return counted, n_passes
 
 
 def _check_classes(model: MultiTaskEstimator, classes: AnyArray) -> None:

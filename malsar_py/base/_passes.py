@@ -7,32 +7,38 @@ class k in task t.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .._labels import as_labels, factorize, match_keys, show_labels
-from .._summary import Columns, Summary, read_features
+from .._sparse import is_sparse
+from .._summary import BatchRows, Columns, Summary, read_features, read_targets, refuse_not_finite
 from .._tasks import class_targets
 from .._typing import AnyArray, FloatArray, IntArray
+from ..design import Design, Repeated, own_rows
 from ..losses import Loss
 from ._class_model import ClassMoments
+from ._spread import Spread, any_features
 
 
 @dataclass(frozen=True, eq=False)
 class Counted:
     """What the first pass finds: moments of X and coded targets, and classes as they came."""
 
-    summary: Summary
+    summary: Summary  # with a `spread`: of the targets alone
     classes: tuple[Any, ...]
+    spread: Spread | None = None
 
     def __add__(self, other: Any) -> Counted:
         if isinstance(other, int):
             return self
         # The codes of targets are made of the classes of all batches only afterwards.
         classes = self.classes + tuple(c for c in other.classes if c not in self.classes)
-        return Counted(self.summary + other.summary, classes)
+        summary = self.summary + other.summary  # columns that differ are refused
+        if self.spread is None or other.spread is None:
+            return Counted(summary, classes)
+        return Counted(summary, classes, self.spread + other.spread)
 
     __radd__ = __add__
 
@@ -46,6 +52,7 @@ class Point:
     # For the certificate: what makes theta feasible (see `Loss.mixture`), and factors to try.
     mixture: FloatArray | None = None
     alphas: tuple[float, ...] = ()
+    features: IntArray | None = None  # of the summary of working responses; None: all
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,15 +95,45 @@ class EachSums:
 class _Rows:
     """The rows of a batch by column: task by task, in each of them once for each column."""
 
-    X: FloatArray
+    X: Any  # (n, d) task by task: centred, or sparse as it is
+    offsets_once: IntArray
+    design: Design  # of all columns
+    taken: FloatArray | None  # (columns, d) what is still to be taken out of sparse features
     y: FloatArray
     c: FloatArray
-    offsets: IntArray
     columns: IntArray  # which these are
     column: IntArray  # (N,) of each sample
     tasks: IntArray  # positions of the tasks that are there
-    once: FloatArray  # the features once for all columns
-    offsets_once: IntArray
+
+    def predict(self, coef: FloatArray) -> FloatArray:
+        """Of coefficients (columns, d), most of which may be zero for all."""
+        used, design = np.flatnonzero(coef.any(axis=0)), self.design
+        if 2 * len(used) < coef.shape[1]:
+            design = design.restrict(used)
+            z = design.predict(np.ascontiguousarray(coef[:, used].T))
+        else:
+            z = design.predict(np.ascontiguousarray(coef.T))
+        if self.taken is not None:
+            shift = np.einsum("tj,tj->t", self.taken[:, used], coef[:, used])
+            z -= np.repeat(shift, np.diff(design.offsets))
+        return z
+
+    def adjoint(self, theta: FloatArray) -> FloatArray:
+        """Sums of theta times x (columns, d)."""
+        G = self.design.adjoint_rows(theta)
+        if self.taken is not None:
+            G -= np.add.reduceat(theta, self.design.offsets[:-1])[:, None] * self.taken
+        return G
+
+    def some(self, features: IntArray | None) -> FloatArray:
+        """These features (n, k), centred."""
+        if features is None:
+            found: FloatArray = self.X
+            return found
+        found = np.ascontiguousarray(self.design.columns(features).T)
+        if self.taken is not None:
+            found -= np.repeat(self.taken[:, features], np.diff(self.design.offsets), axis=0)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +147,7 @@ class Reader:
     classes: AnyArray | None
     share: FloatArray  # (T,) omega_t / S_t
     center: FloatArray  # (T, d) taken out of the features
+    level: FloatArray  # (T,) and of targets
 
     def sums(self, points: list[Point], batch: Any, number: int) -> EachSums:
         """What a pass takes from one batch, at each of the points."""
@@ -124,9 +162,9 @@ class Reader:
         zero = Sums(0.0, np.zeros((2, C, d)), np.zeros((2, C)), None, np.zeros(len(point.alphas)))
         if rows is None:
             return zero
-        X, y, c, column = rows.X, rows.y, rows.c, rows.column
-        z = np.einsum("ij,ij->i", X, point.coef[column]) + point.intercept[column]
-        value, theta, _ = loss.evaluate(y, z, c, rows.offsets, False)
+        y, c, column, offsets = rows.y, rows.c, rows.column, rows.design.offsets
+        z = rows.predict(point.coef[rows.columns]) + point.intercept[column]
+        value, theta, _ = loss.evaluate(y, z, c, offsets, False)
         parts = loss.parts(y, theta, c)
         if point.mixture is not None:
             feasible = self._mixed(point.mixture, parts, rows)
@@ -136,9 +174,9 @@ class Reader:
         if not (np.isfinite(value) and np.isfinite(theta).all()):
             return replace(zero, loss=np.inf)
         if loss.n_columns > 1:
-            blocks = loss.blocks(y, theta, c, rows.offsets)
+            blocks = loss.blocks(y, theta, c, offsets)
             working = ClassMoments.of(
-                rows.once, blocks, rows.offsets_once, rows.tasks, len(self.tasks)
+                rows.X, blocks, rows.offsets_once, rows.tasks, len(self.tasks)
             )
         else:
             weight = loss.model_curvature(y, theta, c)
@@ -146,17 +184,25 @@ class Reader:
                 return replace(zero, loss=np.inf)
             response = z + np.divide(theta, weight, out=np.zeros_like(z), where=weight > 0.0)
             working = Summary(max_memory=self.columns.max_memory)
-            working.update(X, response, tasks=column, sample_weight=weight)
-        starts = rows.offsets[:-1]
-        zero.theta[:, rows.columns] = np.add.reduceat(parts, starts, axis=1)
+            X = rows.some(point.features)
+            working._take(
+                X,
+                X.shape[1],
+                response[:, None],
+                [],
+                tasks=column,
+                folds=None,
+                sample_weight=weight,
+            )
+        zero.theta[:, rows.columns] = np.add.reduceat(parts, offsets[:-1], axis=1)
         for sums, values in zip(zero.gradient, parts, strict=True):
-            sums[rows.columns] = np.add.reduceat(values[:, None] * X, starts, axis=0)
+            sums[rows.columns] = rows.adjoint(values)
         return replace(zero, loss=value, working=working)
 
     def _mixed(self, mixture: FloatArray, parts: FloatArray, rows: _Rows) -> FloatArray:
         """A feasible theta from its parts."""
         K, out = self.loss.n_columns, np.empty(parts.shape[1])
-        bounds = rows.offsets[::K].tolist()
+        bounds = rows.design.offsets[::K].tolist()
         for t, start, stop in zip(rows.tasks, bounds[:-1], bounds[1:], strict=True):
             own = parts[:, start:stop].reshape(2, K, -1)
             out[start:stop] = np.einsum("slk,sln->kn", mixture[:, t], own).ravel()
@@ -172,23 +218,24 @@ class Reader:
         if self.classes is None:
             y = loss.check_targets(y, s, offsets, self.tasks[tasks], False)
         c = s * self.share[codes]
-        sizes = np.repeat(np.diff(offsets), K)
+        design = own_rows(X, offsets)
+        design = design if K == 1 else Repeated(design, K)
         columns = (tasks[:, None] * K + np.arange(K)).ravel()
         return _Rows(
-            X if K == 1 else _each_column(X, offsets, K),
-            loss.targets_by_column(y, c, offsets),
-            loss.by_column(c, offsets),
-            np.append(0, np.cumsum(sizes)),
-            columns,
-            np.repeat(columns, sizes),
-            tasks,
             X,
             offsets,
+            design,
+            np.repeat(self.center[tasks], K, axis=0) if is_sparse(X) else None,
+            loss.targets_by_column(y - self.level[codes], c, offsets),
+            loss.by_column(c, offsets),
+            columns,
+            np.repeat(columns, np.diff(design.offsets)),
+            tasks,
         )
 
     def _sorted(
-        self, X: FloatArray, y: FloatArray, s: FloatArray, labels: AnyArray | None
-    ) -> tuple[FloatArray, FloatArray, FloatArray, IntArray, IntArray]:
+        self, X: Any, y: FloatArray, s: FloatArray, labels: AnyArray | None
+    ) -> tuple[Any, FloatArray, FloatArray, IntArray, IntArray]:
         """Rows by task, the position of each one's task, and where tasks begin and end."""
         codes = np.zeros(len(y), np.intp)
         if labels is not None:
@@ -204,18 +251,13 @@ class Reader:
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
         starts = np.flatnonzero(np.append(True, np.diff(codes) != 0))
-        return X[order] - self.center[codes], y[order], s[order], codes, np.append(starts, len(y))
-
-
-def _each_column(X: FloatArray, offsets: IntArray, K: int) -> FloatArray:
-    """The rows of each task K times, one after the other."""
-    blocks = [np.tile(X[a:b], (K, 1)) for a, b in pairwise(offsets.tolist())]
-    return np.concatenate(blocks)
+        X = X[order] if is_sparse(X) else X[order] - self.center[codes]
+        return X, y[order], s[order], codes, np.append(starts, len(y))
 
 
 def _read(
     columns: Columns, batch: Any, names: list[Any] | None, classes: AnyArray | None
-) -> tuple[FloatArray, FloatArray, FloatArray, AnyArray | None] | None:
+) -> tuple[Any, FloatArray, FloatArray, AnyArray | None] | None:
     """X, y, weights and labels of the rows of a batch that count; y is coded by the classes."""
     rows = columns.rows(batch, names)
     if rows is None:
@@ -238,7 +280,7 @@ def _read(
                 "give the same rows each time."
             )
         y = class_codes(len(classes))[np.where(observed, code, 0).astype(np.intp)]
-    X = np.asarray(rows.X, dtype=np.float64)
+    X = rows.X.tocsr() if is_sparse(rows.X) else np.asarray(rows.X, dtype=np.float64)
     s = np.ones(len(y))
     if rows.sample_weight is not None:
         s = np.asarray(rows.sample_weight, dtype=np.float64).ravel()
@@ -254,32 +296,47 @@ def class_codes(n_classes: int) -> FloatArray:
     return np.array([-1.0, 1.0]) if n_classes == 2 else np.arange(n_classes, dtype=np.float64)
 
 
-def count(columns: Columns, classify: bool, batch: Any, number: int) -> Counted:
-    """The first look at a batch: moments by task, and by class where there are classes."""
+def count(columns: Columns, classify: bool, wide: bool, batch: Any, number: int) -> Counted:
+    """The first look at a batch: moments by task, and by class where there are classes.
+
+    ``wide``: those of the targets alone, and of each feature by itself.
+    """
     summary = Summary(max_memory=columns.max_memory)
-    if not classify:
+    if not (classify or wide):
         return Counted(columns.add_to(summary, batch, number), ())
     try:
         rows = columns.rows(batch, None)
         if rows is None:
-            return Counted(summary, ())
-        values, observed = class_targets(rows.y if rows.names is None else rows.y[0][0])
-        values, observed = values.ravel(), observed.ravel()
-        if not observed.any():
-            return Counted(summary, ())
-        X, names = (rows.X, rows.names) if rows.names is not None else read_features(rows.X)
+            return Counted(summary, (), Spread({}) if wide else None)
+        y, found = _targets_of(rows, classify)
+        if np.isnan(y).all():
+            return Counted(summary, (), Spread({}) if wide else None)
+        classes = () if found is None else tuple(factorize(found, "y")[0].tolist())
+        read = any_features if wide else read_features
+        X, names = (rows.X, rows.names) if rows.names is not None else read(rows.X)
+        given = {"tasks": rows.tasks, "folds": found, "sample_weight": rows.sample_weight}
         # Classes are the folds of this summary.
-        found = np.where(observed, values, values[np.argmax(observed)])
-        summary._take(
-            X,
-            names,
-            np.where(observed, 0.0, np.nan)[:, None],
-            [],
-            tasks=rows.tasks,
-            folds=found,
-            sample_weight=rows.sample_weight,
-            column=rows.column,
-        )
-        return Counted(summary, tuple(factorize(found, "y")[0].tolist()))
+        seen = np.empty((len(y), 0)) if wide else X
+        refuse_not_finite(X, names)
+        summary._take(seen, names, y, [], column=rows.column, **given)
+        spread = Spread.of(X, y, rows.tasks, rows.sample_weight) if wide else None
+        return Counted(summary, classes, spread)
     except (ValueError, TypeError) as error:
         raise type(error)(f"batch {number}: {error}") from error
+
+
+def _targets_of(rows: BatchRows, classify: bool) -> tuple[FloatArray, AnyArray | None]:
+    """Targets (n, 1), NaN where not observed, and the class of each row if there are classes."""
+    given = rows.y if rows.names is None else rows.y[0][0]
+    if not classify:
+        y, targets = read_targets(given)
+        if targets:
+            raise ValueError(
+                "y has several columns: fits by batches take one target. Give each target its own "
+                "rows, with its name in `tasks`."
+            )
+        return y, None
+    values, observed = class_targets(given)
+    values, observed = values.ravel(), observed.ravel()
+    y = np.where(observed, 0.0, np.nan)[:, None]
+    return y, np.where(observed, values, values[np.argmax(observed)])

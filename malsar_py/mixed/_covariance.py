@@ -11,14 +11,25 @@ from ._likelihood import Evaluation, Likelihood
 # Ratios of a variance to that of the noise, on columns of about unit size, beyond which nothing
 # changes any more.
 SMALLEST, LARGEST = 1e-12, 1e14
+_SMALLEST_PHI = 1e-8  # below it second derivatives by phi, of the size of eps / phi^2, are rounding
 _LOG_REACH = 3.0  # of logarithms, in one step
 
 
 class _Covariance:
-    """What both kinds share: the last evaluation, and phi as the last parameter."""
+    """What both kinds share: the last evaluation, phi as the last parameter, a prior on the noise.
 
-    def __init__(self, likelihood: Likelihood) -> None:
+    With a spread s of variances the density of D is proportional to the share of the noise in the
+    variance of an average row, ``1 / (1 + tr GD)`` with G the mean over the rows of their zz', to
+    the power ``min(1, s^-2)``: where effects are about as many as rows the likelihood alone may
+    leave no noise at all.
+    """
+
+    def __init__(self, likelihood: Likelihood, spread: float) -> None:
         self.likelihood = likelihood
+        self.strength = spread**-2.0
+        self.noisy = min(1.0, self.strength)
+        R = likelihood.random
+        self.average = likelihood.gram.sum(axis=0)[np.ix_(R, R)] / likelihood.n
         self._last: tuple[bytes, Evaluation] | None = None
 
     def split(self, theta: FloatArray) -> tuple[FloatArray, float]:
@@ -38,9 +49,17 @@ class _Covariance:
             self._last = key, self.likelihood.evaluate(self.factor(theta), self.split(theta)[1])
         return self._last[1]
 
+    def slope(self, theta: FloatArray) -> FloatArray:
+        """Derivative of the function by D (r, r)."""
+        raise NotImplementedError
+
+    def _slope_of_share(self, trace: float) -> float:
+        """Derivative of minus twice the log density of the noise's share, by the trace of GD."""
+        return 2.0 * self.noisy / (1.0 + trace)
+
     def _bounds(self, lower: FloatArray, upper: FloatArray, reach: FloatArray) -> None:
         if self.likelihood.prior_mean:
-            lower, upper = np.append(lower, SMALLEST), np.append(upper, LARGEST)
+            lower, upper = np.append(lower, _SMALLEST_PHI), np.append(upper, LARGEST)
             reach = np.append(reach, np.inf)
         self.lower, self.upper, self.reach = lower, upper, reach
 
@@ -59,7 +78,7 @@ class Diagonal(_Covariance):
     """D diagonal, its entries tau_j free or equal by group, with ``log tau ~ N(log c, s^2)``.
 
     ``groups`` (r,) says which parameter is the entry of each effect. Where ``target`` (n,), the c,
-    is not NaN, the parameter is log tau and has the prior; else it is tau >= 0.
+    is not NaN, the parameter is log tau and has this prior; else it is tau >= 0.
     """
 
     def __init__(
@@ -69,12 +88,13 @@ class Diagonal(_Covariance):
         target: FloatArray | None = None,
         spread: float = np.inf,
     ) -> None:
-        super().__init__(likelihood)
+        super().__init__(likelihood, spread)
         n = int(groups.max(initial=-1)) + 1
         self.groups = groups
+        self.sizes = np.bincount(groups, np.diag(self.average), minlength=n)
         self.target = np.full(n, np.nan) if target is None else target
         self.logs = ~np.isnan(self.target)
-        self.precision = np.where(self.logs, spread**-2.0, 0.0)
+        self.precision = np.where(self.logs, self.strength, 0.0)
         self._bounds(
             np.where(self.logs, np.log(SMALLEST), 0.0),
             np.where(self.logs, np.log(LARGEST), LARGEST),
@@ -96,8 +116,18 @@ class Diagonal(_Covariance):
 
     def penalty(self, theta: FloatArray) -> float:
         """Minus twice the log density of the prior, but for a constant."""
-        away = np.where(self.logs, self.split(theta)[0] - np.log(self.target), 0.0)
-        return float(self.precision @ away**2)
+        trace = float(self.sizes @ self.tau(theta))
+        return float(self.precision @ self._away(theta) ** 2 + 2.0 * self.noisy * np.log1p(trace))
+
+    def _away(self, theta: FloatArray) -> FloatArray:
+        return np.where(self.logs, self.split(theta)[0] - np.log(self.target), 0.0)
+
+    def slope(self, theta: FloatArray) -> FloatArray:
+        tau = self.tau(theta)
+        own = 2.0 * self.precision * self._away(theta) / np.where(self.logs, tau, 1.0)
+        share = self._slope_of_share(float(self.sizes @ tau)) * np.diag(self.average)
+        gradient = self.likelihood.derivatives(self.evaluate(theta)).gradient
+        return gradient + np.diag(own[self.groups] + share)
 
     def value(self, theta: FloatArray) -> float:
         return self.evaluate(theta).value + self.penalty(theta)
@@ -105,15 +135,20 @@ class Diagonal(_Covariance):
     def derivatives(self, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         moments = self.likelihood.derivatives(self.evaluate(theta)).diagonal()
         n, r = len(self.target), len(self.groups)
-        factor = np.where(self.logs, self.tau(theta), 1.0)
+        tau = self.tau(theta)
+        factor = np.where(self.logs, tau, 1.0)
         E = np.zeros((n, r))
         E[self.groups, np.arange(r)] = factor[self.groups]
         J = self._chained(E)
         gradient, own = J @ moments.gradient, np.arange(n)
         hessian, information = J @ moments.hessian @ J.T, J @ moments.information @ J.T
+        share = self._slope_of_share(float(self.sizes @ tau))
+        gradient[:n] += share * self.sizes * factor
         hessian[own, own] += np.where(self.logs, gradient[:n], 0.0)
-        away = np.where(self.logs, self.split(theta)[0] - np.log(self.target), 0.0)
-        gradient[:n] += 2.0 * self.precision * away
+        if share > 0.0:
+            along = share * self.sizes * factor
+            hessian[:n, :n] -= np.outer(along, along) / (2.0 * self.noisy)
+        gradient[:n] += 2.0 * self.precision * self._away(theta)
         for matrix in (hessian, information):
             matrix[own, own] += 2.0 * self.precision
         return gradient, hessian, information
@@ -129,12 +164,11 @@ class Full(_Covariance):
     def __init__(
         self, likelihood: Likelihood, target: FloatArray | None = None, spread: float = np.inf
     ) -> None:
-        super().__init__(likelihood)
+        super().__init__(likelihood, spread)
         r = len(likelihood.random)
         self.r = r
         self.below = np.tril_indices(r)
         self.target = np.full(r, np.nan) if target is None else target
-        self.strength = spread**-2.0
         n = len(self.below[0])
         wide = np.full(n, np.sqrt(LARGEST))
         self._bounds(-wide, wide, np.full(n, np.inf))
@@ -165,7 +199,8 @@ class Full(_Covariance):
             return np.inf
         away = self._away(variances)
         correlation = 2.0 * np.log(np.abs(np.diag(L))).sum() - np.log(variances).sum()
-        return float(self.strength * (away @ away - 2.0 * correlation))
+        share = -2.0 * self.noisy * np.log1p(np.sum(self.average * (L @ L.T)))
+        return float(self.strength * (away @ away - 2.0 * correlation) - share)
 
     def value(self, theta: FloatArray) -> float:
         return self.evaluate(theta).value + self.penalty(theta)
@@ -188,6 +223,13 @@ class Full(_Covariance):
             slope, curvature = self._row_penalty(L[i, : i + 1], i)
             gradient[own] += slope
             hessian[np.ix_(own, own)] += curvature
+        if self.strength > 0.0:
+            share = self._slope_of_share(float(np.sum(self.average * (L @ L.T))))
+            along = 2.0 * share * (self.average @ L)[self.below]
+            gradient[:n] += along
+            bend = self.average[np.ix_(rows, rows)] * (columns[:, None] == columns)
+            hessian[:n, :n] += 2.0 * share * bend
+            hessian[:n, :n] -= np.outer(along, along) / (2.0 * self.noisy)
         return gradient, hessian, _absolute(hessian)
 
     def _row_penalty(self, row: FloatArray, i: int) -> tuple[FloatArray, FloatArray]:
@@ -205,7 +247,6 @@ class Full(_Covariance):
         return self.strength * gradient, self.strength * hessian
 
     def slope(self, theta: FloatArray) -> FloatArray:
-        """Derivative of the function by D (r, r)."""
         gradient = self.likelihood.derivatives(self.evaluate(theta)).gradient
         if self.strength == 0.0:
             return gradient
@@ -213,7 +254,8 @@ class Full(_Covariance):
         variances = np.square(L).sum(axis=1)
         inverse = scipy.linalg.cho_solve((L, True), np.eye(self.r))
         own = np.diag((self._away(variances) + 1.0) / variances)
-        return gradient + 2.0 * self.strength * (own - inverse)
+        share = self._slope_of_share(float(np.sum(self.average * (L @ L.T))))
+        return gradient + 2.0 * self.strength * (own - inverse) + share * self.average
 
 
 def _absolute(H: FloatArray) -> FloatArray:

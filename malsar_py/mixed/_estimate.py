@@ -18,6 +18,7 @@ _VARYING = 0.01
 # Variances over that of the noise to begin with, on columns of about unit size. The likelihood of
 # few tasks may have several maxima: all of these are tried.
 _STARTS = (0.1, 1e-3, 10.0)
+_INSIDE = 1e-3  # the smallest to begin with where others have led
 _FEW = 100
 _ESCAPES = 10
 
@@ -137,21 +138,23 @@ class _Search:
         alike = np.minimum(np.arange(r), first)
         own = np.arange(r)
         if settings.covariance == "iso" or (settings.covariance == "diag" and n_slopes < 2):
-            diagonal = Diagonal(self.likelihood, alike)
+            diagonal = Diagonal(self.likelihood, alike, spread=settings.prior)
             return self._estimate(diagonal, self._best(diagonal))
         prior = np.isfinite(settings.prior) and n_slopes > 0
         if not prior:
-            diagonal, target = Diagonal(self.likelihood, own), None
+            diagonal = Diagonal(self.likelihood, own, spread=settings.prior)
+            target = None
             found = self._best(diagonal)
         else:
-            iso = Diagonal(self.likelihood, alike)
+            iso = Diagonal(self.likelihood, alike, spread=settings.prior)
             common = self._best(iso)
             tau, phi = iso.tau(common.theta)[alike], iso.split(common.theta)[1]
             if tau[-1] == 0.0:
                 return self._estimate(iso, common)
             target = np.where(own < first, np.nan, tau[-1])
             diagonal = Diagonal(self.likelihood, own, target, settings.prior)
-            found = self._minimize(diagonal, diagonal.theta(tau, phi))
+            # At the bound of phi derivatives are rounding, which would decide whether it is left.
+            found = self._minimize(diagonal, diagonal.theta(tau, max(phi, _INSIDE)))
         if settings.covariance == "diag" or r < 2:
             return self._estimate(diagonal, found)
         return self._full(diagonal, found, target)
@@ -184,7 +187,7 @@ class _Search:
         full = Full(self.likelihood, target, spread)
         tau, phi = np.diag(diagonal.factor(found.theta)) ** 2, diagonal.split(found.theta)[1]
         starts = [tau] if len(self._starts()) == 1 else [tau, np.full(len(tau), _STARTS[0])]
-        factors = [np.diag(np.sqrt(np.maximum(start, 1e-3))) for start in starts]
+        factors = [np.diag(np.sqrt(np.maximum(start, _INSIDE))) for start in starts]
         tried = [self._minimize(full, full.theta(L, phi)) for L in factors]
         found = _lowest(tried)
         for _ in range(_ESCAPES):
@@ -222,22 +225,12 @@ class _Search:
     def _estimate(self, problem: Diagonal | Full, found: Minimum) -> Estimate:
         likelihood, L = self.likelihood, problem.factor(found.theta)
         at = problem.evaluate(found.theta)
-        gradient = likelihood.derivatives(at).gradient
-        if isinstance(problem, Full):
-            gradient = problem.slope(found.theta)
-            n_variances = len(problem.below[0])
-        else:
-            tau, n_variances = problem.tau(found.theta), len(problem.target)
-            own = np.zeros(len(tau))
-            logs = problem.logs
-            away = problem.split(found.theta)[0][logs] - np.log(problem.target[logs])
-            own[logs] = 2.0 * problem.precision[logs] * away / tau[logs]
-            gradient = gradient + np.diag(own[problem.groups])
+        n_variances = len(problem.below[0] if isinstance(problem, Full) else problem.target)
         return Estimate(
             likelihood,
             L,
             at,
-            gradient,
+            problem.slope(found.theta),
             np.array(found.history),
             0.5 * found.gain,
             found.n_iter,

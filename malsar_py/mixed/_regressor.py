@@ -61,8 +61,10 @@ class MixedEffectsRegressor(TaskRegressor):
     prior : float, default=1.0
         Standard deviation, in (0, inf], of the log slope variances around that of "iso", so that
         few tasks or rows do not give wild variances; for "full" the density of the correlation
-        matrix R is besides proportional to ``|R|^(1 / prior^2)`` [5]_. ``np.inf``: no prior, plain
-        REML or ML, where variances can be exactly 0. Without effect on "iso".
+        matrix R is besides proportional to ``|R|^(1 / prior^2)`` [5]_. For all three it is
+        proportional to the noise's share in the variance of an average row, ``1 / (1 + tr GD)``
+        with G the mean of zz', z = (1, x), to the power ``min(1, 1 / prior^2)``: with two rows a
+        task the likelihood alone may leave next to no noise [6]_. ``np.inf``: plain REML or ML.
     prior_mean : bool, default=True
         Whether the mean slopes are drawn from ``N(0, sigma2 phi I)`` on columns of one spread, with
         phi estimated too: needed where features are collinear or about as many as rows.
@@ -147,12 +149,10 @@ class MixedEffectsRegressor(TaskRegressor):
     -----
     First to try for grouped rows with fewer features than rows. REML believes its normal errors: a
     few outliers can pass for random slopes, and where intercepts go with the features (countries
-    whose schooling explains their level) it draws them too far. So compare, by cross-validation
-    over rows of every task, with random intercepts alone (``random=[]``) and with
+    whose schooling explains their level) it draws them too far. So compare, where tasks have three
+    rows or more, by cross-validation over rows of every task, with ``random=[]`` and with
     :class:`MeanRegularizedRegressor` under ``MultiTaskSearchCV(intercept_shrinkage="auto")``, whose
-    grid holds free intercepts; of the latter, the best of many settings, believe a gain of two
-    standard errors. With one or two rows in every task there is nothing to cross-validate, and
-    `coef_interval` and `return_std` are too narrow.
+    grid holds free intercepts; of that, the best of many, believe a gain of two standard errors.
 
     All is computed from sums of products of each task, linear in the number of tasks. Variances
     are found by projected Fisher scoring, those of "full" by Gauss-Newton steps on a Cholesky
@@ -172,6 +172,7 @@ class MixedEffectsRegressor(TaskRegressor):
        lme4", Journal of Statistical Software 67, 2015.
     .. [5] D. Lewandowski, D. Kurowicka, H. Joe, "Generating random correlation matrices based on
        vines and extended onion method", Journal of Multivariate Analysis 100, 2009.
+    .. [6] Y. Chung et al., "A nondegenerate penalized likelihood estimator", Psychometrika, 2013.
 
     Examples
     --------

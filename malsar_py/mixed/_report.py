@@ -148,6 +148,6 @@ def _notes(model: Any) -> tuple[str, ...]:
         notes.append("The random intercept is that at the grand mean of the features.")
     if model._estimate.likelihood.prior_mean:
         notes.append("Mean slopes are shrunk (prior_mean): z is not that of a test.")
-    if np.isfinite(model.prior) and model.covariance != "iso":
-        notes.append("Slope variances are shrunk (prior), so the likelihood is not the largest.")
+    if np.isfinite(model.prior):
+        notes.append("Variances are shrunk (prior), so the likelihood is not the largest.")
     return tuple(notes)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from .._summary import MAX_MEMORY, Columns, added_up
+from .._summary import MAX_MEMORY, Columns
 from .._threads import one_blas_thread
 from .._typing import FloatArray
-from ..base import BatchFit, MultiTaskEstimator, begin_batches, check_batches
+from ..base import BatchFit, MultiTaskEstimator, begin_batches, check_batches, one_pass
 from ._solve import warn_missed
 from .path import (
     RegularizationPath,
@@ -59,7 +59,8 @@ def path_batches(
         Bytes that the statistics of a pass may take, 8 T (d + 1)^2 for each value of `lambda1`, T
         tasks and d features (for K > 2 classes 8 T K^2 (d + 1)^2). Values that do not fit in
         together are solved one group after the other, from large to small, each group starting
-        where the last one ended.
+        where the last one ended. Where not even one fits in, Lasso and JointFeature go on with
+        working sets, as in `fit_batches`; the values share the memory then.
     lambda1 : array-like of shape (n_lambdas,), default=None
         Values in [0, inf), in any order; None: as those of
         :func:`~malsar_py.model_selection.lambda_grid`.
@@ -100,15 +101,15 @@ def path_batches(
     columns = Columns(task_column, target, None, sample_weight, max_memory)
     model = clone(estimator).set_params(lambda1=1.0)
     model._validate_params()
-    if not model._needs_rows():
-        summary = added_up(source() if callable(source) else source, columns)
+    summary = None if model._needs_rows() else one_pass(model, source, columns)
+    if summary is not None:
         return regularization_path(estimator, summary, lambda1=values, n_lambdas=n_lambdas, eps=eps)
     check_batches(model)
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         fit = begin_batches(model, source, columns)
         if values is None:
             values = _grid(fit, n_lambdas, float(eps))
-        path = _solved(fit, values, max(1, max_memory // fit.n_bytes))
+        path = _solved(fit, values, fit.share_room(len(values)))
     warn_missed(model, path.relative_gap, values, stacklevel=3)
     return path
 

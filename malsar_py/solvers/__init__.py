@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import _entries as _entries
 from ._choice import SOLVERS, Solver, hand_over, register, solve
+from ._norms import norm_code
 from ._residuals import noise_levels
 from ._result import History, Result
 from ._workspace import Workspace
@@ -39,6 +40,7 @@ __all__ = [
     "learn_task_kernel",
     "newton_fits",
     "noise_levels",
+    "norm_code",
     "register",
     "separates",
     "solve",

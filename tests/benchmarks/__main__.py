@@ -15,6 +15,7 @@ from . import (
     growth,
     memory,
     models,
+    new_tasks,
     paths,
     pooling,
     recovery,
@@ -45,6 +46,11 @@ _TABLES = {
         "errors of prediction on grouped rows; heeds --seeds, --only (data sets) and --quick; "
         "--write goes on from pooling.json and adds to it",
         pooling.pooling_table,
+    ),
+    "new_tasks": (
+        "New tasks",
+        "errors on new tasks with a few labelled rows; options as for --pooling",
+        new_tasks.new_tasks_table,
     ),
     "scale": ("Any size", "summaries, searches on them, fits by batches", scale.scale_table),
     "threads": ("Processes", "1 against 2 joblib jobs", threads.threads_table),
@@ -78,7 +84,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--list", action="store_true", help="list problems and peers")
     group = parser.add_argument_group("other tables, instead of the comparison")
     for name, (_, text, _) in _TABLES.items():
-        group.add_argument(f"--{name}", action="store_true", help=text)
+        flag = f"--{name.replace('_', '-')}"
+        group.add_argument(flag, action="store_true", help=text)
     group.add_argument("--all", action="store_true", help="the comparison and all of them")
     args = parser.parse_args(arguments)
     args.tables = [name for name in _TABLES if getattr(args, name) or args.all]
@@ -163,8 +170,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             measured = compare(args, session, problems, effort, kept)
             sections["speed"] = report.speed_tables(problems, measured, session, effort, kept)
         for name in args.tables:
+            chosen = (args.seeds, args.only, args.quick, args.write)
             more = {
-                "pooling": (args.seeds, args.only, args.quick, args.write),
+                "pooling": chosen,
+                "new_tasks": chosen,
                 "scale": (args.full,),
             }.get(name, ())
             sections[name] = _TABLES[name][2](session, *more)

@@ -32,11 +32,13 @@ from .pooling_report import report
 from .processes import Session, note
 
 SHARES = (0.2, 0.75)
-SEEDS = (511, 512, 513, 514, 515)
+SEEDS = (70201, 70202, 70203, 70204, 70205)
 RECORD = Path(__file__).with_name("pooling.json")
 _ALPHAS = np.logspace(-3, 5, 17)
 _N_LAMBDAS = 8
 _FOLDS = 5
+# Structures that are not quadratic take long.
+_FOLDS_OF_STRUCTURES = 3
 # Interactions of features and tasks up to so many columns.
 _MOST_COLUMNS = 1000
 _LEVEL = 0.9
@@ -46,14 +48,15 @@ _MIXED, _MEAN = malsar_py.MixedEffectsRegressor, malsar_py.MeanRegularizedRegres
 
 @dataclass(frozen=True)
 class Score:
-    """Of one method on one split; RMSE (mean over tasks, all rows), or 1 - AUC twice."""
+    """Of one method on one split: RMSE, or log loss for classes."""
 
     data: str
     share: float
     seed: int
     method: str
-    by_task: float | None = None  # None: the method is not for these data
-    pooled: float | None = None
+    by_task: float | None = None  # mean over tasks; None: the method is not for these data
+    pooled: float | None = None  # of all rows
+    auc: float | None = None  # mean over tasks with both classes
     covered: float | None = None  # share of test rows in their 90 % interval, if there are any
     seconds: float | None = None  # CPU
 
@@ -116,24 +119,32 @@ def searched(
 def _search(
     kind: type, train: Grouped, parameters: dict[str, Any], search: dict[str, Any]
 ) -> MultiTaskSearchCV:
-    options = {"n_lambdas": _N_LAMBDAS, "cv": _folds(train), "scoring": _SCORING[train.classify]}
+    most = _FOLDS if kind.__name__.startswith("MeanRegularized") else _FOLDS_OF_STRUCTURES
+    options = {
+        "n_lambdas": _N_LAMBDAS,
+        "cv": _folds(train, most),
+        "scoring": _SCORING[train.classify],
+    }
     model = kind(tol=1e-4, **parameters)
     return MultiTaskSearchCV(model, **options | search).fit(train.X, train.y, tasks=train.tasks)
 
 
 @lru_cache(maxsize=1)
-def _mean_search(train: Grouped) -> MultiTaskSearchCV:
+def _mean_search(train: Grouped) -> tuple[MultiTaskSearchCV, float]:
+    """The search, for two methods, and its seconds."""
+    start = time.process_time()
     kind = malsar_py.MeanRegularizedClassifier if train.classify else _MEAN
-    return _search(kind, train, {"task_weight": "size"}, {"intercept_shrinkage": "auto"})
+    found = _search(kind, train, {"task_weight": "size"}, {"intercept_shrinkage": "auto"})
+    return found, time.process_time() - start
 
 
 def mean_regularized(train: Grouped, test: Grouped) -> Made:
     """Mean regularisation, all strengths by cross-validation."""
-    return _predicted(_mean_search(train).best_estimator_, test)
+    return _predicted(_mean_search(train)[0].best_estimator_, test)
 
 
-def _folds(train: Grouped) -> int:
-    return min(_FOLDS, int(np.unique(train.tasks, return_counts=True)[1].max()))
+def _folds(train: Grouped, most: int = _FOLDS) -> int:
+    return min(most, int(np.unique(train.tasks, return_counts=True)[1].max()))
 
 
 def recommended(train: Grouped, test: Grouped) -> Made | None:
@@ -147,7 +158,7 @@ def recommended(train: Grouped, test: Grouped) -> Made | None:
         return None
     if _folds(train) < 3:
         return fitted(train, test, _MIXED())
-    search = _mean_search(train)
+    search = _mean_search(train)[0]
     labelled = np.column_stack([np.unique(train.tasks, return_inverse=True)[1], train.X])
     scorer, cv = make_task_scorer(_SCORING[False]), TaskKFold(_folds(train), task_column=0)
     models = [_MIXED(task_column=0, random=random) for random in ("varying", [])]
@@ -222,22 +233,25 @@ SLOW = ("Lasso", "Clustered", "TaskRelationship", "ridge + interactions")
 
 
 def evaluate(made: Made, test: Grouped) -> dict[str, float]:
-    """RMSE, or 1 - AUC, by task and over all rows: smaller is better."""
+    """RMSE, or log loss, by task and over all rows: smaller is better; and the AUC of classes."""
     prediction, std = made
-    if not test.classify:
-        errors = prediction - test.y
-        each = [np.sqrt(np.mean(errors[test.tasks == t] ** 2)) for t in np.unique(test.tasks)]
-        found = {"by_task": float(np.mean(each)), "pooled": float(np.sqrt(np.mean(errors**2)))}
-        if std is not None:
-            half = norm.ppf(0.5 + 0.5 * _LEVEL) * std
-            found["covered"] = float(np.mean(np.abs(errors) <= half))
-        return found
-    losses = []
-    for t in np.unique(test.tasks):
-        own = test.tasks == t
-        if 0 < test.y[own].sum() < own.sum():
-            losses.append(1.0 - roc_auc_score(test.y[own], prediction[own]))
-    return {"by_task": float(np.mean(losses)), "pooled": 1.0 - roc_auc_score(test.y, prediction)}
+    groups = [test.tasks == t for t in np.unique(test.tasks)]
+    if test.classify:
+        losses = np.logaddexp(0.0, np.where(test.y > 0, -prediction, prediction))
+        areas = [
+            roc_auc_score(test.y[own], prediction[own])
+            for own in groups
+            if 0 < test.y[own].sum() < own.sum()
+        ]
+        by_task = float(np.mean([losses[own].mean() for own in groups]))
+        return {"by_task": by_task, "pooled": float(losses.mean()), "auc": float(np.mean(areas))}
+    errors = prediction - test.y
+    each = [np.sqrt(np.mean(errors[own] ** 2)) for own in groups]
+    found = {"by_task": float(np.mean(each)), "pooled": float(np.sqrt(np.mean(errors**2)))}
+    if std is not None:
+        half = norm.ppf(0.5 + 0.5 * _LEVEL) * std
+        found["covered"] = float(np.mean(np.abs(errors) <= half))
+    return found
 
 
 def measure(
@@ -269,7 +283,7 @@ def measure(
 
 
 def _score(wanted: Score, train: Grouped, test: Grouped) -> Score:
-    start = time.process_time()
+    start, known = time.process_time(), _mean_search.cache_info().hits
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -280,6 +294,8 @@ def _score(wanted: Score, train: Grouped, test: Grouped) -> Score:
     if made is None:
         return wanted
     seconds = time.process_time() - start
+    if _mean_search.cache_info().hits > known:
+        seconds += _mean_search(train)[1]
     return Score(**asdict(wanted) | evaluate(made, test) | {"seconds": round(seconds, 3)})
 
 

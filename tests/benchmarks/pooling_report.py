@@ -13,12 +13,13 @@ from .report import markdown
 if TYPE_CHECKING:
     from .pooling import Score
 
-# Trees are no linear method; what is recommended for grouped rows, by kind of target.
+# Trees are no linear method; what is recommended for grouped rows, by kind of target: with
+# cross-validation, and at once.
 _NOT_LINEAR = ("boosting",)
-RECOMMENDED = {False: "MixedEffects by CV", True: "MeanRegularized kappa"}
+RECOMMENDED = {False: ("MixedEffects by CV", "MixedEffects diag"), True: ("MeanRegularized kappa",)}
 _BASELINES = ("ridge + one-hot", "pooled ridge")
 _COMMON = ("JointFeature common kappa", "TraceNorm common kappa")
-_COVERAGE = (0.87, 0.93)
+_COVERAGE = (87.0, 93.0)
 
 Cell = dict[str, dict[int, "Score"]]  # of a data set and share: method -> seed -> score
 
@@ -48,11 +49,11 @@ def best_linear(cell: Cell) -> str:
     return min(means, key=lambda method: means[method])
 
 
-def against(cell: Cell, method: str, other: str) -> tuple[float, float]:
-    """Per cent by which a method is worse than another on the splits of both, and the s.e."""
+def against(cell: Cell, method: str, other: str, which: str = "by_task") -> tuple[float, float]:
+    """Per cent by which a method's figure is above another's on the splits of both, and the s.e."""
     seeds = sorted(set(cell[method]) & set(cell[other]))
-    one = np.array([cell[method][seed].by_task for seed in seeds], float)
-    rest = np.array([cell[other][seed].by_task for seed in seeds], float)
+    one = np.array([getattr(cell[method][seed], which) for seed in seeds], float)
+    rest = np.array([getattr(cell[other][seed], which) for seed in seeds], float)
     mean = 100.0 * (one.mean() / rest.mean() - 1.0)
     each = 100.0 * (one - rest) / rest.mean()
     error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
@@ -65,6 +66,7 @@ def _cell_tables(cells: dict[tuple[str, float], Cell]) -> list[str]:
         rows = []
         for method, scores in cell.items():
             by_task, covered = _values(scores, "by_task"), _values(scores, "covered")
+            area = _values(scores, "auc")
             n = len(by_task)
             spread = by_task.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
             rows.append(
@@ -74,14 +76,15 @@ def _cell_tables(cells: dict[tuple[str, float], Cell]) -> list[str]:
                     f"{by_task.mean():.4g}",
                     f"{spread:.2g}",
                     f"{_values(scores, 'pooled').mean():.4g}",
+                    "" if np.isnan(area).any() else f"{area.mean():.4g}",
                     "" if np.isnan(covered).any() else f"{100.0 * covered.mean():.1f}",
                     f"{_values(scores, 'seconds').mean():.2g}",
                 ]
             )
-        what = "1 - AUC" if name in CLASSIFICATION else "RMSE"
+        what = "log loss" if name in CLASSIFICATION else "RMSE"
         header = [
             *("method", "splits", f"{what}, mean of tasks", "s.e.", f"{what}, all rows"),
-            *("% of rows in 90 % intervals", "CPU s"),
+            *("AUC, mean of tasks", "% of rows in 90 % intervals", "CPU s"),
         ]
         texts.append(f"{name}, {100 * share:.0f} % to train\n\n{markdown(header, rows)}")
     return texts
@@ -104,44 +107,73 @@ def _summary(cells: dict[tuple[str, float], Cell]) -> str:
 
 def verdicts(cells: dict[tuple[str, float], Cell]) -> list[str]:
     """What was wanted, and where it is not so."""
-    missed, near, covered = [], [], []
-    for (name, share), cell in cells.items():
-        where = f"{name} {100 * share:.0f} %"
-        chosen = RECOMMENDED[name in CLASSIFICATION]
-        if chosen in cell:
-            near.append(against(cell, chosen, best_linear(cell))[0] <= 1.0)
-        for method, others, most in (
-            (chosen, _BASELINES, 1.0),
-            *((method, ("pooled ridge",), 2.0) for method in _COMMON),
-        ):
-            for other in others:
-                if method not in cell or other not in cell:
-                    continue
-                worse, error = against(cell, method, other)
-                if worse > most:
-                    missed.append(f"{where}: {method} {worse:+.1f} % (s.e. {error:.1f}) on {other}")
-        for method, scores in cell.items():
-            share_in = _values(scores, "covered").mean()
-            if np.isfinite(share_in):
-                covered.append(_COVERAGE[0] <= share_in <= _COVERAGE[1])
-                if not covered[-1]:
-                    missed.append(
-                        f"{where}: 90 % intervals of {method} hold {100 * share_in:.1f} %"
-                    )
-    return [
-        f"the recommended method is within 1 % of the best linear one in {sum(near)}/{len(near)}",
-        f"90 % intervals hold 87 to 93 % of the rows in {sum(covered)}/{len(covered)}",
-        *missed,
+    lines = []
+    for method in dict.fromkeys(m for known in RECOMMENDED.values() for m in known):
+        own = {
+            where: cell
+            for where, cell in cells.items()
+            if method in cell and method in RECOMMENDED[where[0] in CLASSIFICATION]
+        }
+        lines += _recommended(method, own) if own else []
+    return lines + [line for method in _COMMON for line in _worse(method, "pooled ridge", cells, 2)]
+
+
+def _recommended(method: str, cells: dict[tuple[str, float], Cell]) -> list[str]:
+    worse = [against(cell, method, best_linear(cell)) for cell in cells.values()]
+    near = sum(per_cent <= 1.0 for per_cent, _ in worse)
+    clear = sum(per_cent > 1.0 and per_cent > 2.0 * error for per_cent, error in worse)
+    lines = [
+        f"{method}: within 1 % of the best linear method in {near}/{len(worse)}, clearly (by two "
+        f"s.e., too) farther from it in {clear}"
     ]
+    for other in _BASELINES:
+        lines += _worse(method, other, cells, 1)
+    covered = {
+        where: 100.0 * _values(cell[method], "covered")
+        for where, cell in cells.items()
+        if cell[method][min(cell[method])].covered is not None
+    }
+    if covered:
+        inside = sum(_COVERAGE[0] <= shares.mean() <= _COVERAGE[1] for shares in covered.values())
+        lines.append(
+            f"{method}: 90 % intervals hold 87 to 93 % of the rows in {inside}/{len(covered)}"
+        )
+    for (name, share), shares in covered.items():
+        if not _COVERAGE[0] <= shares.mean() <= _COVERAGE[1]:
+            error = shares.std(ddof=1) / np.sqrt(len(shares)) if len(shares) > 1 else np.nan
+            lines.append(
+                f"{name} {100 * share:.0f} %: 90 % intervals of {method} hold "
+                f"{shares.mean():.1f} % (s.e. {error:.1f})"
+            )
+    return lines
+
+
+def _worse(method: str, other: str, cells: dict[tuple[str, float], Cell], most: float) -> list[str]:
+    """In how many cells a method is worse than another by more than so many per cent, and where."""
+    both = {where: cell for where, cell in cells.items() if {method, other} <= set(cell)}
+    found = {where: against(cell, method, other) for where, cell in both.items()}
+    missed = {where: by for where, by in found.items() if by[0] > most}
+    lines = [f"{method}: worse than {other} by more than {most} % in {len(missed)}/{len(both)}"]
+    for (name, share), (worse, error) in missed.items():
+        text = f"{name} {100 * share:.0f} %: {method} {worse:+.1f} % (s.e. {error:.1f}) on {other}"
+        if name in CLASSIFICATION:
+            area, error = against(both[name, share], method, other, "auc")
+            text += f"; AUC {area:+.2f} % (s.e. {error:.2f})"
+        lines.append(text)
+    return lines if both else []
+
+
+def _seeds(scores: Sequence[Score], name: str) -> str:
+    return " ".join(map(str, sorted({s.seed for s in scores if s.data == name})))
 
 
 def report(scores: Sequence[Score]) -> str:
     """All tables."""
     cells = cells_of(scores)
-    seeds = sorted({score.seed for score in scores})
+    seeds = [f"{name} {_seeds(scores, name)}" for name in dict.fromkeys(s.data for s in scores)]
     lines = "\n".join(f"* {text}" for text in verdicts(cells))
     intro = (
-        f"Seeds {', '.join(map(str, seeds))}. Per cent over the best linear method of the cell "
-        "(mean over tasks):"
+        f"Seeds: {'; '.join(seeds)}. RMSE, or log loss of classes, mean over tasks: per "
+        "cent over the best linear method of the cell, which is known in hindsight only:"
     )
     return "\n\n".join([intro, _summary(cells), f"Wanted:\n\n{lines}", *_cell_tables(cells)])
