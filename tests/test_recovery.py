@@ -8,6 +8,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from malsar_py import JointFeatureRegressor, LassoRegressor
+from malsar_py.datasets import make_joint_feature
+from malsar_py.model_selection import lambda1_max
+
 from .benchmarks.recovery import SEEDS, STUDIES, recovery_table
 
 
@@ -75,3 +79,15 @@ def test_the_tables(monkeypatch):
     assert "### Clusters of rows\n" in text
     assert "| model | adjusted Rand index |\n" in text
     assert "| SharedSubspaceClustering | 1 (1 to 1) |" in text
+
+
+@pytest.mark.parametrize("cls", [LassoRegressor, JointFeatureRegressor])
+@pytest.mark.parametrize("n_features", [60, 300])
+def test_what_is_dropped_is_exactly_zero(cls, n_features):
+    """At the default tolerance, too: no fit ends on an extrapolated point."""
+    for seed in range(3):
+        X, y, tasks = make_joint_feature(10, 30, n_features, n_informative=6, random_state=seed)
+        model = cls(lambda1=lambda1_max(cls(), X, y, tasks=tasks) / 4)
+        used = model.fit(X, y, tasks=tasks).coef_.any(axis=0)
+        fine = model.set_params(tol=1e-12).fit(X, y, tasks=tasks).coef_.any(axis=0)
+        assert (used != fine).sum() <= 1

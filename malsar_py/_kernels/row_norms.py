@@ -422,6 +422,7 @@ def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, row_m
     # Extrapolated points are evaluated by the same lines as the others: code inlined twice is
     # compiled twice.
     trying = False
+    descended = True
     changed = True
     primal = np.inf
     gap = np.inf
@@ -435,7 +436,9 @@ def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, row_m
             if trying:
                 _copy(flat_try_W, flat_W)
                 _copy(flat_try_G, flat_G)
-        if gap <= target or epoch >= max_epochs or not changed:
+                descended = False
+        # An extrapolated point is nowhere exactly zero: it is not the last one.
+        if (gap <= target and descended) or epoch >= max_epochs or not changed:
             break
         trying = not trying and epoch > 0 and _anderson(past_W, past_G, flat_try_W, flat_try_G)
         if trying:
@@ -449,6 +452,7 @@ def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, row_m
                 changed = gram_epoch(code, H, threshold, ridge, W, G, q, a, new)
         _copy(flat_W, past_W[_MEMORY])
         _copy(flat_G, past_G[_MEMORY])
+        descended = True
         epoch += _MEMORY
     return gap, epoch
 
@@ -566,6 +570,7 @@ def residual_descent(
     G = np.empty((n_tasks, k))
     rows = np.arange(k)
     trying = False
+    descended = True
     changed = True
     primal = np.inf
     gap = np.inf
@@ -580,7 +585,8 @@ def residual_descent(
             if trying:
                 _copy(flat_try_W, flat_W)
                 _copy(try_R, R)
-        if gap <= target or epoch >= max_epochs or not changed:
+                descended = False
+        if (gap <= target and descended) or epoch >= max_epochs or not changed:
             break
         trying = not trying and epoch > 0 and _anderson(past_W, past_R, flat_try_W, try_R)
         if trying:
@@ -600,6 +606,7 @@ def residual_descent(
         _copy(R, past_R[_MEMORY])
         for j in range(k):
             rows[j] = j
+        descended = True
         epoch += _MEMORY + 1
     return gap, epoch
 
