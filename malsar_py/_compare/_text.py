@@ -174,9 +174,12 @@ def sentence(found: Comparison) -> str:
     for v in found.verdicts:
         groups[v.clear].append(v.reference)
     if MEAN not in groups["better"]:
+        alone = next(p for p in found.procedures if p.name == MEAN)
+        apart = best.mean + 2.0 * best.standard_error < alone.mean - 2.0 * alone.standard_error
+        so = "" if apart else f", so the features say nothing sure about {found.target}"
         return (
             f"{text}; by these {found.settings['repeats']} splits sharing is not clearly better "
-            f"than the {MEAN}, so the features say nothing sure about {found.target}."
+            f"than the {MEAN}{so}."
         )
     parts = []
     if groups["better"]:

@@ -51,7 +51,7 @@ class Uncertain(AdaptingRegressor):
         super()._set_shrinkage(prepared)
         weights = prepared.problem.feature_weight
         given = self._given()
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             coupling = given["lambda1"] * (1.0 if weights is None else weights)
         self._held = {
             "coupling": np.broadcast_to(
