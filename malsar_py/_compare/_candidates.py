@@ -228,14 +228,18 @@ def candidates(measure: Measure, *, new_tasks: bool, only: list[str] | None) -> 
         for name, make in NAMES.items()
         if not (new_tasks and name == "Graph (chain)")
     ]
-    wanted = only or (_MULTINOMIAL if measure.n_classes > 2 else _QUICK)
+    wanted = only or _unasked(measure)
     return [c for c in found if c.kind == "reference" or c.name in wanted]
+
+
+def _unasked(measure: Measure) -> tuple[str, ...]:
+    return _MULTINOMIAL if measure.n_classes > 2 else _QUICK
 
 
 def untried(measure: Measure, *, new_tasks: bool, only: list[str] | None) -> list[str]:
     """Models that there are beside the ones tried unasked."""
     if only is not None:
         return []
-    tried = {c.name for c in candidates(measure, new_tasks=new_tasks, only=None)}
+    tried = _unasked(measure)
     every = candidates(measure, new_tasks=new_tasks, only=[*SHARING])
-    return [c.name for c in every if c.name not in tried]
+    return [c.name for c in every if c.kind != "reference" and c.name not in tried]

@@ -422,7 +422,6 @@ def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, row_m
     # Extrapolated points are evaluated by the same lines as the others: code inlined twice is
     # compiled twice.
     trying = False
-    descended = True
     changed = True
     primal = np.inf
     gap = np.inf
@@ -436,9 +435,8 @@ def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, row_m
             if trying:
                 _copy(flat_try_W, flat_W)
                 _copy(flat_try_G, flat_G)
-                descended = False
         # An extrapolated point is nowhere exactly zero: it is not the last one.
-        if (gap <= target and descended) or epoch >= max_epochs or not changed:
+        if (gap <= target and not trying) or epoch >= max_epochs or not changed:
             break
         trying = not trying and epoch > 0 and _anderson(past_W, past_G, flat_try_W, flat_try_G)
         if trying:
@@ -452,7 +450,6 @@ def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, row_m
                 changed = gram_epoch(code, H, threshold, ridge, W, G, q, a, new)
         _copy(flat_W, past_W[_MEMORY])
         _copy(flat_G, past_G[_MEMORY])
-        descended = True
         epoch += _MEMORY
     return gap, epoch
 
@@ -570,7 +567,6 @@ def residual_descent(
     G = np.empty((n_tasks, k))
     rows = np.arange(k)
     trying = False
-    descended = True
     changed = True
     primal = np.inf
     gap = np.inf
@@ -585,8 +581,7 @@ def residual_descent(
             if trying:
                 _copy(flat_try_W, flat_W)
                 _copy(try_R, R)
-                descended = False
-        if (gap <= target and descended) or epoch >= max_epochs or not changed:
+        if (gap <= target and not trying) or epoch >= max_epochs or not changed:
             break
         trying = not trying and epoch > 0 and _anderson(past_W, past_R, flat_try_W, try_R)
         if trying:
@@ -606,7 +601,6 @@ def residual_descent(
         _copy(R, past_R[_MEMORY])
         for j in range(k):
             rows[j] = j
-        descended = True
         epoch += _MEMORY + 1
     return gap, epoch
 

@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils.validation import _num_samples
 
 from .. import _kernels
 from .._labels import frame_columns
@@ -65,7 +66,7 @@ class Columns:
         """The rows of a batch, columns in the order of those known; None if there are none."""
         if isinstance(batch, tuple):
             X, y, tasks, weight = (*batch, None, None)[:4]
-            if _n_rows(X) == 0:
+            if _num_samples(X) == 0:
                 return None
             folds = None
             if self.folds is not None:
@@ -258,13 +259,6 @@ def _float_column(values: Any, name: str) -> FloatArray:
         raise ValueError(
             f"column {name!r} does not hold numbers ({error}): encode or leave it out."
         ) from error
-
-
-def _n_rows(X: Any) -> int:
-    n: int = (
-        X.shape[0] if hasattr(X, "shape") else len(X if hasattr(X, "__len__") else np.asarray(X))
-    )
-    return n
 
 
 def _numbers(values: Any) -> FloatArray:

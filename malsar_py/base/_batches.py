@@ -480,4 +480,5 @@ class BatchFit:
 
 
 def batches_of(source: Any) -> Any:
+    """The batches of a source for one pass, anew if it is a function."""
     return source() if callable(source) else source

@@ -18,9 +18,9 @@ from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray
 from ..design import own_rows
 from ..penalties import Penalty, Ridge, RowCoupling, TaskQuadratic
+from ..solvers import over_rows
 from ._penalized import MultiTaskEstimator
 from ._positive import Signed
-from ._wide import over_rows
 
 # A feature varies within tasks if this share of its sum of squares about the mean is there.
 _LEAST_SHARE = 0.01

@@ -29,14 +29,6 @@ _FEWEST, _FIRST = 10, 1.0 / 3.0
 _BEYOND = 0.5
 
 
-def over_rows(penalty: Penalty) -> bool:
-    """Whether the penalty is a sum over features, up to a ridge."""
-    structure = penalty.structure
-    return (
-        structure is not None and structure.row_norm is not None and not penalty.quadratic.coupled
-    )
-
-
 @dataclass(eq=False)
 class WideFit(BatchFit):
     """The fits to a source of wide data: each has its working set."""

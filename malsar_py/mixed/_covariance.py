@@ -142,11 +142,10 @@ class Diagonal(_Covariance):
         J = self._chained(E)
         gradient, own = J @ moments.gradient, np.arange(n)
         hessian, information = J @ moments.hessian @ J.T, J @ moments.information @ J.T
-        share = self._slope_of_share(float(self.sizes @ tau))
-        gradient[:n] += share * self.sizes * factor
+        along = self._slope_of_share(float(self.sizes @ tau)) * self.sizes * factor
+        gradient[:n] += along
         hessian[own, own] += np.where(self.logs, gradient[:n], 0.0)
-        if share > 0.0:
-            along = share * self.sizes * factor
+        if self.noisy > 0.0:
             hessian[:n, :n] -= np.outer(along, along) / (2.0 * self.noisy)
         gradient[:n] += 2.0 * self.precision * self._away(theta)
         for matrix in (hessian, information):
@@ -183,6 +182,10 @@ class Full(_Covariance):
         L[self.below] = self.split(theta)[0]
         return L
 
+    def _trace(self, L: FloatArray) -> float:
+        """That of GD, D = LL'."""
+        return float(np.sum(self.average * (L @ L.T)))
+
     def _away(self, variances: FloatArray) -> FloatArray:
         known = ~np.isnan(self.target)
         away = np.zeros(self.r)
@@ -199,7 +202,7 @@ class Full(_Covariance):
             return np.inf
         away = self._away(variances)
         correlation = 2.0 * np.log(np.abs(np.diag(L))).sum() - np.log(variances).sum()
-        share = -2.0 * self.noisy * np.log1p(np.sum(self.average * (L @ L.T)))
+        share = -2.0 * self.noisy * np.log1p(self._trace(L))
         return float(self.strength * (away @ away - 2.0 * correlation) - share)
 
     def value(self, theta: FloatArray) -> float:
@@ -224,7 +227,7 @@ class Full(_Covariance):
             gradient[own] += slope
             hessian[np.ix_(own, own)] += curvature
         if self.strength > 0.0:
-            share = self._slope_of_share(float(np.sum(self.average * (L @ L.T))))
+            share = self._slope_of_share(self._trace(L))
             along = 2.0 * share * (self.average @ L)[self.below]
             gradient[:n] += along
             bend = self.average[np.ix_(rows, rows)] * (columns[:, None] == columns)
@@ -254,7 +257,7 @@ class Full(_Covariance):
         variances = np.square(L).sum(axis=1)
         inverse = scipy.linalg.cho_solve((L, True), np.eye(self.r))
         own = np.diag((self._away(variances) + 1.0) / variances)
-        share = self._slope_of_share(float(np.sum(self.average * (L @ L.T))))
+        share = self._slope_of_share(self._trace(L))
         return gradient + 2.0 * self.strength * (own - inverse) + share * self.average
 
 

@@ -335,7 +335,7 @@ class TaskQuadratic(Penalty):
     @cached_property
     def _eigh(self) -> tuple[FloatArray, FloatArray]:
         assert self.matrix is not None
-        values, vectors = _eigh(self.matrix)
+        values, vectors = _eigenpairs(self.matrix)
         return np.where(values < _NULL * values[-1], 0.0, values) + self.ridge, vectors
 
     @property
@@ -379,7 +379,7 @@ class TaskQuadratic(Penalty):
         return 0.5 * float(np.sum(energy[values > 0.0] / values[values > 0.0]))
 
 
-def _eigh(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _eigenpairs(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Eigenvalues and eigenvectors of a symmetric matrix; soon where tasks lie along a chain."""
     diagonal, beside = np.diagonal(matrix), np.diagonal(matrix, 1)
     banded = np.count_nonzero(diagonal) + 2 * np.count_nonzero(beside)

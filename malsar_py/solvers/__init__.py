@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import _entries as _entries
 from ._choice import SOLVERS, Solver, hand_over, register, solve
-from ._norms import norm_code
+from ._norms import norm_code, over_rows
 from ._residuals import noise_levels
 from ._result import History, Result
 from ._workspace import Workspace
@@ -41,6 +41,7 @@ __all__ = [
     "newton_fits",
     "noise_levels",
     "norm_code",
+    "over_rows",
     "register",
     "separates",
     "solve",

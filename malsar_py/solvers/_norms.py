@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import _kernels
-from .._protocols import Structure
+from .._protocols import Penalty, Structure
 from ..objective import Objective
 
 
@@ -19,6 +19,14 @@ def norm_code(structure: Structure) -> int | None:
             "Leave it at None for another norm of rows: prox and dual_norm say all that is needed."
         )
     return codes[name]
+
+
+def over_rows(penalty: Penalty) -> bool:
+    """Whether the penalty is a sum over the rows of W, up to a ridge."""
+    structure = penalty.structure
+    return (
+        structure is not None and structure.row_norm is not None and not penalty.quadratic.coupled
+    )
 
 
 def kernel_terms(objective: Objective) -> tuple[int, float]:

@@ -21,7 +21,7 @@ from ._choice import hand_over
 from ._inner import gram_limit, inner_solver, inner_spare, looks_itself, whole_gram
 from ._inner_base import Inner
 from ._lines import foresee
-from ._norms import kernel_terms
+from ._norms import kernel_terms, over_rows
 from ._result import History, Result
 from ._workspace import Known, Workspace
 from .semismooth import semismooth_pays
@@ -288,5 +288,4 @@ def active_set_fits(objective: Objective) -> bool:
 
 def separates_over_rows(objective: Objective) -> bool:
     """Whether the penalty is a sum over the rows of W, up to a ridge."""
-    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    return structure is not None and structure.row_norm is not None and not quadratic.coupled
+    return over_rows(objective.penalty)

@@ -32,7 +32,7 @@ from scipy.linalg import lapack
 from .._typing import FloatArray, IntArray
 from ..objective import Objective, QuadraticObjective
 from ._equations import Equations
-from ._norms import by_entries
+from ._norms import by_entries, over_rows
 from ._residuals import residual, task_norms, task_radii
 from ._result import History, Result
 from ._workspace import Workspace
@@ -75,10 +75,7 @@ def semismooth_fits(objective: Objective) -> bool:
 
 def semismooth_pays(objective: Objective, n_active: int) -> bool:
     """Whether, with so many features active, the systems of a squared loss's points are small."""
-    structure, quadratic = objective.penalty.structure, objective.penalty.quadratic
-    if not isinstance(objective, QuadraticObjective) or quadratic.coupled:
-        return False
-    if structure is None or structure.row_norm is None:
+    if not isinstance(objective, QuadraticObjective) or not over_rows(objective.penalty):
         return False
     counts = np.minimum(np.diff(objective.design.offsets), n_active + 1).astype(float)
     work = float((counts**2).sum()) * n_active

@@ -20,6 +20,7 @@ import numpy as np
 import scipy.linalg
 from scipy.special import logsumexp, softmax, xlogy
 
+from .gaps import norm_and_dual_norm
 from .peer import GAP, OURS, OURS_APG, ladder
 from .processes import Session, note
 from .protocol import loosest_passing
@@ -94,11 +95,9 @@ def gap(data: Data, W: np.ndarray) -> float:
         primal = loss + 0.5 * data.strength * float((W**2).sum())
         bound = sum(dual(1.0) for dual in duals) - 0.5 * float((G**2).sum()) / data.strength
         return (primal - bound) / scale
-    rows = data.norm == "l21"
-    value = np.linalg.norm(W, axis=1).sum() if rows else np.abs(W).sum()
-    largest = np.linalg.norm(G, axis=1).max() if rows else np.abs(G).max()
-    alpha = min(1.0, data.strength / float(largest))
-    return (loss + data.strength * float(value) - sum(dual(alpha) for dual in duals)) / scale
+    value, largest = norm_and_dual_norm(data.norm, W, G)
+    alpha = min(1.0, data.strength / largest)
+    return (loss + data.strength * value - sum(dual(alpha) for dual in duals)) / scale
 
 
 def simulated(norm: str, n_tasks: int, n: int, d: int, classes: int = 1, seed: int = 0) -> Data:

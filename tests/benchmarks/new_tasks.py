@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 import malsar_py
+from malsar_py.metrics import mean_task_rmse
 from malsar_py.model_selection import MultiTaskSearchCV, TaskKFold
 
 from .pooling_data import DATA, Grouped
 from .processes import Session, note
-from .report import markdown
+from .report import markdown, standard_error
 
 NAMES = ("exam", "school", "parkinsons")
 SEEDS = tuple(range(80301, 80311))
@@ -86,9 +87,8 @@ def split(data: Grouped, seed: int) -> tuple[Grouped, Grouped, Grouped, np.ndarr
 
 def rmse(model: Any, data: Grouped) -> float:
     """Mean over the tasks."""
-    model.set_params(unseen="mean")
-    squares = np.square(data.y - model.predict(data.X, tasks=data.tasks))
-    return float(np.mean([np.sqrt(squares[data.tasks == t].mean()) for t in np.unique(data.tasks)]))
+    predicted = model.set_params(unseen="mean").predict(data.X, tasks=data.tasks)
+    return mean_task_rmse(data.y, predicted, data.tasks)
 
 
 def refit(model: Any, data: Grouped) -> Any:
@@ -175,8 +175,7 @@ def difference(
     """Per cent by which one's error is above another's on the same splits, and the s.e."""
     pairs = np.array([(own[one], own[other]) for own in seeds.values() if one in own])
     each = 100.0 * (pairs[:, 0] / pairs[:, 1] - 1.0)
-    error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
-    return float(each.mean()), float(error)
+    return float(each.mean()), standard_error(each)
 
 
 def report(found: Record) -> str:
@@ -190,8 +189,7 @@ def report(found: Record) -> str:
             row = [name, model, str(len(own))]
             for k in (0, *LABELLED):
                 values = np.array([e[model, k] for e in own.values()])
-                spread = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-                row.append(f"{values.mean():.4g} ({spread:.2g})")
+                row.append(f"{values.mean():.4g} ({standard_error(values):.2g})")
             refitted = (f"{model}, refit", LABELLED[0]) in next(iter(own.values()))
             pairs = [
                 ((model, 5), (model, 0)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .pooling_data import CLASSIFICATION
-from .report import markdown
+from .report import markdown, standard_error
 
 if TYPE_CHECKING:
     from .pooling import Score
@@ -56,8 +56,7 @@ def against(cell: Cell, method: str, other: str, which: str = "by_task") -> tupl
     rest = np.array([getattr(cell[other][seed], which) for seed in seeds], float)
     mean = 100.0 * (one.mean() / rest.mean() - 1.0)
     each = 100.0 * (one - rest) / rest.mean()
-    error = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
-    return float(mean), float(error)
+    return float(mean), standard_error(each)
 
 
 def _cell_tables(cells: dict[tuple[str, float], Cell]) -> list[str]:
@@ -68,7 +67,7 @@ def _cell_tables(cells: dict[tuple[str, float], Cell]) -> list[str]:
             by_task, covered = _values(scores, "by_task"), _values(scores, "covered")
             area = _values(scores, "auc")
             n = len(by_task)
-            spread = by_task.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+            spread = standard_error(by_task)
             rows.append(
                 [
                     method,
@@ -140,7 +139,7 @@ def _recommended(method: str, cells: dict[tuple[str, float], Cell]) -> list[str]
         )
     for (name, share), shares in covered.items():
         if not _COVERAGE[0] <= shares.mean() <= _COVERAGE[1]:
-            error = shares.std(ddof=1) / np.sqrt(len(shares)) if len(shares) > 1 else np.nan
+            error = standard_error(shares)
             lines.append(
                 f"{name} {100 * share:.0f} %: 90 % intervals of {method} hold "
                 f"{shares.mean():.1f} % (s.e. {error:.1f})"

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .peer import GAP, OURS
 from .problems import ROOT, Problem, Target
 from .processes import Session
@@ -41,6 +43,11 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Of the mean of these values; NaN for one of them."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan
 
 
 def seconds(value: float | None) -> str:
