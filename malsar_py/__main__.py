@@ -230,10 +230,17 @@ def _write(found: Comparison, options: argparse.Namespace) -> None:
 
 
 def _save(found: Comparison, path: Path) -> None:
-    """Keep the model, and say which if it is not the best one."""
+    """Keep the model; say which, if it is not the best one, and whose error the table shows."""
     kept = found.save(path)
     other = "" if kept == found.winner.name else f" ({found.winner.name} cannot be kept: trees)"
-    print(f"{kept} kept in {path}{other}", file=sys.stderr)
+    kinds = [row.kind for row in found.procedures if row.kind != "chosen"]
+    n = len(kinds) if kept == found.winner.name else kinds.count("sharing")
+    flattered = f", flattered a little as the best of {n}" if n > 1 else ""
+    print(
+        f"{kept} kept in {path}{other}: fitted to all {found.n_rows} rows; its {found.metric} "
+        f"above is of fits to the training rows of the splits{flattered}",
+        file=sys.stderr,
+    )
 
 
 def _refuse_unwritable(path: Path, option: str) -> None:

@@ -116,6 +116,24 @@ def test_numbers_in_text(texts, values):
     assert column.tolist() == pytest.approx(values, nan_ok=True)
 
 
+def test_cells_that_are_lists_are_texts():
+    frame = rows_of()
+    frame["colour"] = [[1, 2], [3]] * 12
+    frame["array"] = [np.arange(3), None] * 12
+    table = read_table(frame, ASKED)
+    assert set(table.X["colour"]) == {"[1, 2]", "[3]"} and table.X["array"].isna().sum() == 12
+
+
+def test_columns_of_one_name(tmp_path):
+    """In a file they are told apart, and it is said how; frames that have them are refused."""
+    text = rows_of().assign(other=1.5).to_csv(index=False).replace("other", "size", 1)
+    frame, notes = read_frame(csv(tmp_path, text))
+    assert list(frame) == ["task", "y", "size", "colour", "size.1"]
+    assert notes == ["2 columns are named 'size': read as size, size.1"]
+    with pytest.raises(CompareError, match="several columns are named 'size'"):
+        read_frame(rows_of().rename(columns={"colour": "size"}))
+
+
 def test_a_few_words_among_numbers_are_missing(tmp_path):
     frame = rows_of(3, 20)
     frame["size"] = frame["size"].astype(str)
@@ -297,6 +315,10 @@ REFUSED = {
         "--loss poisson is for targets of 0 or more, got -",
     ),
     "one column twice": (Asked("y", "y"), "must name different columns"),
+    "groups are tasks": (
+        Asked("task", "y", group="task"),
+        "must name different columns; --new-tasks holds whole tasks out",
+    ),
     "tasks are rows": (
         Asked("size", "y"),
         "every row has a label of its own; are these the tasks?",
@@ -316,6 +338,11 @@ def test_refused(asked, message):
     assert message in str(raised.value)
 
 
+def test_a_target_that_is_the_same_in_every_row():
+    with pytest.raises(CompareError, match="--target y: 5 in every row, so there is nothing to"):
+        read_table(rows_of().assign(y=5), ASKED)
+
+
 def test_all_faults_at_once_the_target_first():
     frame = rows_of(1)
     frame["y"] = [f"v{i}" for i in range(8)]
@@ -331,6 +358,8 @@ FILES = {
     "empty": (b"", "has no rows; expected a header line"),
     "header only": (b"task,y,size\n", "has no rows"),
     "binary": (b"\x00\xff\x00\x01", "is not UTF-8 text"),
+    "title": (b"Sales in 2023\n\ntask,y,x\na,1,2\n", "'Sales in 2023', names one column only"),
+    "spaces": (b"task y x\na 1 2\n", "separate these by commas, semicolons or tabs"),
     "ragged": (
         b"task,y,x\na,1,2\na,1,2,3,4\n",
         "is no table with one separator: Expected 3 fields",

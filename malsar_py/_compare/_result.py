@@ -212,6 +212,12 @@ class Comparison:
 
         return remark(self)
 
+    def uneven(self) -> str:
+        """Which procedures did far worse in one split than in all others, "" if none did."""
+        from ._text import uneven
+
+        return uneven(self)
+
     def text(self, *, per_task: bool = False) -> str:
         """What the command prints."""
         from ._text import comparison_text

@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from .._typing import FloatArray
 from ..plotting._draw import short_names
 from ._result import CHOSEN, MEAN, SINGLE, Comparison, Procedure, TaskGain
+
+# The worst of so many splits is odd if it is so much worse than the next.
+_FEWEST_TO_DIFFER, _FAR_OFF = 3, 1.5
 
 _SPLIT = {
     "rows": "each task's rows are dealt into five folds",
@@ -58,6 +62,7 @@ def table_lines(found: Comparison) -> Iterator[str]:
     )
     if found.verdicts:
         yield remark(found)
+    yield from textwrap.wrap(uneven(found), 100)
     if said["untried"]:
         yield f"not tried, as they take longer: {', '.join(said['untried'])}; --models all does"
     if any("Graph" in row.name for row in found.procedures):
@@ -76,6 +81,28 @@ def remark(found: Comparison) -> str:
         f"best: the smallest of {n} on the same test rows, which flatters it a little; "
         '"chosen by CV" is not'
     )
+
+
+def uneven(found: Comparison) -> str:
+    """Procedures whose mean one split decides, "" if there are none."""
+    names = [
+        f"{row.name} ({score(row.scores.max())}, median {score(float(np.median(row.scores)))})"
+        for row in found.procedures
+        if _odd_split(row.scores)
+    ]
+    if not names:
+        return ""
+    far = {"poisson", "gamma"} & {found.loss}
+    why = ": an exponential grows fast beyond the rows that were fitted" if far else ""
+    return f"uneven: one split decides the mean of {_listed(names)}{why}"
+
+
+def _odd_split(scores: FloatArray) -> bool:
+    """Whether the worst split is far from all others."""
+    if len(scores) < _FEWEST_TO_DIFFER:
+        return False
+    *_, second, worst = np.sort(scores)
+    return bool(worst > _FAR_OFF * second > 0.0)
 
 
 def _cells(row: Procedure, found: Comparison) -> list[str]:

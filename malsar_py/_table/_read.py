@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,17 +93,17 @@ def _csv(pd: Any, path: Path, encoding: str | None, notes: list[str]) -> Any:
         raise CompareError(f"{path}: {error.strerror}") from error
     text = _decoded(path, raw, encoding, notes)
     lines = io.StringIO(text, newline=None).read()  # all line ends alike
-    header = next((line for line in lines.split("\n") if line.strip()), "")
+    header = next((line.strip() for line in lines.split("\n") if line.strip()), "")
     separator = max(",;\t|", key=header.count)
-    try:
-        frame = pd.read_csv(
-            io.StringIO(lines),
-            sep=separator,
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
-            index_col=False,
+    if header and separator not in header:
+        raise CompareError(
+            f"{path}: the first line, {header[:80]!r}, names one column only: delete what is above "
+            "the names of the columns, or separate these by commas, semicolons or tabs"
         )
+    as_text = {"sep": separator, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
+    try:
+        frame = pd.read_csv(io.StringIO(lines), index_col=False, **as_text)
+        named = pd.read_csv(io.StringIO(lines), header=None, nrows=1, **as_text)
     except pd.errors.EmptyDataError:
         raise CompareError(
             f"{path} has no rows; expected a header line and rows below it"
@@ -110,7 +111,15 @@ def _csv(pd: Any, path: Path, encoding: str | None, notes: list[str]) -> Any:
     except (pd.errors.ParserError, ValueError) as error:
         text = re.sub(r"^Error tokenizing data\. C error: ", "", str(error)).strip()
         raise CompareError(f"{path} is no table with one separator: {text}") from error
+    notes.extend(_named_twice(named.iloc[0].tolist(), frame.columns.tolist()))
     return frame.fillna("")
+
+
+def _named_twice(named: list[str], read: list[str]) -> Iterator[str]:
+    """Columns of one name are told apart by pandas' numbers behind it."""
+    for name in dict.fromkeys(n for n in named if n.strip() and named.count(n) > 1):
+        now = [column for column, n in zip(read, named, strict=False) if n == name]
+        yield f"{len(now)} columns are named {name!r}: read as {', '.join(now)}"
 
 
 def _decoded(path: Path, raw: bytes, encoding: str | None, notes: list[str]) -> str:
@@ -165,7 +174,8 @@ def tidy(pd: Any, column: Any, notes: list[str]) -> Any:
 def _is_missing(pd: Any, value: Any) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in _MISSING
-    return value is None or bool(pd.isna(value))
+    # Lists and arrays, of Parquet, are texts.
+    return value is None or bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def _numbers(given: list[str | None]) -> tuple[list[float | None], list[int]]:

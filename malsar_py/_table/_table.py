@@ -194,8 +194,12 @@ def _check_options(frame: Any, asked: Asked, name: str) -> None:
     ]
     if faults:
         raise CompareError(f"{'; '.join(faults)}; its columns are {some(frame.columns, 20)}")
-    if asked.task == asked.target or {asked.task, asked.target} & {*asked.drop, *asked.id}:
-        raise CompareError("--task, --target, --drop and --id must name different columns")
+    used = {asked.task, asked.target}
+    if len(used) == 1 or used & {*asked.drop, *asked.id, asked.time, asked.group}:
+        raise CompareError(
+            "--task, --target and --drop, --id, --time or --group must name different columns"
+            + ("; --new-tasks holds whole tasks out" if asked.group == asked.task else "")
+        )
 
 
 def _target_fault(column: Any, asked: Asked) -> str | None:
@@ -210,6 +214,9 @@ def _target_fault(column: Any, asked: Asked) -> str | None:
                 f"are {n_levels}: {some(map(label_text, np.unique(_plain(known))), 5)}"
             )
         return None
+    if n_levels == 1:
+        value = label_text(_plain(known)[0])
+        return f"--target {asked.target}: {value} in every row, so there is nothing to predict"
     if is_number(column):
         infinite = np.flatnonzero(np.isinf(column.to_numpy(dtype=float)))
         if len(infinite):
