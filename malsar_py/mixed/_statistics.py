@@ -135,7 +135,7 @@ def make_frame(rows: TaskRows, intercept: bool) -> Frame:
 
 
 def _units(V: FloatArray, share: FloatArray, center: FloatArray) -> FloatArray:
-    """Root mean squares of columns, which are overwritten; 1 where they are rounding of a center."""
+    """Root mean squares of columns (overwritten); 1 where they are rounding of a center."""
     top = np.maximum(V.max(axis=0), -V.min(axis=0))
     known = (top > _ROUNDING * np.sqrt(len(V)) * np.abs(center)) & np.isfinite(top)
     V /= np.where(known, top, 1.0)
