@@ -17,10 +17,12 @@ FOLDER = Path(__file__).resolve().parent
 VARIABLE = "MALSAR_PY_DATA"
 DEFAULT_DATA = FOLDER.parents[1] / "shared" / "data"
 
-# More than half a minute with the real data. CI runs the stand-ins of those that have one
+# More than a third of a minute with the real data. CI runs the stand-ins of those that have one
 # (tests/test_notebooks.py); ``pytest notebooks`` and ``pytest -m slow`` run all.
 LONG = {
     "04_graph",
+    "05_robust_and_dirty",
+    "06_clustered",
     "08_multi_stage",
     "09_multi_task_clustering",
     "10_school_benchmark",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,9 +68,49 @@ REPEATS = {
     "test_settings.py",
 }
 
+# Tests of every model, parameter or seed, most of which take the same ways through the code: of so
+# many instances one runs every time (the same everywhere), the others with the slow tests.
+SAMPLED = {
+    "test_batches.py::test_fits_are_those_of_all_rows": 2,
+    "test_batches.py::test_more_than_two_classes": 2,
+    "test_certificates.py::test_the_gap_at_any_point_and_at_the_optimum": 2,
+    "test_common.py::test_without_labels_thoroughly": 2,
+    "test_common_losses.py::test_of_counts": 3,
+    "test_everywhere.py::test_histories_count_iterations": 2,
+    "test_everywhere.py::test_labels_are_routed": 2,
+    "test_everywhere.py::test_pictures": 2,
+    "test_everywhere_selection.py::test_a_path_is_its_separate_fits": 3,
+    "test_everywhere_selection.py::test_folds": 3,
+    "test_everywhere_selection.py::test_picture_of_a_path": 3,
+    "test_everywhere_selection.py::test_search_is_a_grid_search": 3,
+    "test_fit_summary.py::test_fits_are_those_of_the_rows": 2,
+    "test_fit_summary.py::test_searches_with_every_model": 2,
+    "test_hostile.py::test_ends_certified_or_with_a_warning": 2,
+    "test_inspection.py::test_every_model_by_every_door": 3,
+    "test_invariance.py::test_task_weights": 2,
+    "test_invariance.py::test_warm_start": 2,
+    "test_invariance.py::test_weights_two_and_zero": 2,
+    "test_losses.py::test_every_model": 2,
+    "test_mixed_twins.py::test_statsmodels": 2,
+    "test_pooling_twins.py::test_twins": 2,
+    "test_prox.py::test_three_inequality": 2,
+    "test_reference_losses.py::test_twin": 3,
+    "test_reference_multinomial.py::test_twin_thoroughly": 3,
+    "test_reference_twopart.py::test_twin": 3,
+    "test_scales.py::test_scales_of_data": 2,
+    "test_school.py::test_a_search_is_grid_search_cv": 2,
+    "test_search.py::test_auto_is_the_grid_of_all_data": 2,
+    "test_search.py::test_by_task_column": 3,
+    "test_search.py::test_by_tasks_without_routing": 3,
+    "test_search_metadata.py::test_scores_of_a_search_over_a_pipeline": 2,
+    "test_search_parameters.py::test_a_parameter_is_searched_as_by_grid_search": 4,
+    "test_sparse.py::test_sparse_is_dense": 2,
+    "test_temporal.py::test_the_gap_at_any_point_and_at_the_optimum": 2,
+}
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave thorough files to CI, unless they were asked for.
+    """Leave thorough files to CI and most repetitions to slow runs, unless they were asked for.
 
     Coverage doubles a test's time: it is not measured in `REPEATS` and in most of the instances of
     a test that has many, which add no lines.
@@ -81,6 +122,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         repeats = item.path.name in REPEATS or (seen[test] >= 3 and seen[test] % 4)
         if repeats and config.pluginmanager.hasplugin("_cov"):
             item.add_marker("no_cover")
+        if item.path.name not in asked_for and seen[test]:
+            every = SAMPLED.get(f"{item.path.name}::{test.rpartition('::')[2]}", 1)
+            if zlib.crc32(item.name.encode()) % every:
+                item.add_marker("slow")
         seen[test] += 1
         if item.path.name in THOROUGH - asked_for and item.path.parent == ROOT / "tests":
             item.add_marker("thorough")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from malsar_py import MeanRegularizedRegressor, MixedEffectsRegressor
@@ -77,8 +77,9 @@ def test_fixed_strengths_give_the_same_fit():
         task_weight="size",
         tol=1e-12,
     ).fit(X, y, tasks=tasks)
-    assert_array_equal(model.coef_, given.coef_)
-    assert_array_equal(model.objective_, given.objective_)
+    # The same problem: sums of compiled loops may differ in the last digit by where arrays lie.
+    assert_allclose(model.coef_, given.coef_, rtol=1e-9, atol=1e-12)
+    assert_allclose(model.objective_, given.objective_, rtol=1e-12)
     assert not hasattr(given, "lambda1_")
     # What another fit found is forgotten.
     model.set_params(lambda1=0.1).fit(X, y, tasks=tasks)
