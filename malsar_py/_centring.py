@@ -11,7 +11,7 @@ from ._sparse import is_sparse
 from ._tasks import TaskRows
 from ._threads import spread
 from ._typing import FloatArray, IntArray
-from .design import Design, Repeated, one_x, own_rows
+from .design import BLAS_BLOCK, Design, Repeated, one_x, own_rows
 
 # A first row this near to the mean, as a share of it: the column may be constant, or the mean's
 # rounding may matter beside its spread.
@@ -44,6 +44,10 @@ def bounded(weight: FloatArray, starts: IntArray) -> FloatArray:
 def _centre(X: FloatArray, c: FloatArray, offsets: IntArray, out: FloatArray) -> FloatArray:
     """X less the weighted means of its tasks, which are returned."""
     means = np.empty((offsets.shape[0] - 1, X.shape[1]))
+    if X.flags.c_contiguous and X.size < BLAS_BLOCK * len(means):
+        _kernels.blocks.centre(X, c, offsets, means, out)
+        _settle(out, means, c, offsets)
+        return means
 
     def work(first: int, last: int) -> None:
         bounds = offsets[first : last + 1].tolist()

@@ -16,7 +16,6 @@ from scipy.sparse.csgraph import connected_components
 
 from ._solution import Prepared, Problem, Solution
 from ._typing import FloatArray
-from ._units import PLAIN
 from .objective import Objective
 from .penalties import Penalty
 from .solvers import Result
@@ -90,7 +89,7 @@ def _ordinary(model: Any, problem: Problem, given: Given) -> bool:
     """Whether strengths are used as they are."""
     sizes = [given[name] for name in model._sizes]
     usual = all(size is None or _is_moderate(size) for size in sizes)
-    return problem.units == PLAIN and usual and moderate(model, given)
+    return problem.units.plain and usual and moderate(model, given)
 
 
 def _strength(model: Any, name: str, problem: Problem, given: Given) -> float:

@@ -44,6 +44,11 @@ class Units:
     degree: int = 0
 
     @property
+    def plain(self) -> bool:
+        """Whether everything is left as it is."""
+        return self.x == self.y == self.weight == 0
+
+    @property
     def coefficients(self) -> int:
         """Exponent of the coefficients."""
         return self.y - self.x

@@ -1,9 +1,12 @@
 """Docstrings stand in the sources as readers, editors and documentation tools see them."""
 
+import importlib
 import inspect
 import re
 
 import pytest
+
+import malsar_py
 
 from . import docstrings
 
@@ -49,9 +52,35 @@ def test_no_placeholder_is_left():
         assert not re.search(r"<[a-z]+>$", thing.__doc__, flags=re.M), thing
 
 
+# More to say, or more methods, than others have.
+LONG_HELP = {"MeanRegularizedRegressor": 275, "MixedEffectsRegressor": 295}
+
+
+def public_classes():
+    for name in ["", *(f".{module}" for module in malsar_py._MODULES)]:
+        room = importlib.import_module(f"malsar_py{name}")
+        for name, thing in inspect.getmembers(room, inspect.isclass):
+            if not name.startswith("_") and thing.__module__.startswith("malsar_py"):
+                yield thing
+
+
+def own_help(cls):
+    """What `help` shows that is ours: the docstring of the class, and its methods with theirs."""
+    shown = [inspect.getdoc(cls) or ""]
+    for name in dir(cls):
+        method = inspect.getattr_static(cls, name)
+        method = getattr(method, "fget", None) or getattr(cls, name)
+        ours = str(getattr(method, "__module__", "")).startswith("malsar_py")
+        if not name.startswith("_") and ours and inspect.isroutine(method):
+            shown.append(f"{name}\n{inspect.getdoc(method) or ''}\n")
+    return "\n".join(shown).splitlines()
+
+
 def test_help_of_a_class_is_short_and_wrapped():
-    """What `help` shows of a class before its methods."""
-    for thing, _ in docstrings.documented():
-        lines = inspect.getdoc(thing).splitlines()
-        assert len(lines) < 250, thing
-        assert max(map(len, lines)) <= 96, thing
+    """But for what scikit-learn's bases add to all estimators, its own included."""
+    lengths = {cls: len(own_help(cls)) for cls in public_classes()}
+    assert len(lengths) > 80
+    long = {c: n for c, n in lengths.items() if n >= LONG_HELP.get(c.__name__, 250)}
+    assert not long
+    wide = [(c, line) for c in lengths for line in own_help(c) if len(line) > 96]
+    assert not wide

@@ -603,6 +603,18 @@ def test_blocks_predict_and_adjoint(problem):
 
 
 @PROFILE
+@given(problem=block_problems())
+def test_blocks_centre(problem):
+    X, W, theta, offsets, scale = problem
+    c, size = np.abs(theta) + 1.0, 100.0 * scale * max(X.shape)
+    empty = np.full(W.shape, np.nan), np.full(X.shape, np.nan)
+    _, (*_, means, rest) = same(blocks.centre, X, c, offsets, *empty, scale=size)
+    for t, s in enumerate(task_slices(offsets)):
+        assert_allclose(means[t], c[s] @ X[s] / c[s].sum(), rtol=1e-12, atol=1e-14 * size)
+        assert_allclose(rest[s], X[s] - means[t], rtol=1e-12, atol=1e-14 * size)
+
+
+@PROFILE
 @given(data=st.data(), T=st.integers(1, 4), d=st.integers(1, 6))
 def test_blocks_gram_product(data, T, d):
     scale = data.draw(SCALES)

@@ -157,6 +157,14 @@ def test_logistic_is_the_classifier():
     assert_array_equal(ours.predict(X, tasks=tasks), theirs.predict_proba(X, tasks=tasks)[:, 1])
 
 
+def test_a_saturated_logistic_has_no_negative_curvature():
+    """Rounding may take c sigmoid(-y z) above c."""
+    c = np.full(3, 0.1)
+    theta = c * np.array([np.nextafter(1.0, 2.0), 1.0, 0.5])
+    found = losses.Logistic().second_derivative(np.ones(3), theta, c)
+    assert_array_equal(found, [0.0, 0.0, 0.025])
+
+
 def test_huber_far_and_near():
     """Beyond all residuals it is the squared loss; scaled by delta it goes to absolute values."""
     X, y, tasks = make("huber")

@@ -35,6 +35,28 @@ def adjoint(X, theta, offsets, out):
 
 
 @jit
+def centre(X, c, offsets, means, out):
+    """``out[i] = X[i] - means[t]`` for the rows i of task t, with its means by weights c (T, d)."""
+    for t in range(means.shape[0]):
+        mean = means[t]
+        mean[:] = 0.0
+        total = 0.0
+        for i in range(offsets[t], offsets[t + 1]):
+            x = X[i]
+            weight = c[i]
+            total += weight
+            for j in range(mean.shape[0]):
+                mean[j] += weight * x[j]
+        for j in range(mean.shape[0]):
+            mean[j] /= total
+        for i in range(offsets[t], offsets[t + 1]):
+            x = X[i]
+            rest = out[i]
+            for j in range(mean.shape[0]):
+                rest[j] = x[j] - mean[j]
+
+
+@jit
 def squares(X, weight, offsets, out):
     """``out[t, j] = sum over task t of weight[i] X[i, j]^2``; out is (T, d)."""
     for t in range(offsets.shape[0] - 1):

@@ -81,36 +81,27 @@ class AdaptingRegressor(MultiTaskRegressor):
     ) -> Self:
         """A copy of the fitted model that knows new tasks too; the fitted tasks stay as they are.
 
-        The penalty tells what one more task would cost beside those that were fitted: to second
-        order that is a Gaussian prior (`task_prior_`). The coefficients of a new task minimise
-        ``1/nbar sum_i s_i loss(y_i, x_i . w + b)`` plus that, with nbar the mean of the fitted
-        tasks' total weights: each row counts as those of the fit do with ``task_weight="size"``.
-        What the prior excludes, such as features that no task uses, stays as it is.
+        A new task minimises ``1/nbar sum_i s_i loss(y_i, x_i . w + b)``, nbar the mean weight of a
+        task, plus what one more task would cost to second order: the Gaussian prior `task_prior_`.
 
         Parameters
         ----------
         X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
-            Rows of the new tasks, with their labels in `task_column` if that is set; or their
-            :class:`malsar_py.Summary`, given alone.
+            Rows of the new tasks, or their :class:`malsar_py.Summary`, given alone.
         y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
-            Their targets. After a fit on a 2-D y: one column per new task; columns without names
-            are numbered on.
-        tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, when the model was fitted with `tasks`.
-        sample_weight : array-like of shape (n_samples,) or (n_samples, n_new_tasks), default=None
-            Weights, as in `fit`.
+            Their targets; after a fit on a 2-D y one column per new task.
+        tasks, sample_weight : array-like, default=None
+            As in `fit`.
 
         Returns
         -------
         model : object
-            The copy, with the new tasks appended to `tasks_`. Its certificate, and the model for
-            tasks that are still unknown, are those of the fit.
+            The copy, with the new tasks appended to `tasks_`. Its certificate is the fit's.
 
         Raises
         ------
         ValueError, TypeError
-            If a label is one of a fitted task, the data cannot be used, or there is no prior
-            because nothing couples or shrinks the tasks.
+            If a label is one of a fitted task, or nothing couples or shrinks the tasks.
         """
         rows, labels = resolve_new_tasks(
             self, X_new, y_new, tasks=tasks, sample_weight=sample_weight

@@ -119,11 +119,10 @@ class TaskEstimator(BaseEstimator, ABC):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
-            Features, with the task labels in `task_column` if that is set. Or, for regressors with
-            the squared loss, the :class:`malsar_py.Summary` of any number of rows, given alone.
+            Features, with the labels in `task_column` if that is set. With the squared loss also a
+            :class:`malsar_py.Summary` of rows, given alone.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
-            Targets. Two-dimensional: one column per task on a shared X. NaN, None, NaT and masked
-            entries are not observed.
+            Targets, missing where not observed. Two-dimensional: a column per task on a shared X.
         tasks : array-like of shape (n_samples,), default=None
             Task label of each row, when the labels are neither in X nor the columns of y.
         sample_weight : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
@@ -137,7 +136,7 @@ class TaskEstimator(BaseEstimator, ABC):
         Raises
         ------
         ValueError, TypeError
-            If X, y, the labels, the weights or a parameter cannot be used; the message names which.
+            If an argument or a parameter cannot be used; the message names which.
         """
         self._validate_params()
         rows = resolve_fit(
@@ -160,54 +159,31 @@ class TaskEstimator(BaseEstimator, ABC):
         sample_weight: str | None = None,
         max_memory: int = MAX_MEMORY,
     ) -> Self:
-        """Fit to rows of any number, read batch by batch in some passes.
+        """Fit to rows of any number, read batch by batch: the guide "Any size".
 
-        With the squared loss one pass does: this is ``fit(summarize(source, ...))``. With other
-        smooth losses (logistic, multinomial, Poisson, gamma, Huber) it is a proximal Newton method:
-        each pass takes the loss and a summary of the working responses at a point, on which least
-        squares with the penalty of the model gives the next one; a last pass gives the certificate.
-        About ten passes do. :func:`~malsar_py.model_selection.path_batches` is for several
-        `lambda1`.
-
-        Where the summary would take more than `max_memory`, and where batches are sparse, models
-        whose penalty is a sum over features (Lasso, JointFeature; two classes at most) keep the
-        moments of a working set only: each pass takes the gradient of all features, which says who
-        is to be in the next set. A few passes more do.
+        One pass with the squared loss, about ten (proximal Newton steps) with other smooth ones.
 
         Parameters
         ----------
         source : iterable of batches, table, Dask DataFrame or callable
-            As for :func:`malsar_py.summarize`; what is not a table or a collection is a function
-            that returns the batches anew for each pass, the same rows each time. X of tuples (X, y,
-            tasks) may be sparse, see above.
-        task_column : str, default=None
-            Column of the task labels of tables. The model's own `task_column` says whether
-            `predict` finds labels in a column, too.
-        target : str, default="y"
-            Column to predict.
-        sample_weight : str, default=None
-            Column of nonnegative weights.
+            As for :func:`malsar_py.summarize`, or a function that returns the same batches again.
+        task_column, target, sample_weight : str
+            Columns of tables: task labels (default None), targets ("y"), weights (None).
         max_memory : int, default=4294967296
-            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features, of K > 2
-            classes 8 T K^2 (d + 1)^2; with working sets, d is the number of features in the set,
-            and some arrays of 8 T d bytes for all features come on top.
+            Bytes that a summary may take: 8 T (d + 1)^2 for T tasks and d features, K^2 times that
+            with K > 2 classes. Lasso and JointFeature (two classes at most) go on beyond, and with
+            sparse batches, with working sets of d features.
 
         Returns
         -------
         self : object
-            The fitted estimator; `n_passes_` is the number of passes, the first one included, which
-            finds tasks and classes.
+            The fitted estimator; `n_passes_` is the number of passes, the first one included.
 
         Raises
         ------
-        TypeError
-            If source can be read once only, or the model cannot be fitted by batches: with losses
-            that are not smooth or one for each task, kernels, stages, or sources of features.
-        ValueError
-            If the rows cannot be used; the message names the batch. If a part of the coefficients
-            has no penalty.
-        MemoryError
-            If a summary, or that of a working set, would take more than `max_memory`.
+        ValueError, TypeError, MemoryError
+            If rows cannot be used, a loss is not smooth or a model has no such fit, source can be
+            read only once, or a summary is larger than `max_memory`; the message names the batch.
         """
         self._validate_params()
         columns = Columns(task_column, target, None, sample_weight, max_memory)
@@ -269,8 +245,7 @@ class TaskEstimator(BaseEstimator, ABC):
     def score(self, X: Any, y: Any, *, tasks: Any = None, sample_weight: Any = None) -> float:
         """Mean over tasks of the task's R2 or D2 (regressors) or accuracy (classifiers).
 
-        D2 is the share of the loss that is explained, for the losses that are no squares
-        (Poisson, gamma, logistic): ``1 - sum loss(y, prediction) / sum loss(y, best constant)``.
+        D2, for losses that are no squares: ``1 - sum loss(y, prediction) / sum loss(y, constant)``.
 
         Parameters
         ----------
@@ -278,17 +253,13 @@ class TaskEstimator(BaseEstimator, ABC):
             Test rows.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             True targets; NaN entries are skipped.
-        tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, as in `fit`. A row that does not count, without a target or
-            with weight 0, may have a label that was not fitted.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights within the tasks; rows of weight 0 are skipped.
+        tasks, sample_weight : array-like, default=None
+            As in `fit`; the weights count within the tasks, rows of weight 0 are skipped.
 
         Returns
         -------
         score : float
-            Tasks with fewer than two test rows or a constant target are pooled as one. With one
-            task this is scikit-learn's own score.
+            Tasks with fewer than two test rows or a constant target are pooled as one.
         """
         scored = resolve_score(self, X, y, tasks=tasks, sample_weight=sample_weight)
         if is_own(self, "predict"):

@@ -21,7 +21,7 @@ from .._solution import Prepared, Problem, Solution
 from .._sparse import dense, is_sparse
 from .._tasks import TaskRows
 from .._typing import FloatArray, IntArray
-from .._units import PLAIN, into_units
+from .._units import into_units
 from .._weights import task_weights
 from ..design import Design
 from ..losses import Loss
@@ -229,7 +229,7 @@ class MultiTaskEstimator(CertifiedEstimator):
             curvature=_once(objective.mean_curvature),
             slope=_once(lambda: float(np.abs(objective.full_pass(at_zero)[1]).max())),
         )
-        if problem.units != PLAIN or not moderate(self, given):
+        if not (problem.units.plain and moderate(self, given)):
             objective = objective.with_penalty(penalty_in_units(self, problem, given))
         common = bool(getattr(self, "common", False))
         scale = feature_weight if self._columns_scaled else None

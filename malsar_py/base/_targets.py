@@ -45,22 +45,16 @@ class TaskRegressor(RegressorMixin, TaskEstimator):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows to predict, with the label column if there was one at fit.
+            Rows, with the label column if there was one at fit.
         tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, when the model was fitted with `tasks`. After a fit on a 2-D y:
-            predict each row for this task alone.
+            Task label of each row, after a fit with `tasks`; after one on a 2-D y: predict each row
+            for this task alone. Missing labels are errors, and unknown ones (see `unseen`).
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-            Predictions, by the inverse link of the loss if the model has one (``exp(x . w_t +
-            b_t)`` for "poisson" and "gamma", probabilities for "logistic"); two-dimensional after
-            a fit on a 2-D y, unless `tasks` is given.
-
-        Raises
-        ------
-        ValueError
-            If labels are missing, or unknown with ``unseen="error"``.
+            Predictions, by the inverse link of the loss; two-dimensional after a fit on a 2-D y,
+            unless `tasks` is given.
         """
         return self._respond(*self._linear_prediction(X, tasks))
 
@@ -138,15 +132,15 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows to predict, with the label column if there was one at fit.
+            Rows, with the label column if there was one at fit.
         tasks : array-like of shape (n_samples,), default=None
             Task label of each row, as for `predict`.
 
         Returns
         -------
         z : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-            ``x . w_t + b_t``. With more than two classes (n_samples, n_classes) or (n_samples,
-            n_tasks, n_classes): ``x . w_tk + b_tk``, -inf for a class that the task did not have.
+            ``x . w_t + b_t``. More than two classes have a last axis: ``x . w_tk + b_tk``, -inf for
+            a class that the task did not have.
         """
         return self._linear_prediction(X, tasks)[0]
 
@@ -156,10 +150,10 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows to predict, with the label column if there was one at fit.
+            Rows, with the label column if there was one at fit.
         tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, when the model was fitted with `tasks`. After a fit on a 2-D y:
-            predict each row for this task alone.
+            Task label of each row, after a fit with `tasks`; after one on a 2-D y: predict each row
+            for this task alone. Missing labels are errors, and unknown ones (see `unseen`).
 
         Returns
         -------
@@ -174,16 +168,15 @@ class MultiTaskClassifier(ClassifierMixin, MultiTaskEstimator):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows to predict, with the label column if there was one at fit.
+            Rows, with the label column if there was one at fit.
         tasks : array-like of shape (n_samples,), default=None
             Task label of each row, as for `predict`.
 
         Returns
         -------
-        p : ndarray of shape (n_samples, 2) or (n_samples, n_tasks)
-            Probability of each class; after a fit on a 2-D y without `tasks`, of ``classes_[1]``
-            for each task. With more than two classes (n_samples, n_classes) or (n_samples,
-            n_tasks, n_classes); with intercepts 0 for a class that the task did not have at fit.
+        p : ndarray of shape (n_samples, n_classes)
+            After a fit on a 2-D y, without `tasks`: of ``classes_[1]``, (n_samples, n_tasks); with
+            more than two classes, (n_samples, n_tasks, n_classes).
         """
         p = self._probabilities(self._linear_prediction(X, tasks)[0])
         return np.column_stack([1.0 - p, p]) if p.ndim == 1 else p

@@ -11,6 +11,7 @@ from ._make import one_x as one_x
 from ._make import own_rows as own_rows
 from ._one_x import Masked as Masked
 from ._one_x import Shared as Shared
+from ._ragged import BLAS_BLOCK as BLAS_BLOCK
 from ._ragged import Ragged as Ragged
 from ._ragged import from_rows as from_rows
 from ._repeated import Repeated as Repeated

@@ -15,10 +15,10 @@ def weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatArr
     else:
         scaled = X * np.sqrt(weight)[:, None]
         H = scaled.T @ scaled
-    total = weight.sum()
-    if centered and total > 0.0:
+    total = weight.sum() if centered else 0.0
+    if total > 0.0:
         moment = weight @ X
-        H -= np.outer(moment, moment / total)
+        H -= moment[:, None] * (moment / total)
     return H
 
 

@@ -15,7 +15,7 @@ from ._gather import gather
 from ._grams import pooled_gram, weighted_gram
 
 # A BLAS call per task pays off above this many numbers in a task's block.
-_BLAS_BLOCK = 20_000
+BLAS_BLOCK = 20_000
 # The same for Gram matrices, in products.
 _GRAM_BLOCK = 50_000
 # A multiply-add in a product of matrices, beside reading a number from memory.
@@ -29,7 +29,7 @@ class Ragged(Design):
         self.X = X = np.ascontiguousarray(X)
         self.n_rows, self.n_features = X.shape
         self.offsets = offsets
-        self._small = X.size < _BLAS_BLOCK * self.n_tasks
+        self._small = X.size < BLAS_BLOCK * self.n_tasks
 
     def predict(self, W: FloatArray) -> FloatArray:
         out = np.empty(self.n_rows)

@@ -41,6 +41,7 @@ class Logistic(Compiled):
 
     def second_derivative(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
         a = np.divide(y * theta, c, out=np.zeros_like(c), where=c > 0.0)
+        a = np.clip(a, 0.0, 1.0)  # rounding: the square root of a curvature is taken
         return c * a * (1.0 - a)
 
     def _fill(self, *problem: Any) -> float:

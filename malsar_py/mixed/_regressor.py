@@ -44,43 +44,38 @@ class MixedEffectsRegressor(TaskRegressor):
                                      + sum_t (a_t, u_t) D^-1 (a_t, u_t)' + ||m||^2 / phi
 
     with sample weights s_ti: tasks with few rows are drawn to the common model, and how far is
-    learned from the data. Nothing is to be chosen by cross-validation.
+    learned from the data.
 
     Parameters
     ----------
     covariance : "diag", "iso" or "full", default="diag"
         D: a variance for the intercepts and one for each slope; one for the intercepts and one for
         all slopes, on columns of one spread within the tasks; or any positive semidefinite matrix,
-        for many tasks and few features. "diag" and "iso" are meant at the grand mean of the
-        features, where columns are centred: shifting a column changes no prediction.
+        for many tasks and few features. "diag" and "iso" are at the grand mean of the features.
     random : "varying" or list of names or positions, default="varying"
-        Features with random slopes: those of which at least 1 % of the sum of squares is within
-        the tasks (the slope of a feature that is constant within tasks is another random
-        intercept); or these features, positions counted as in `coef_`, ``[]`` for random intercepts
+        Features with random slopes: those with at least 1 % of their sum of squares within the
+        tasks; or these features, positions counted as in `coef_`, ``[]`` for random intercepts
         alone. All others have the same coefficient in every task.
     prior : float, default=1.0
-        Standard deviation, in (0, inf], of the log slope variances around that of "iso", so that
-        few tasks or rows do not give wild variances; for "full" the density of the correlation
-        matrix R is besides proportional to ``|R|^(1 / prior^2)`` [5]_. For all three it is
-        proportional to the noise's share in the variance of an average row, ``1 / (1 + tr GD)``
-        with G the mean of zz', z = (1, x), to the power ``min(1, 1 / prior^2)``: with two rows a
-        task the likelihood alone may leave next to no noise [6]_. ``np.inf``: plain REML or ML.
+        Standard deviation, in (0, inf], of the log slope variances around that of "iso", against
+        wild variances; for "full" the density of the correlation matrix R is besides proportional
+        to ``|R|^(1 / prior^2)`` [5]_, for all to the noise's share in the variance of an average
+        row, ``1 / (1 + tr GD)`` with G the mean of zz', z = (1, x), to the power ``min(1, 1 /
+        prior^2)``, against no noise in tasks of two rows [6]_. ``np.inf``: plain REML or ML.
     prior_mean : bool, default=True
         Whether the mean slopes are drawn from ``N(0, sigma2 phi I)`` on columns of one spread, with
         phi estimated too: needed where features are collinear or about as many as rows.
     method : "reml" or "ml", default="reml"
         Restricted or plain likelihood.
     weights : "frequency" or "precision", default="frequency"
-        What `sample_weight` means: a row of weight 2 is two rows, as elsewhere in this package, so
-        that the sum of the weights is the number of rows; or the noise of a row of weight s has
-        variance ``sigma2 / s``, as in lme4 and nlme.
+        What `sample_weight` means: a row of weight 2 is two rows, as elsewhere in this package; or
+        the noise of a row of weight s has variance ``sigma2 / s``, as in lme4 and nlme.
     fit_intercept : bool, default=True
         Whether there are intercepts b0 and a_t. Without them columns are not centred and every
         feature is "varying".
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     unseen : "error" or "mean", default="mean"
         What predict does with a task label that was not fitted: refuse it, or use the common model,
         the best prediction for a task of which nothing is known.
@@ -96,8 +91,7 @@ class MixedEffectsRegressor(TaskRegressor):
     intercept_ : ndarray of shape (n_tasks,) or float
         Intercepts b.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     n_features_in_ : int
@@ -147,18 +141,14 @@ class MixedEffectsRegressor(TaskRegressor):
 
     Notes
     -----
-    First to try for grouped rows with fewer features than rows. REML believes its normal errors: a
-    few outliers can pass for random slopes, and where intercepts go with the features (countries
-    whose schooling explains their level) it draws them too far. So compare, where tasks have three
-    rows or more, by cross-validation over rows of every task, with ``random=[]`` and with
-    :class:`MeanRegularizedRegressor` under ``MultiTaskSearchCV(intercept_shrinkage="auto")``, whose
-    grid holds free intercepts; of that, the best of many, believe a gain of two standard errors.
+    First to try for grouped rows with fewer features than rows. A few outliers can pass for random
+    slopes, and intercepts that go with the features are drawn too far: compare, where tasks have
+    three rows or more, by cross-validation with ``random=[]`` and :class:`MeanRegularizedRegressor`
+    (guide "Partial pooling").
 
-    All is computed from sums of products of each task, linear in the number of tasks. Variances
-    are found by projected Fisher scoring, those of "full" by Gauss-Newton steps on a Cholesky
-    factor of D; no D is inverted, so zero variances are exact. Standard errors and intervals take
-    the variances as known (empirical Bayes): a little short where there are few tasks. With
-    `prior_mean` the mean of the tasks' coefficients is not quite the common model.
+    Linear in the number of tasks; variances by projected Fisher scoring, of "full" by Gauss-Newton
+    steps on a Cholesky factor of D, zeros exact. Standard errors and intervals take the variances
+    as known (empirical Bayes): a little short where there are few tasks.
 
     References
     ----------
@@ -325,10 +315,10 @@ class MixedEffectsRegressor(TaskRegressor):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows to predict, with the label column if there was one at fit.
+            Rows, with the label column if there was one at fit.
         tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, when the model was fitted with `tasks`. After a fit on a 2-D y:
-            predict each row for this task alone.
+            Task label of each row, after a fit with `tasks`; after one on a 2-D y: predict each row
+            for this task alone. Missing labels are errors, and unknown ones (see `unseen`).
         return_std : bool, default=False
             Whether to return standard deviations too: of a new target (of weight 1) about its
             prediction, noise included, the variances taken as known.
@@ -339,11 +329,6 @@ class MixedEffectsRegressor(TaskRegressor):
             Predictions; two-dimensional after a fit on a 2-D y, unless `tasks` is given.
         std : ndarray of the same shape
             If `return_std`.
-
-        Raises
-        ------
-        ValueError
-            If labels are missing, or unknown with ``unseen="error"``.
         """
         rows = resolve_predict(self, X, tasks=tasks)
         mean = self._predict_rows(rows.X, rows.index)
@@ -368,21 +353,16 @@ class MixedEffectsRegressor(TaskRegressor):
     ) -> Self:
         """A copy of the fitted model that knows new tasks too, the variances as they are.
 
-        The same coefficients, common ones included, as a fit of all data with these variances
-        would give, from the sums that the model keeps.
+        The same coefficients, common ones included, as a fit of all data with these variances.
 
         Parameters
         ----------
         X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
-            Rows of the new tasks, with their labels in `task_column` if that is set; or their
-            :class:`malsar_py.Summary`, given alone.
+            Rows of the new tasks, or their :class:`malsar_py.Summary`, given alone.
         y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
-            Their targets. After a fit on a 2-D y: one column per new task; columns without names
-            are numbered on.
-        tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, when the model was fitted with `tasks`.
-        sample_weight : array-like of shape (n_samples,) or (n_samples, n_new_tasks), default=None
-            Weights, as in `fit`.
+            Their targets; after a fit on a 2-D y one column per new task.
+        tasks, sample_weight : array-like, default=None
+            As in `fit`.
 
         Returns
         -------

@@ -124,22 +124,24 @@ def make_frame(rows: TaskRows, intercept: bool) -> Frame:
         known = rows.stands_for
         if known is not None:
             center, y_center = known.X[0], float(known.y[0])
-        center = center + share @ rows.features_about(center)
+        center = center + share @ (rows.X if known is None else rows.features_about(center))
         y_center += float(y_share @ rows.targets_about(y_center))
     if not (np.isfinite(center).all() and np.isfinite(y_center)):
         raise ValueError("X or y holds numbers too large to be summed: divide them by some unit.")
     X, y = rows.features_about(center), rows.targets_about(y_center)
-    unit = np.array([_size(X[:, j], share, c) for j, c in enumerate(center)])
-    y_unit = _size(np.where(weight > 0.0, y, 0.0), y_share, y_center)
-    return Frame(center, np.where(unit > 0.0, unit, 1.0), y_center, y_unit or 1.0, intercept)
+    unit = _units(X, share, center)
+    y_unit = _units(np.where(weight > 0.0, y, 0.0)[:, None], y_share, np.array([y_center]))
+    return Frame(center, unit, y_center, float(y_unit[0]), intercept)
 
 
-def _size(v: FloatArray, share: FloatArray, center: float) -> float:
-    """Root mean square of a column; 0 if that is rounding of its center."""
-    top = float(np.abs(v).max())
-    if top <= _ROUNDING * np.sqrt(len(v)) * abs(center) or not np.isfinite(top):
-        return 0.0
-    return top * float(np.sqrt(share @ np.square(v / top)))
+def _units(V: FloatArray, share: FloatArray, center: FloatArray) -> FloatArray:
+    """Root mean squares of columns (overwritten); 1 where they are rounding of a center."""
+    top = np.maximum(V.max(axis=0), -V.min(axis=0))
+    known = (top > _ROUNDING * np.sqrt(len(V)) * np.abs(center)) & np.isfinite(top)
+    V /= np.where(known, top, 1.0)
+    np.square(V, out=V)
+    size = top * np.sqrt(share @ V)
+    return np.where(known & (size > 0.0), size, 1.0)
 
 
 def task_statistics(rows: TaskRows, frame: Frame, precision: bool) -> TaskStatistics:

@@ -101,27 +101,22 @@ class Uncertain(AdaptingRegressor):
         Parameters
         ----------
         X : {array-like, DataFrame} of shape (n_samples, n_features)
-            Rows to predict, with the label column if there was one at fit.
+            Rows, with the label column if there was one at fit.
         tasks : array-like of shape (n_samples,), default=None
-            Task label of each row, when the model was fitted with `tasks`. After a fit on a 2-D y:
-            predict each row for this task alone.
+            Task label of each row, after a fit with `tasks`; after one on a 2-D y: predict each row
+            for this task alone. Missing labels are errors, and unknown ones (see `unseen`).
         return_std : bool, default=False
             Whether to return standard deviations too: of a new target (of weight 1) about its
-            prediction, noise included; see Notes for what they assume. For the squared loss.
+            prediction, noise included; see Notes. An error where the fit has none
+            (`coef_interval`), or nothing says where a new task's intercept is.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_tasks)
-            Predictions, by the loss's inverse link; two-dimensional after a fit on a 2-D y, unless
-            `tasks` is given.
+            Predictions, by the inverse link of the loss; two-dimensional after a fit on a 2-D y,
+            unless `tasks` is given.
         std : ndarray of the same shape
             If `return_std`.
-
-        Raises
-        ------
-        ValueError
-            If labels are missing, or unknown with ``unseen="error"``; with `return_std` also if
-            the fit has no standard deviations, or nothing says where a new task's intercept is.
         """
         if not return_std:
             return self._respond(*self._linear_prediction(X, tasks))
@@ -155,8 +150,8 @@ class Uncertain(AdaptingRegressor):
         Raises
         ------
         ValueError
-            If `level` is no probability, or the fit has no standard deviations: another loss than
-            the squared, ``positive=True``, sparse X, far more features than rows, after `adapt`.
+            If the fit has no standard deviations: another loss than the squared,
+            ``positive=True``, sparse X, far more features than rows, after `adapt`.
         """
         check_is_fitted(self, "tasks_")
         check_level(level)

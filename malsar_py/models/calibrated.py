@@ -36,26 +36,20 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     solver : str, default="auto"
         "square-root", alternating noise levels and weighted least squares, or "semismooth" Newton
         steps. "auto" begins with the former and hands over to the latter where it crawls; see
         `solver_`.
     tol : float, default=1e-6
-        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
-        best intercepts.
+        Duality gap at which the fit stops, over the objective at W = 0 with the best intercepts.
     max_iter : int, default=10000
         Largest number of rounds, and of the steps in them.
     warm_start : bool, default=False
@@ -70,8 +64,7 @@ class CalibratedJointFeatureRegressor(MultiTaskRegressor):
     intercept_ : ndarray of shape (n_tasks,) or float
         Intercepts b.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     noise_levels_ : ndarray of shape (n_tasks,)

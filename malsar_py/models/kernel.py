@@ -97,12 +97,11 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     unseen : "error" or "mean", default="error"
         What predict does with a task label that was not fitted: refuse it, or use the mean of the
         tasks' functions and intercepts.
@@ -119,8 +118,7 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
     intercept_ : ndarray of shape (n_tasks,) or float
         Intercepts b.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     dual_coef_ : ndarray of shape (n_fit,) or (n_fit, n_tasks)

@@ -60,8 +60,7 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
 
     Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
     weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
-    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
-    z)^2``, see the parameter `loss`.
+    t and row ``w^j`` one feature across tasks; the loss is by default ``1/2 (y - z)^2``.
 
     Parameters
     ----------
@@ -70,60 +69,38 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     lambda2 : float, default=0.0
         Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
     common : bool, default=False
-        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``,
-        and leaves m alone (lambda2, as it stands in the objective, does not). Recommended for
-        grouped rows, with ``task_weight="size"`` and shrunk intercepts: tasks with few rows are
-        then drawn to the common model, not to zero.
+        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``
+        (the ridge is of all of W). For grouped rows, with ``task_weight="size"`` and shrunk
+        intercepts: tasks with few rows are drawn to the common model, not to zero.
     feature_weight : array-like of shape (n_features,) or None, default=None
-        Factors f_j in (0, inf): the penalty is that of ``diag(f) W``, as if the columns of X had
-        been divided by f; the ridge, too, is that of ``f_j w_j``. In the order of the columns of X
-        without the label column.
+        Factors f_j in (0, inf), in the order of `coef_`: penalty and ridge are those of ``diag(f)
+        W``, as if the columns of X had been divided by f.
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
-        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
-        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
-        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
-        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
-        the probability of 1 with "logistic".
+        "squared"; "huber" (outliers), "quantile" (the median), "poisson" (y >= 0), "gamma" (y > 0),
+        "logistic" (y is 0 or 1, predicts the probability of 1); an instance, as
+        ``losses.Quantile(q=0.9)``; or ``{label: loss}``. See the guide "Losses".
     solver : str, default="auto"
-        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
-        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
-        separate over the features); "closed-form", a direct solution (squared loss, quadratic
-        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
-        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
-        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
-        `solver_`.
+        The fastest that fits, or "apg" (smooth losses); "active-set", "semismooth" (penalties that
+        separate over features); "closed-form" (squares, quadratic penalties); "splitting", "newton"
+        (other penalties); "square-root"; "multipliers" (losses that are not smooth).
     tol : float, default=1e-6
-        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
-        best intercepts.
+        Duality gap at which the fit stops, over the objective at W = 0 with the best intercepts.
     max_iter : int, default=10000
         Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
     warm_start : bool, default=False
@@ -142,8 +119,7 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     rank_ : int
@@ -171,10 +147,7 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
     task_prior_ : tuple of ndarray
-        Mean (n_features + 1,) and covariance of a new task's intercept (first, if there are
-        intercepts, at x = 0; with infinite variance where they are free) and coefficients, from the
-        quadratic that touches the penalty at `coef_`, for the squared loss times the variance of
-        the noise (strengths taken as variances); see `adapt`.
+        Mean (n_features + 1,) and covariance of a new task's intercept (at x = 0) and coefficients.
 
     See Also
     --------
@@ -213,12 +186,9 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
     z))``, y in {-1, +1}.
 
-    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task
-    has a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all
-    columns; terms of pairs of tasks or of their mean go class by class; clusters, covariances and
-    outliers are of tasks with all their columns. Strengths change their meaning from two classes to
-    more: with two, the multinomial loss would predict the same at twice lambda2, sqrt(2) times the
-    strength of norms of rows and of singular values, and that of L1 as it is.
+    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y`` with a column
+    ``w_tk`` of W for each class: norms are over all, terms of pairs of tasks or of their mean go
+    class by class, clusters and covariances are of whole tasks; see the guide "Losses".
 
     Parameters
     ----------
@@ -227,58 +197,37 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     lambda2 : float, default=0.0
         Strength of the second term, the ridge ``lambda2/2 ||W||_F^2``, in [0, inf).
     common : bool, default=False
-        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``,
-        and leaves m alone (lambda2, as it stands in the objective, does not). Recommended for
-        grouped rows, with ``task_weight="size"`` and shrunk intercepts: tasks with few rows are
-        then drawn to the common model, not to zero.
+        Whether the norm is of what the tasks add to the best common model m, ``min_m N(W - m 1')``
+        (the ridge is of all of W). For grouped rows, with ``task_weight="size"`` and shrunk
+        intercepts: tasks with few rows are drawn to the common model, not to zero.
     feature_weight : array-like of shape (n_features,) or None, default=None
-        Factors f_j in (0, inf): the penalty is that of ``diag(f) W``, as if the columns of X had
-        been divided by f; the ridge, too, is that of ``f_j w_j``. In the order of the columns of X
-        without the label column.
+        Factors f_j in (0, inf), in the order of `coef_`: penalty and ridge are those of ``diag(f)
+        W``, as if the columns of X had been divided by f.
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     class_weight : "balanced", mapping or None, default=None
-        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
-        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
-        weights in (0, inf), 1 for classes that are not named.
+        Factor on the weights of the samples of a class: "balanced" makes all classes of a task
+        count alike; or ``{class: weight}``, in (0, inf), 1 for others.
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     solver : str, default="auto"
-        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
-        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
-        separate over the features); "closed-form", a direct solution (squared loss, quadratic
-        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
-        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
-        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
-        `solver_`.
+        The fastest that fits, or "apg" (smooth losses); "active-set", "semismooth" (penalties that
+        separate over features); "closed-form" (squares, quadratic penalties); "splitting", "newton"
+        (other penalties); "square-root"; "multipliers" (losses that are not smooth).
     tol : float, default=1e-6
-        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
-        best intercepts.
+        Duality gap at which the fit stops, over the objective at W = 0 with the best intercepts.
     max_iter : int, default=10000
         Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
     warm_start : bool, default=False
@@ -290,18 +239,16 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     ----------
     coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
         Coefficients W', without the label column; 1-D after a fit without task labels. With more
-        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the former
-        scikit-learn's SelectFromModel makes nothing.
+        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features).
     intercept_ : ndarray of shape (n_tasks,) or float
-        Intercepts b. With more than two classes (n_tasks, n_classes) or (n_classes,), those of a
-        task with the sum 0; -inf for a class that the task does not have.
+        Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
+        does not have.
     intercept_mean_ : float
         With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     classes_ : ndarray of shape (n_classes,)
@@ -379,8 +326,7 @@ class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
 
     Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
     weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
-    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
-    z)^2``, see the parameter `loss`.
+    t and row ``w^j`` one feature across tasks; the loss is by default ``1/2 (y - z)^2``.
 
     Parameters
     ----------
@@ -393,49 +339,29 @@ class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
-        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
-        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
-        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
-        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
-        the probability of 1 with "logistic".
+        "squared"; "huber" (outliers), "quantile" (the median), "poisson" (y >= 0), "gamma" (y > 0),
+        "logistic" (y is 0 or 1, predicts the probability of 1); an instance, as
+        ``losses.Quantile(q=0.9)``; or ``{label: loss}``. See the guide "Losses".
     solver : str, default="auto"
-        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
-        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
-        separate over the features); "closed-form", a direct solution (squared loss, quadratic
-        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
-        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
-        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
-        `solver_`.
+        The fastest that fits, or "apg" (smooth losses); "active-set", "semismooth" (penalties that
+        separate over features); "closed-form" (squares, quadratic penalties); "splitting", "newton"
+        (other penalties); "square-root"; "multipliers" (losses that are not smooth).
     tol : float, default=1e-6
-        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
-        best intercepts.
+        Duality gap at which the fit stops, over the objective at W = 0 with the best intercepts.
     max_iter : int, default=10000
         Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
     warm_start : bool, default=False
@@ -454,8 +380,7 @@ class RobustLowRankRegressor(_RobustLowRank, MultiTaskRegressor):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     coef_low_rank_, coef_specific_ : ndarray of the shape of `coef_`
@@ -525,12 +450,9 @@ class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
     t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
     z))``, y in {-1, +1}.
 
-    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task
-    has a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all
-    columns; terms of pairs of tasks or of their mean go class by class; clusters, covariances and
-    outliers are of tasks with all their columns. Strengths change their meaning from two classes to
-    more: with two, the multinomial loss would predict the same at twice lambda2, sqrt(2) times the
-    strength of norms of rows and of singular values, and that of L1 as it is.
+    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y`` with a column
+    ``w_tk`` of W for each class: norms are over all, terms of pairs of tasks or of their mean go
+    class by class, clusters and covariances are of whole tasks; see the guide "Losses".
 
     Parameters
     ----------
@@ -543,47 +465,28 @@ class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     class_weight : "balanced", mapping or None, default=None
-        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
-        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
-        weights in (0, inf), 1 for classes that are not named.
+        Factor on the weights of the samples of a class: "balanced" makes all classes of a task
+        count alike; or ``{class: weight}``, in (0, inf), 1 for others.
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     solver : str, default="auto"
-        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
-        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
-        separate over the features); "closed-form", a direct solution (squared loss, quadratic
-        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
-        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
-        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
-        `solver_`.
+        The fastest that fits, or "apg" (smooth losses); "active-set", "semismooth" (penalties that
+        separate over features); "closed-form" (squares, quadratic penalties); "splitting", "newton"
+        (other penalties); "square-root"; "multipliers" (losses that are not smooth).
     tol : float, default=1e-6
-        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
-        best intercepts.
+        Duality gap at which the fit stops, over the objective at W = 0 with the best intercepts.
     max_iter : int, default=10000
         Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
     warm_start : bool, default=False
@@ -595,18 +498,16 @@ class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
     ----------
     coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
         Coefficients W', without the label column; 1-D after a fit without task labels. With more
-        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the former
-        scikit-learn's SelectFromModel makes nothing.
+        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features).
     intercept_ : ndarray of shape (n_tasks,) or float
-        Intercepts b. With more than two classes (n_tasks, n_classes) or (n_classes,), those of a
-        task with the sum 0; -inf for a class that the task does not have.
+        Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
+        does not have.
     intercept_mean_ : float
         With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     classes_ : ndarray of shape (n_classes,)
@@ -691,8 +592,7 @@ class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
 
     Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
     weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
-    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
-    z)^2``, see the parameter `loss`.
+    t and row ``w^j`` one feature across tasks; the loss is by default ``1/2 (y - z)^2``.
 
     Parameters
     ----------
@@ -707,49 +607,29 @@ class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
-        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
-        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
-        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
-        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
-        the probability of 1 with "logistic".
+        "squared"; "huber" (outliers), "quantile" (the median), "poisson" (y >= 0), "gamma" (y > 0),
+        "logistic" (y is 0 or 1, predicts the probability of 1); an instance, as
+        ``losses.Quantile(q=0.9)``; or ``{label: loss}``. See the guide "Losses".
     solver : str, default="auto"
-        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
-        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
-        separate over the features); "closed-form", a direct solution (squared loss, quadratic
-        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
-        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
-        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
-        `solver_`.
+        The fastest that fits, or "apg" (smooth losses); "active-set", "semismooth" (penalties that
+        separate over features); "closed-form" (squares, quadratic penalties); "splitting", "newton"
+        (other penalties); "square-root"; "multipliers" (losses that are not smooth).
     tol : float, default=1e-6
-        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
-        best intercepts.
+        Duality gap at which the fit stops, over the objective at W = 0 with the best intercepts.
     max_iter : int, default=10000
         Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
     warm_start : bool, default=False
@@ -768,8 +648,7 @@ class SparseLowRankRegressor(_SparseLowRank, MultiTaskRegressor):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     coef_sparse_, coef_low_rank_ : ndarray of the shape of `coef_`
@@ -839,12 +718,9 @@ class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
     t and row ``w^j`` one feature across tasks; the loss is the logistic loss ``log(1 + exp(-y
     z))``, y in {-1, +1}.
 
-    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y``: each task
-    has a column ``w_tk`` of W for each class. Norms of rows, L1 and norms of W are over all
-    columns; terms of pairs of tasks or of their mean go class by class; clusters, covariances and
-    outliers are of tasks with all their columns. Strengths change their meaning from two classes to
-    more: with two, the multinomial loss would predict the same at twice lambda2, sqrt(2) times the
-    strength of norms of rows and of singular values, and that of L1 as it is.
+    With more than two classes it is the multinomial loss ``log sum_k exp(z_k) - z_y`` with a column
+    ``w_tk`` of W for each class: norms are over all, terms of pairs of tasks or of their mean go
+    class by class, clusters and covariances are of whole tasks; see the guide "Losses".
 
     Parameters
     ----------
@@ -859,47 +735,28 @@ class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     class_weight : "balanced", mapping or None, default=None
-        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
-        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
-        weights in (0, inf), 1 for classes that are not named.
+        Factor on the weights of the samples of a class: "balanced" makes all classes of a task
+        count alike; or ``{class: weight}``, in (0, inf), 1 for others.
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     solver : str, default="auto"
-        "apg", accelerated proximal gradient (any smooth loss); "active-set", working sets around
-        block coordinate descent, and "semismooth" Newton steps where that crawls (penalties that
-        separate over the features); "closed-form", a direct solution (squared loss, quadratic
-        penalties); "splitting" and "newton" (other penalties; squared and other smooth losses)
-        where their systems are cheap; "square-root" (such losses), "multipliers" (other losses that
-        are not smooth, in rounds of smooth ones). "auto" takes the fastest that fits; see
-        `solver_`.
+        The fastest that fits, or "apg" (smooth losses); "active-set", "semismooth" (penalties that
+        separate over features); "closed-form" (squares, quadratic penalties); "splitting", "newton"
+        (other penalties); "square-root"; "multipliers" (losses that are not smooth).
     tol : float, default=1e-6
-        The fit stops when the duality gap is at most ``tol`` times the objective at W = 0 with the
-        best intercepts.
+        Duality gap at which the fit stops, over the objective at W = 0 with the best intercepts.
     max_iter : int, default=10000
         Largest number of accelerated steps; of outer rounds, at most 1000, with working sets.
     warm_start : bool, default=False
@@ -911,18 +768,16 @@ class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
     ----------
     coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
         Coefficients W', without the label column; 1-D after a fit without task labels. With more
-        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features); of the former
-        scikit-learn's SelectFromModel makes nothing.
+        than two classes (n_tasks, n_classes, n_features) or (n_classes, n_features).
     intercept_ : ndarray of shape (n_tasks,) or float
-        Intercepts b. With more than two classes (n_tasks, n_classes) or (n_classes,), those of a
-        task with the sum 0; -inf for a class that the task does not have.
+        Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
+        does not have.
     intercept_mean_ : float
         With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     classes_ : ndarray of shape (n_classes,)

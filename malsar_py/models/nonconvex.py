@@ -48,8 +48,7 @@ class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
 
     Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
     weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
-    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
-    z)^2``, see the parameter `loss`.
+    t and row ``w^j`` one feature across tasks; the loss is by default ``1/2 (y - z)^2``.
 
     Parameters
     ----------
@@ -62,38 +61,23 @@ class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
-        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
-        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
-        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
-        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
-        the probability of 1 with "logistic".
+        "squared"; "huber" (outliers), "quantile" (the median), "poisson" (y >= 0), "gamma" (y > 0),
+        "logistic" (y is 0 or 1, predicts the probability of 1); an instance, as
+        ``losses.Quantile(q=0.9)``; or ``{label: loss}``. See the guide "Losses".
     solver : "auto", "apg" or "active-set", default="auto"
         How a stage is solved: by accelerated proximal gradient, or by working sets where the
         penalty separates over the features. "auto" takes the fastest that applies.
@@ -120,8 +104,7 @@ class MultiStageRegressor(_MultiStage, MultiTaskRegressor):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     optimality_ : float
@@ -198,36 +181,22 @@ class MultiStageClassifier(_MultiStage, MultiTaskClassifier):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     class_weight : "balanced", mapping or None, default=None
-        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
-        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
-        weights in (0, inf), 1 for classes that are not named.
+        Factor on the weights of the samples of a class: "balanced" makes all classes of a task
+        count alike; or ``{class: weight}``, in (0, inf), 1 for others.
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     solver : "auto", "apg" or "active-set", default="auto"
         How a stage is solved: by accelerated proximal gradient, or by working sets where the
         penalty separates over the features. "auto" takes the fastest that applies.
@@ -254,8 +223,7 @@ class MultiStageClassifier(_MultiStage, MultiTaskClassifier):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     classes_ : ndarray of shape (2,)
@@ -343,8 +311,7 @@ class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
 
     Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
     weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
-    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
-    z)^2``, see the parameter `loss`.
+    t and row ``w^j`` one feature across tasks; the loss is by default ``1/2 (y - z)^2``.
 
     Parameters
     ----------
@@ -355,38 +322,23 @@ class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
-        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
-        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
-        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
-        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
-        the probability of 1 with "logistic".
+        "squared"; "huber" (outliers), "quantile" (the median), "poisson" (y >= 0), "gamma" (y > 0),
+        "logistic" (y is 0 or 1, predicts the probability of 1); an instance, as
+        ``losses.Quantile(q=0.9)``; or ``{label: loss}``. See the guide "Losses".
     solver : "auto", "apg" or "active-set", default="auto"
         How a stage is solved: by accelerated proximal gradient, or by working sets where the
         penalty separates over the features. "auto" takes the fastest that applies.
@@ -413,8 +365,7 @@ class MultiLevelLassoRegressor(_MultiLevelLasso, MultiTaskRegressor):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     feature_weights_ : ndarray of shape (n_features,)
@@ -495,36 +446,22 @@ class MultiLevelLassoClassifier(_MultiLevelLasso, MultiTaskClassifier):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     class_weight : "balanced", mapping or None, default=None
-        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
-        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
-        weights in (0, inf), 1 for classes that are not named.
+        Factor on the weights of the samples of a class: "balanced" makes all classes of a task
+        count alike; or ``{class: weight}``, in (0, inf), 1 for others.
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     solver : "auto", "apg" or "active-set", default="auto"
         How a stage is solved: by accelerated proximal gradient, or by working sets where the
         penalty separates over the features. "auto" takes the fastest that applies.
@@ -551,8 +488,7 @@ class MultiLevelLassoClassifier(_MultiLevelLasso, MultiTaskClassifier):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     classes_ : ndarray of shape (2,)
@@ -657,8 +593,7 @@ class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
 
     Here ``F(W, b) = sum_t omega_t / S_t sum_i s_ti loss(y_ti, x_ti . w_t + b_t)`` with sample
     weights s_ti, ``S_t = sum_i s_ti``, column ``w_t`` of W (n_features x n_tasks) the model of task
-    t and row ``w^j`` one feature across tasks; the loss is by default the squared loss ``1/2 (y -
-    z)^2``, see the parameter `loss`.
+    t and row ``w^j`` one feature across tasks; the loss is by default ``1/2 (y - z)^2``.
 
     Parameters
     ----------
@@ -678,38 +613,23 @@ class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     loss : str, instance of :mod:`malsar_py.losses` or mapping, default="squared"
-        "squared"; "huber" (y with outliers), "quantile" (the median; ``losses.Quantile(q=0.9)`` for
-        others), "poisson" (counts or rates y >= 0), "gamma" (amounts y > 0), "logistic" (y is 0 or
-        1); or an instance, as ``losses.Huber(delta=0.5)``; or ``{label: loss}`` for tasks with
-        losses of their own. `predict` returns ``exp(x . w_t + b_t)`` with "poisson" and "gamma",
-        the probability of 1 with "logistic".
+        "squared"; "huber" (outliers), "quantile" (the median), "poisson" (y >= 0), "gamma" (y > 0),
+        "logistic" (y is 0 or 1, predicts the probability of 1); an instance, as
+        ``losses.Quantile(q=0.9)``; or ``{label: loss}``. See the guide "Losses".
     solver : "auto" or "apg", default="auto"
         How a stage is solved: by accelerated proximal gradient, or by working sets where the
         penalty separates over the features. "auto" takes the fastest that applies.
@@ -736,8 +656,7 @@ class NonconvexFusedRegressor(_NonconvexFused, MultiTaskRegressor):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     optimality_ : float
@@ -827,36 +746,22 @@ class NonconvexFusedClassifier(_NonconvexFused, MultiTaskClassifier):
     fit_intercept : bool, default=True
         Whether every task has an intercept; it is unpenalised but for `intercept_shrinkage`.
     intercept_shrinkage : float or "reml", default=0.0
-        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, which is added to the
-        objective and draws the intercepts to their mean b0 (partial pooling, random intercepts): 0
-        leaves them free, ``inf`` is one intercept for all tasks. Intercepts are compared at the
-        features' weighted grand mean, so that shifting a column changes nothing. ``kappa / (1 +
-        kappa)`` is how far the intercept of a task of mean weight is drawn. "reml" (squared loss):
-        ``kappa = 1 / (nbar tau)`` with nbar the mean of the tasks' total sample weights and tau the
-        variance of random intercepts over that of the noise in a mixed model (restricted maximum
-        likelihood); that is derived for ``task_weight="size"``, which is recommended wherever
-        intercepts are shrunk, lest a row of a small task count more than one of a large task. With
-        kappa > 0 tasks of one class can be fitted, features that are constant within tasks get
-        their effect, and ``unseen="mean"`` predicts with the mean of the tasks' coefficients and
-        b0.
+        Strength kappa, in [0, inf], of ``kappa/2 sum_t (b_t - b0)^2``, added to the objective:
+        draws the intercepts at the features' grand mean to a common b0 (partial pooling); inf is
+        one for all. "reml" (squared loss): ``1 / (nbar tau)``, nbar the mean weight of a task, tau
+        the variance of random intercepts over that of the noise, for ``task_weight="size"``.
     task_column : int or str, default=None
-        Position or name of the column of X that holds the task labels; it is not a feature. With
-        None, labels come as the columns of a 2-D y, or by the keyword `tasks`, or there is one task
-        only.
+        Position or name of the column of X that holds the task labels. With None they are the
+        columns of a 2-D y, or the keyword `tasks`, or there is one task only.
     task_weight : "equal", "size" or mapping, default="equal"
-        Weight omega_t of each task's mean loss: 1; or proportional to the task's total sample
-        weight, so that every sample counts the same; or ``{label: weight}``, weights in (0, inf).
+        Weight omega_t of each task's mean loss: 1; in proportion to its total sample weight
+        (samples count alike); or ``{label: weight}``, in (0, inf).
     class_weight : "balanced", mapping or None, default=None
-        Factor on the weights of the samples of a class, as if `sample_weight` were given by hand.
-        With "balanced" every class that a task has counts the same in it; or ``{class: weight}``,
-        weights in (0, inf), 1 for classes that are not named.
+        Factor on the weights of the samples of a class: "balanced" makes all classes of a task
+        count alike; or ``{class: weight}``, in (0, inf), 1 for others.
     unseen : "error" or "mean", default="error"
-        What predict does with a task label that was not fitted: refuse it, or use the mean of the
-        tasks' models. Of coefficients that is ``m_j = sum_t h_tj w_tj / sum_t h_tj`` with h_tj the
-        weighted sum of squares of feature j within task t (0 where less than 1 % of the feature's
-        squares is within tasks), with the intercept that predicts the same at the tasks' means as
-        their own models do, on average by task weight. Tune for new tasks with folds over tasks
-        (`LeaveOneTaskOut`, or GroupKFold).
+        What predict does with an unknown task label: refuse it, or take the mean of the tasks'
+        models, weighted by the sum of squares of each feature within each task.
     solver : "auto" or "apg", default="auto"
         How a stage is solved: by accelerated proximal gradient, or by working sets where the
         penalty separates over the features. "auto" takes the fastest that applies.
@@ -883,8 +788,7 @@ class NonconvexFusedClassifier(_NonconvexFused, MultiTaskClassifier):
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
-        Task labels as given, in the order of `coef_`: sorted, ordered categories in their order; or
-        the columns of a 2-D y as they are.
+        Task labels in the order of `coef_`: sorted, or as categories or columns of y are.
     n_tasks_ : int
         Number of tasks.
     classes_ : ndarray of shape (2,)
