@@ -147,10 +147,11 @@ def test_a_split_that_decides_a_mean_is_named():
     class Found:
         loss = "poisson"
         procedures = (
-            procedure("even", [4.0, 5.0, 4.5, 7.4]),
+            procedure("even", [4.0, 5.0, 4.5, 9.9]),
             procedure("odd", [5.0, 15.6, 4.5, 4.8]),
             procedure("few", [1.0, 9.0]),
             procedure("exact", [0.0, 0.0, 1e-9]),
+            procedure(CHOSEN, [5.0, 15.6, 4.5, 4.8], kind="chosen"),
         )
 
     assert uneven(Found) == (
@@ -159,7 +160,7 @@ def test_a_split_that_decides_a_mean_is_named():
     )
     Found.loss = "squared"
     assert uneven(Found).endswith("median 4.9000)")
-    Found.procedures = Found.procedures[::2]
+    Found.procedures = Found.procedures[2:]
     assert uneven(Found) == ""
 
 

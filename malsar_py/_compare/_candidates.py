@@ -28,9 +28,9 @@ _N_LAMBDAS = 12
 _RIDGE_GRID = np.logspace(2.0, -4.0, 13)
 _BESIDE = np.logspace(0.5, -4.0, 7)
 _LITTLE = np.array([1e-2])
-_HELD = np.array([1e-4, 1e-2, 1e-1, 1.0])
+_HELD = (1e-2, 1e-1, 1.0)
 _APART = np.array([0.2, 0.7])
-# Rows for each feature below which a common part is not left free.
+# Rows for each feature below which a common part is not just left free.
 _FEW_ROWS = 10
 # Features that are constant within the tasks leave rounding alone, and no scale.
 _SMALLEST = 1e-12
@@ -60,11 +60,12 @@ class Family:
         """Whether fits take so much longer that there are fewer."""
         return self.training.measure.n_classes > 2
 
-    @property
-    def wide(self) -> bool:
-        """Whether rows are few beside features."""
+    def held(self) -> FloatArray:
+        """Strengths of what the tasks have in common: free, it would explain few rows all."""
         n, columns = self.training.encoded.shape
-        return n < _FEW_ROWS * (columns - 1)
+        if n >= _FEW_ROWS * (columns - 1):
+            return np.zeros(1)
+        return self.scale * np.array([0.0 if n > columns else 1e-4, *_HELD])
 
     def shrinkage(self) -> list[Any]:
         """Strengths that draw the intercepts together, to try."""
@@ -125,13 +126,12 @@ def _norm(name: str, *, common: bool) -> Callable[[Training], Any]:
         model = family.make(name, **({"common": True} if both else {}))
         shrinkage = [0.0] if name == "Lasso" else family.shrinkage()
         start = clone(model).set_params(intercept_shrinkage=shrinkage[-1])
-        # Free beside few rows, the common part would explain them all.
-        held = {"lambda2": family.scale * _HELD} if both and family.wide else {}
-        starts = [clone(start).set_params(lambda2=value) for value in held.get("lambda2", ())]
+        held = family.held() if both else [0.0]
+        starts = [clone(start).set_params(lambda2=value) for value in held]
         return [("model", model)], {
-            "lambda1": family.strengths(*(starts or [start])),
+            "lambda1": family.strengths(*starts),
             "intercept_shrinkage": shrinkage,
-            **held,
+            **({"lambda2": held} if len(held) > 1 else {}),
         }
 
     return make

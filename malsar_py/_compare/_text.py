@@ -15,7 +15,7 @@ from ..plotting._draw import short_names
 from ._result import CHOSEN, MEAN, SINGLE, Comparison, Procedure, TaskGain
 
 # The worst of so many splits is odd if it is so much worse than the next.
-_FEWEST_TO_DIFFER, _FAR_OFF = 3, 1.5
+_FEWEST_TO_DIFFER, _FAR_OFF = 3, 2.0
 
 _SPLIT = {
     "rows": "each task's rows are dealt into five folds",
@@ -88,7 +88,7 @@ def uneven(found: Comparison) -> str:
     names = [
         f"{row.name} ({score(row.scores.max())}, median {score(float(np.median(row.scores)))})"
         for row in found.procedures
-        if _odd_split(row.scores)
+        if row.kind != "chosen" and _odd_split(row.scores)
     ]
     if not names:
         return ""
