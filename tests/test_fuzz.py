@@ -24,7 +24,6 @@ from sklearn.base import is_classifier
 from malsar_py import (
     DistributionMatchingClassifier,
     DistributionMatchingRegressor,
-    DistributionMatchingClassifier,
     MultiLevelLassoClassifier,
     SharedSubspaceClassifier,
 )
