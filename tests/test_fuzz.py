@@ -324,6 +324,28 @@ FOUND = [
         "positive": False,
         "features": None,
     },
+    {  # every loss of the task was zero, and so was all curvature
+        "cls": DistributionMatchingClassifier,
+        "seed": 2,
+        "shape": (12, 40, 1),
+        "door": "column",
+        "dtype": "float32",
+        "x": 20,
+        "y": 200,
+        "column": -30,
+        "mean": 1.0,
+        "weight": 1e-320,
+        "lambda1": 0.1,
+        "lambda2": 1e20,
+        "solver": "auto",
+        "fit_intercept": True,
+        "task_weight": "equal",
+        "loss": "squared",
+        "kappa": 0.0,
+        "common": False,
+        "positive": False,
+        "features": None,
+    },
 ]
 
 

@@ -24,11 +24,14 @@ _SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 1000, "task_column": 0, "uns
 # Values of lambda1 for each setting of the other parameters.
 _N_LAMBDAS = 12
 # Multiples of the features' mean curvature: references; beside a coupling; a little where l2 is no
-# more than what makes a solution unique.
+# more than what makes a solution unique; of a common part beside few rows.
 _RIDGE_GRID = np.logspace(2.0, -4.0, 13)
 _BESIDE = np.logspace(0.5, -4.0, 7)
 _LITTLE = np.array([1e-2])
+_HELD = np.array([1e-4, 1e-2, 1e-1, 1.0])
 _APART = np.array([0.2, 0.7])
+# Rows for each feature below which a common part is not left free.
+_FEW_ROWS = 10
 # Features that are constant within the tasks leave rounding alone, and no scale.
 _SMALLEST = 1e-12
 
@@ -56,6 +59,12 @@ class Family:
     def multinomial(self) -> bool:
         """Whether fits take so much longer that there are fewer."""
         return self.training.measure.n_classes > 2
+
+    @property
+    def wide(self) -> bool:
+        """Whether rows are few beside features."""
+        n, columns = self.training.encoded.shape
+        return n < _FEW_ROWS * (columns - 1)
 
     def shrinkage(self) -> list[Any]:
         """Strengths that draw the intercepts together, to try."""
@@ -116,9 +125,13 @@ def _norm(name: str, *, common: bool) -> Callable[[Training], Any]:
         model = family.make(name, **({"common": True} if both else {}))
         shrinkage = [0.0] if name == "Lasso" else family.shrinkage()
         start = clone(model).set_params(intercept_shrinkage=shrinkage[-1])
+        # Free beside few rows, the common part would explain them all.
+        held = {"lambda2": family.scale * _HELD} if both and family.wide else {}
+        starts = [clone(start).set_params(lambda2=value) for value in held.get("lambda2", ())]
         return [("model", model)], {
-            "lambda1": family.strengths(start),
+            "lambda1": family.strengths(*(starts or [start])),
             "intercept_shrinkage": shrinkage,
+            **held,
         }
 
     return make

@@ -82,6 +82,11 @@ def splits(
 ) -> list[Split]:
     """Training and test rows among these: dealt by task, by group, by time or as whole tasks."""
     codes, y = table.codes[rows], table.y[rows]
+    if table.time is None and not new_tasks and np.bincount(codes).max() < 2:
+        raise CompareError(
+            f"--task {table.task}: no task has rows enough to be tested, to choose by and to fit: "
+            "three rows; --new-tasks holds whole tasks out"
+        )
     if table.time is not None:
         found = _by_time(table.time[rows], n_splits)
     elif new_tasks:

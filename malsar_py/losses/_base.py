@@ -22,6 +22,8 @@ from ._scores import R2, UnitScore
 
 # In a quadratic model: curvature of a sample at least this share of its slope.
 _LEAST_CURVATURE = 1e-3
+# The same of its weight: a number, and none that counts.
+_NO_CURVATURE = 1e-250
 # Of the search for intercepts: steps, what may be left of the sum of slopes as a share of that of
 # their sizes, the longest first step without a bracket.
 _MOST_STEPS, _LEFT, _LEAP = 200, 1e-13, 4.0
@@ -212,9 +214,9 @@ class Loss(ABC):
         """The second derivative for a quadratic model of the loss.
 
         Where the loss is nearly linear steps would run away: a little curvature more is still a
-        model, if not the second-order one.
+        model, if not the second-order one. (Some is left where every loss of a task is zero.)
         """
-        least = _LEAST_CURVATURE * np.abs(theta)
+        least = np.maximum(_LEAST_CURVATURE * np.abs(theta), _NO_CURVATURE * c)
         return np.maximum(self.second_derivative(y, theta, c), least)
 
     def weights(self, y: FloatArray, theta: FloatArray, c: FloatArray) -> FloatArray:
