@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import __version__ as sklearn_version
 from sklearn.base import clone
 from sklearn.linear_model import (
     ElasticNet,
@@ -15,6 +16,7 @@ from sklearn.linear_model import (
     MultiTaskLasso,
     Ridge,
 )
+from sklearn.utils.fixes import parse_version
 
 import malsar_py
 from malsar_py import (
@@ -34,6 +36,10 @@ from malsar_py import (
 from malsar_py.model_selection import lambda1_max
 
 from .problems import assert_same_fit, ragged, shared
+
+# How an L1 penalty is said changed in scikit-learn 1.8.
+OLD = parse_version(sklearn_version) < parse_version("1.8")
+L1 = {"penalty": "l1"} if OLD else {"l1_ratio": 1.0}
 
 # As far as double precision goes: the gap stops a fit where rounding makes it vanish. That comes
 # late and not always, hence the bound on the iterations and no ConvergenceWarning.
@@ -163,7 +169,7 @@ def test_one_task_is_l1_logistic_regression(fit_intercept):
     solver = "saga" if fit_intercept else "liblinear"
     theirs = LogisticRegression(
         C=0.5,
-        l1_ratio=1.0,
+        **L1,
         solver=solver,
         fit_intercept=fit_intercept,
         tol=1e-12,

@@ -296,9 +296,11 @@ class MultiTaskEstimator(CertifiedEstimator):
                 f"There is no finite minimiser: {self._free_features} separate the classes of task "
                 f"{show_label(self.tasks_, int(separated[0]))}. {self._against_separation}"
             )
-        if self._may_have_no_minimiser() and not np.isfinite(solution.relative_gap):
-            return "There may be no finite minimiser: set lambda2 > 0."
-        return super()._remedy(solution, separated)
+        usual = super()._remedy(solution, separated)
+        if not self._may_have_no_minimiser():
+            return usual
+        unattained = "There may be no finite minimiser: set lambda2 > 0."
+        return f"{usual} {unattained}" if np.isfinite(solution.relative_gap) else unattained
 
     def _may_have_no_minimiser(self) -> bool:
         return not self._attained and self.lambda2 == 0.0  # (a ridge holds it)
