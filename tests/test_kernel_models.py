@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 
@@ -197,3 +199,29 @@ def test_adjacency_said_so_is_a_graph():
     adjacency = np.ones((4, 4)) - np.eye(4)
     one = model(task_kernel=graphs.adjacency(adjacency / 4)).fit(X, Y, tasks=TASKS)
     assert_allclose(one.task_kernel_, model().fit(X, Y, tasks=TASKS).task_kernel_, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf", "laplacian"])
+@pytest.mark.parametrize("n_features", [5, 70])
+@pytest.mark.parametrize("task_kernel", ["mean", "learned"])
+def test_rows_far_from_the_origin(kernel, n_features, task_kernel):
+    """Kernels of differences, and intercepts, make nothing of where that is."""
+    rng = np.random.default_rng(1)
+    X = rng.integers(-8, 9, (60, n_features)) / 4.0  # (exact beside the offset, too)
+    tasks, y = np.repeat([0, 1, 2], 20), rng.standard_normal(60) + X[:, 0]
+    model = SeparableKernelRegressor(kernel=kernel, task_kernel=task_kernel, gamma=0.1)
+    near = clone(model).fit(X, y, tasks=tasks)
+    for offset in (3e5, 2.0**40):
+        far = clone(model).fit(X + offset, y, tasks=tasks)
+        assert far.relative_gap_ <= far.tol
+        assert_allclose(far.objective_[-1], near.objective_[-1], rtol=1e-6)
+        found = far.predict(X + offset, tasks=tasks)
+        assert_allclose(found, near.predict(X, tasks=tasks), atol=5e-3)
+
+
+def test_what_is_solved_directly_has_no_steps_to_add():
+    rng = np.random.default_rng(0)
+    X, y, tasks = rng.standard_normal((60, 3)), rng.standard_normal(60), np.repeat([0, 1, 2], 20)
+    with pytest.warns(ConvergenceWarning, match="Rounding is in the way") as caught:
+        SeparableKernelRegressor(tol=1e-30).fit(X, y, tasks=tasks)
+    assert "max_iter" not in str(caught[0].message)

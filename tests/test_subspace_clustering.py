@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
 from malsar_py import SharedSubspaceClustering
+from malsar_py.models.subspace_clustering import _multiply
 
 from .benchmarks.recovery import clustered_rows as clustered
 
@@ -118,3 +119,19 @@ def test_malsar_s_example_from_its_start(shared_dir):
         run = model._descend(blocks, starts)
         assert run.history[-1] <= golden["fv"][-1] * (1.0 + 1e-6)
         assert (np.diff(run.history) <= 1e-11 * run.history[0]).all()
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_memberships_that_vanish():
+    """They fall below the smallest ordinary float, and grow no more."""
+    X = np.random.default_rng(77).standard_normal((60, 4))
+    model = SharedSubspaceClustering().fit(X)
+    assert np.isfinite(model.objective_).all()
+    assert len(np.unique(model.labels_)) > 1
+
+
+def test_a_quotient_beyond_floats():
+    P, gram = np.array([[5e-324, 1.0]]), np.eye(2)
+    found = _multiply(P, np.array([[1.0, 1.0]]), gram)
+    assert_allclose(found, [[0.0, 1.0]])

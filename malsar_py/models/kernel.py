@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Real
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from .._edges import warn_of_unknown
 from .._labels import match_keys, object_array, show_label
 from .._limits import within_floats
 from .._tasks import TaskRows
-from .._typing import AnyArray, FloatArray
+from .._typing import AnyArray, FloatArray, IntArray
 from .._units import Units, scaled, shifted, targets_into_units
 from .._weights import task_weights
 from ..base import NONNEGATIVE, CertifiedEstimator, Solution, TaskRegressor
@@ -37,6 +37,8 @@ from ..solvers import (
 )
 
 _NOT_SEMIDEFINITE = -1e-10
+# Kernels of differences.
+_INVARIANT = ("rbf", "laplacian")
 # Largest value of a kernel.
 _MOST = 1e100
 
@@ -47,6 +49,7 @@ class PreparedFunctions:
 
     rows: TaskRows
     system: DualSystem
+    origin: FloatArray | None  # (n_features,) where rows are measured from, if not from 0
     offset: FloatArray  # (n_tasks,) taken out of the targets
     scale: float  # objective at f = 0 with the best intercepts
     units: Units
@@ -223,9 +226,18 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
         if not solution.relative_gap <= self.tol:
             self._warn_gap(result, solution)
 
+    def _remedy(self, solution: Solution, separated: IntArray | None) -> str:
+        if self._learns():
+            return super()._remedy(solution, separated)
+        return "Rounding is in the way: standardise the features, or strengthen the penalty."
+
+    def _learns(self) -> bool:
+        return isinstance(self.task_kernel, str) and self.task_kernel == "learned"
+
     def _prepare_functions(self, rows: TaskRows) -> PreparedFunctions:
         """The system of the rows: what fits with other strengths and task kernels share."""
-        kernel = self._row_kernel(rows)
+        origin = self._place(rows.X)
+        kernel = self._row_kernel(replace(rows, X=_less(rows.X, origin)))
         omega, loss = task_weights(rows, self.task_weight), Squared()
         scaled_rows, omega, units = targets_into_units(rows, omega, loss.degree)
         c = sample_shares(scaled_rows, omega)
@@ -234,7 +246,7 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
             y, offset = loss.centered(y, c, rows.offsets)
         system = DualSystem(kernel, y, c, self.fit_intercept)
         scale = loss.evaluate(y, np.zeros_like(y), c, rows.offsets, self.fit_intercept).value
-        return PreparedFunctions(rows, system, offset, scale, units)
+        return PreparedFunctions(rows, system, origin, offset, scale, units)
 
     @within_floats
     def _fit_functions(self, prepared: PreparedFunctions) -> tuple[Result, Solution]:
@@ -276,8 +288,19 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
         )
         solution.check()
         self._set_fitted(rows, result, solution)
-        self._set_functions(rows, solution.W, solution.coefficients)
+        self._set_functions(rows, prepared.origin, solution.W, solution.coefficients)
         return result, solution
+
+    def _place(self, X: FloatArray) -> FloatArray | None:
+        """Where rows are measured from: their mean where kernels, or intercepts, allow it.
+
+        Far from the origin products of rows lose the digits in which the rows differ.
+        """
+        if not (self.kernel in _INVARIANT or (self.kernel == "linear" and self.fit_intercept)):
+            return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean: FloatArray = X.mean(axis=0)
+        return mean if np.isfinite(mean).all() else None
 
     def _row_kernel(self, rows: TaskRows) -> RowKernel:
         X = rows.X
@@ -308,7 +331,7 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
     def _task_kernel(self, tasks: AnyArray, lambda1: float, lambda2: float) -> FloatArray | None:
         """``(lambda1 S + lambda2 I)^-1``; None if it is to be learned."""
         T, kind = len(tasks), self.task_kernel
-        if isinstance(kind, str) and kind == "learned":
+        if self._learns():
             if lambda1 == 0.0 or lambda2 == 0.0:
                 raise ValueError("task_kernel='learned' needs lambda1 > 0 and lambda2 > 0.")
             return None
@@ -328,7 +351,9 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
         values, Q = scipy.linalg.eigh(S, check_finite=False)
         return (Q / (lambda1 * np.maximum(values, 0.0) + lambda2)) @ Q.T
 
-    def _set_functions(self, rows: TaskRows, theta: FloatArray, A: FloatArray) -> None:
+    def _set_functions(
+        self, rows: TaskRows, origin: FloatArray | None, theta: FloatArray, A: FloatArray
+    ) -> None:
         order = np.argsort(rows.rows, kind="stable")
         self.rows_ = rows.rows[order]
         self.task_kernel_ = A
@@ -341,15 +366,24 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
             mixed = self.dual_coef_[:, None] * A[task]
         X = rows.X[order]
         self.X_fit_: Any = None if self.kernel == "precomputed" else X
+        self._origin = origin
         # Weights of the kernel's columns in every task; for the linear kernel, of the features.
-        self._mixed = X.T @ mixed if self.kernel == "linear" else mixed
+        self._mixed = _less(X, origin).T @ mixed if self.kernel == "linear" else mixed
+        if self.kernel == "linear" and origin is not None:
+            intercept = np.atleast_1d(self.intercept_) - origin @ self._mixed
+            self.intercept_ = intercept if np.ndim(self.intercept_) else float(intercept[0])
 
     def _predict_rows(self, X: FloatArray, index: AnyArray | None) -> FloatArray:
+        intercept, origin = self.intercept_, getattr(self, "_origin", None)  # (none in old pickles)
         if self.kernel == "precomputed":
             X = X[:, self.rows_]
-        elif self.kernel != "linear":
-            X = self._between(X, self.X_fit_)
-        z = X @ self._mixed + self.intercept_
+        elif self.kernel == "linear":
+            X = _less(X, origin)
+            if origin is not None:
+                intercept = intercept + origin @ self._mixed
+        else:
+            X = self._between(_less(X, origin), _less(self.X_fit_, origin))
+        z = X @ self._mixed + intercept
         if index is None:
             return z
         picked = z[np.arange(len(z)), index]
@@ -359,6 +393,10 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.pairwise = self.kernel == "precomputed"
         return tags
+
+
+def _less(X: FloatArray, origin: FloatArray | None) -> FloatArray:
+    return X if origin is None else X - origin
 
 
 def _effective(A: FloatArray, lambda1: float, lambda2: float) -> FloatArray:

@@ -282,4 +282,6 @@ def _multiply(P: FloatArray, cross: FloatArray, gram: FloatArray) -> FloatArray:
     """One multiplicative step on ``tr(P gram P') - 2 tr(P cross')``, P >= 0; it cannot rise."""
     up = np.maximum(cross, 0.0) + P @ np.maximum(-gram, 0.0)
     down = np.maximum(-cross, 0.0) + P @ np.maximum(gram, 0.0)
-    return P * np.sqrt(np.divide(up, down, out=np.zeros_like(P), where=down > 0.0))
+    # (Memberships that have all but vanished stay so: their quotients are beyond floats.)
+    known = down > up * np.finfo(float).tiny
+    return P * np.sqrt(np.divide(up, down, out=np.zeros_like(P), where=known & (down > 0.0)))
