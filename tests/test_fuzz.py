@@ -278,9 +278,20 @@ def test_fuzz(tmp_path):
             _Run.log = None
 
 
+# What is as usual in the examples below.
+USUAL = {
+    "solver": "auto",
+    "loss": "squared",
+    "kappa": 0.0,
+    "common": False,
+    "positive": False,
+    "features": None,
+}
+
 # Examples that failed once.
 FOUND = [
-    {
+    USUAL
+    | {
         "cls": SharedSubspaceClassifier,
         "seed": 14,
         "shape": (36, 3, 3),
@@ -293,16 +304,11 @@ FOUND = [
         "weight": "mixed",
         "lambda1": 1e-20,
         "lambda2": 1e6,
-        "solver": "auto",
         "fit_intercept": True,
         "task_weight": "size",
-        "loss": "squared",
-        "kappa": 0.0,
-        "common": False,
-        "positive": False,
-        "features": None,
     },
-    {  # one task's step was no number, another's was never shortened
+    USUAL
+    | {  # one task's step was no number, another's was never shortened
         "cls": MultiLevelLassoClassifier,
         "seed": 17,
         "shape": (12, 40, 1),
@@ -315,16 +321,11 @@ FOUND = [
         "weight": None,
         "lambda1": 0.01,
         "lambda2": 0.01,
-        "solver": "auto",
         "fit_intercept": False,
         "task_weight": "equal",
-        "loss": "squared",
-        "kappa": 0.0,
-        "common": False,
-        "positive": False,
-        "features": None,
     },
-    {  # every loss of the task was zero, and so was all curvature
+    USUAL
+    | {  # every loss of the task was zero, and so was all curvature
         "cls": DistributionMatchingClassifier,
         "seed": 2,
         "shape": (12, 40, 1),
@@ -337,14 +338,8 @@ FOUND = [
         "weight": 1e-320,
         "lambda1": 0.1,
         "lambda2": 1e20,
-        "solver": "auto",
         "fit_intercept": True,
         "task_weight": "equal",
-        "loss": "squared",
-        "kappa": 0.0,
-        "common": False,
-        "positive": False,
-        "features": None,
     },
 ]
 

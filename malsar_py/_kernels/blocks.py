@@ -38,15 +38,11 @@ def adjoint(X, theta, offsets, out):
 def centre(X, c, offsets, means, out):
     """``out[i] = X[i] - means[t]`` for the rows i of task t, with its means by weights c (T, d)."""
     for t in range(means.shape[0]):
+        adjoint(X, c, offsets[t : t + 2], means[t : t + 1])
         mean = means[t]
-        mean[:] = 0.0
         total = 0.0
         for i in range(offsets[t], offsets[t + 1]):
-            x = X[i]
-            weight = c[i]
-            total += weight
-            for j in range(mean.shape[0]):
-                mean[j] += weight * x[j]
+            total += c[i]
         for j in range(mean.shape[0]):
             mean[j] /= total
         for i in range(offsets[t], offsets[t + 1]):

@@ -284,4 +284,4 @@ def _multiply(P: FloatArray, cross: FloatArray, gram: FloatArray) -> FloatArray:
     down = np.maximum(-cross, 0.0) + P @ np.maximum(gram, 0.0)
     # (Memberships that have all but vanished stay so: their quotients are beyond floats.)
     known = down > up * np.finfo(float).tiny
-    return P * np.sqrt(np.divide(up, down, out=np.zeros_like(P), where=known & (down > 0.0)))
+    return P * np.sqrt(np.divide(up, down, out=np.zeros_like(P), where=known))
