@@ -193,6 +193,12 @@ class _GramFactors:
         # One task after the other, or a few hundred small ones at once.
         self._step = max(1, _BATCH // (d * d)) if d <= _SMALL else 1
         self.inverses = np.empty((n_tasks, d, d))
+        if self._step == 1:
+            for H, shift, out in zip(self.gram, shifts / self.scale, self.inverses, strict=True):
+                np.divide(H, self.scale, out=out)
+                out.reshape(-1)[:: d + 1] += shift
+                out[...] = _inverse(out)
+            return
         for some in self._batches():
             A = self.gram[some] / self.scale
             np.einsum("tjj->tj", A)[...] += shifts[some, None] / self.scale
@@ -330,20 +336,20 @@ def _own_factors(
 
 
 def _inverses(A: FloatArray) -> FloatArray:
-    """Inverses of positive definite matrices, least-norm where rounding has made them singular."""
-    if len(A) > 1:
-        try:
-            pivots = np.einsum("tjj->tj", np.linalg.cholesky(A))
-        except np.linalg.LinAlgError:
-            pivots = np.zeros(A.shape[:2])
-        rounding = A.shape[1] * np.finfo(float).eps
-        if (np.square(pivots).min(axis=1) > rounding * np.einsum("tjj->tj", A).max(axis=1)).all():
-            half = 0.5 * np.linalg.inv(A)
-            return half + half.transpose(0, 2, 1)
+    """Inverses of small positive definite matrices, together where rounding leaves them regular."""
+    try:
+        pivots = np.einsum("tjj->tj", np.linalg.cholesky(A))
+    except np.linalg.LinAlgError:
+        pivots = np.zeros(A.shape[:2])
+    rounding = A.shape[1] * np.finfo(float).eps
+    if (np.square(pivots).min(axis=1) > rounding * np.einsum("tjj->tj", A).max(axis=1)).all():
+        half = 0.5 * np.linalg.inv(A)
+        return half + half.transpose(0, 2, 1)
     return np.stack([_inverse(own) for own in A])
 
 
 def _inverse(A: FloatArray) -> FloatArray:
+    """Inverse of a positive definite matrix, least-norm if rounding has made it singular."""
     factor, failed = scipy.linalg.lapack.dpotrf(A, lower=1)
     if not failed:
         half, failed = scipy.linalg.lapack.dpotri(factor, lower=1)
