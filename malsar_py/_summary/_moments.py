@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .. import _kernels
+from .._standins import rows_of_root
 from .._typing import AnyArray, FloatArray, IntArray
 
 # Numbers in a block of rows of which the products are taken at once: it stays in the cache.
@@ -134,27 +135,20 @@ def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, f
     """Few rows with the same weighted moments as those of key k: their weighted squares are equal.
 
     Returns deviations (m, p) from the mean, which sum to zero, the mean (p,), and the weight that
-    each of the rows has, S / m; m is the number of rows, p + 1 at most. From R'R = scatter the rows
-    [0, R] below [sqrt(S), 0] are reflected so that the first column is the same in all.
+    each of the rows has, S / m; m is the number of rows, p + 1 at most.
     """
     scatter = moments.scatter[k]  # its upper triangle
     p = len(scatter)
     m = int(min(moments.n[k], p + 1))
     total = moments.weight[k]
-    deviations = np.zeros((m, p))
+    R = np.zeros((0, p))
     if m > 1:
         # On columns of unit length: none is lost beside a larger one.
         unit = np.sqrt(np.maximum(np.diagonal(scatter), 0.0))
         divisor = np.where(unit > 0.0, unit, 1.0)
         R = _root(scatter / divisor / divisor[:, None], m - 1) * unit
-        # Householder: e_1 to (1, ..., 1) / sqrt(m).
-        v = np.full(m, -1.0 / np.sqrt(m))
-        v[0] += 1.0
-        v /= np.linalg.norm(v)
-        deviations[1:] = R
-        deviations -= 2.0 * np.outer(v, v @ deviations)
-        deviations *= np.sqrt(m / total)
-    return deviations, moments.shift[k] + moments.offset[k], total / m
+    mean = moments.shift[k] + moments.offset[k]
+    return rows_of_root(R, total), mean, total / m
 
 
 def _root(C: FloatArray, rank: int) -> FloatArray:
