@@ -46,6 +46,15 @@ class _Sums(NamedTuple):
     log_weight: float
 
 
+class _Few(NamedTuple):
+    """Rows (d + 2, d + q) that weigh the same, less the mean (d + q,) of those they stand for."""
+
+    deviations: FloatArray
+    mean: FloatArray
+    total: float
+    log_weight: float
+
+
 def condensed(rows: TaskRows) -> TaskRows:
     """Few rows with the squared loss of these, if that is worth its while, else these."""
     weight = rows.sample_weight
@@ -59,15 +68,14 @@ def condensed(rows: TaskRows) -> TaskRows:
     else:
         bounds = pairwise(rows.offsets.tolist())
         parts = [(rows.X[a:b], rows.y[None, a:b], weight[a:b]) for a, b in bounds]
-    found, roots = [], []
-    for part in parts:
-        sums = _sums(*part)
-        root = None if sums is None else _root(sums)
-        if sums is None or root is None:
-            return rows
-        found.append(sums)
-        roots.append(rows_of_root(root, sums.total))
-    return _replaced(rows, found, np.concatenate(roots))
+    found = []
+    with np.errstate(all="ignore"):
+        for part in parts:
+            few = _few(*part)
+            if few is None:
+                return rows
+            found.append(few)
+    return _replaced(rows, found)
 
 
 def _is_tall(rows: TaskRows) -> bool:
@@ -76,7 +84,20 @@ def _is_tall(rows: TaskRows) -> bool:
     d, sizes = rows.X.shape[1], np.diff(rows.offsets)
     few = d <= max(_MOST_FEATURES, 8 * rows.n_tasks if rows.shared else 0)
     tall = sizes.min() >= max(_LEAST_RATIO * (d + 2), _TASK_SIZE / d)
-    return bool(few and tall and rows.bound < _LARGE)
+    return bool(few and tall)
+
+
+def _few(X: FloatArray, Y: FloatArray, weight: FloatArray) -> _Few | None:
+    """Few rows in the place of these; None where digits would be lost."""
+    sums = _sums(X, Y, weight)
+    root = None if sums is None else _root(sums)
+    if sums is None or root is None:
+        return None
+    mean = sums.shift + sums.rest
+    # Less the mean as it is kept, so that both together are the data as given.
+    rounding = (sums.shift - mean) + sums.rest
+    deviations = rows_of_root(root, sums.total) + rounding
+    return _Few(deviations, mean, sums.total, sums.log_weight)
 
 
 def _sums(X: FloatArray, Y: FloatArray, weight: FloatArray) -> _Sums | None:
@@ -150,24 +171,20 @@ def _root(sums: _Sums) -> FloatArray | None:
     return R
 
 
-def _replaced(rows: TaskRows, found: list[_Sums], Z: FloatArray) -> TaskRows:
-    """The rows replaced by few: Z (m, d + q), m for all tasks on one X."""
+def _replaced(rows: TaskRows, found: list[_Few]) -> TaskRows:
+    """The rows replaced by few: of each task, or one for all tasks on one X."""
     n_tasks, d = rows.n_tasks, rows.X.shape[1]
-    by_target = np.arange(len(found[0].shift) - d) + d
-    features = np.arange(d)
-    columns = [np.append(features, j) for j in by_target]
-    shift = np.stack([sums.shift[own] for sums in found for own in columns])
-    rest = np.stack([sums.rest[own] for sums in found for own in columns])
-    each = n_tasks // len(found)
-    logs = np.repeat([sums.log_weight for sums in found], each)
-    means = shift + rest
-    apart = (shift - shift[0]) + (rest - rest[0])
-    weights = np.repeat([sums.total / (d + 2) for sums in found], each)
+    Z = np.concatenate([few.deviations for few in found])
+    features, each = np.arange(d), n_tasks // len(found)
+    targets = [np.append(features, d + t) for t in range(each)]
+    means = np.stack([few.mean[own] for few in found for own in targets])
+    logs, totals = np.repeat([(few.log_weight, few.total) for few in found], each, axis=0).T
+    apart = means - means[0]
     return replace(
         rows,
         X=np.ascontiguousarray(Z[:, :d]),
         y=Z[:, d:].T.flatten(),
-        sample_weight=np.repeat(weights, d + 2),
+        sample_weight=np.repeat(totals / (d + 2), d + 2),
         offsets=np.arange(n_tasks + 1, dtype=np.int64) * (d + 2),
         own=True,
         rows=np.arange(len(Z)),

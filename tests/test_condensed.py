@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from malsar_py import (
     GraphRegressor,
@@ -150,3 +151,22 @@ def test_condensed_rows_are_not_condensed_again():
     rows = condensed(rows_of(make(np.random.default_rng(4), shared=True)))
     assert condensed(rows) is rows
     assert condensed(replace(rows, bound=1.0)).X is rows.X
+
+
+@pytest.mark.parametrize("lambda1", [1e-3, 1e-5])
+def test_intercepts_that_floats_do_not_hold_are_told(lambda1):
+    X, y, labels = make(np.random.default_rng(5), shared=False)
+    y = 1e12 + 1e-3 * (y - y.mean()) / y.std()
+    model = LassoRegressor(lambda1=lambda1)
+    with pytest.warns(ConvergenceWarning, match="the mean of y is large beside its spread"):
+        model.fit(X, y, **labels)
+    assert model.relative_gap_ > 1e-5
+
+
+def test_tables_are_arrays():
+    pd = pytest.importorskip("pandas")
+    X, y, labels = make(np.random.default_rng(6), shared=False)
+    plain = LassoRegressor(lambda1=0.3).fit(X, y, **labels)
+    table = LassoRegressor(lambda1=0.3).fit(pd.DataFrame(X), y, **labels)
+    np.testing.assert_array_equal(table.coef_, plain.coef_)
+    assert len(condensed(rows_of((pd.DataFrame(X), y, labels))).X) == 24

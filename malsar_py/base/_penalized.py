@@ -226,7 +226,7 @@ class MultiTaskEstimator(CertifiedEstimator):
             y, offset = loss.centered(y, c, offsets)
             offset = np.broadcast_to(offset, rows.n_tasks)
         if means is not None and rows.stands_for is not None:
-            means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
+            means, (y, offset) = means + rows.stands_for.X, rows.raised(y, offset)
         y, c = loss.targets_by_column(y, c, rows.offsets), loss.by_column(c, rows.offsets)
         terms = penalty, self.fit_intercept, units.of_intercepts(kappa)
         objective = by_parts(make_objective(design, loss, y, c, *terms))
