@@ -18,13 +18,13 @@ import malsar_py
 from malsar_py._compare import _candidates, _door, _run
 from malsar_py._compare._measure import LOSSES, Measure
 from malsar_py._compare._options import Options
-from malsar_py._compare._result import BOOSTING, CHOSEN, DUMMIES, MEAN, POOLED, SINGLE, Procedure
+from malsar_py._compare._result import BOOSTING, CHOSEN, DUMMIES, MEAN, POOLED, SINGLE
 from malsar_py._compare._source import Source, splits
 from malsar_py._compare._verdict import task_gains, verdict
 from malsar_py._table import Asked, CompareError, exam_table, read_table
 from malsar_py.models import MeanRegularizedRegressor
 
-from .report_tables import few_settings
+from .report_tables import few_settings, procedure
 
 REFERENCES = [MEAN, POOLED, SINGLE, DUMMIES, BOOSTING]
 
@@ -134,34 +134,6 @@ def test_measures_are_those_of_scikit_learn():
     assert logistic.of_rows(two, P[:, 0]).mean() == pytest.approx(log_loss(two, P[:, 0]))
     assert logistic.second_of(two, P[:, 0]) == np.mean((P[:, 0] > 0.5) == two)
     assert set(LOSSES) == {"squared", "huber", "quantile", "poisson", "gamma"}
-
-
-def procedure(name, scores, kind="reference"):
-    scores = np.asarray(scores, float)
-    return Procedure(name, kind, scores, scores, [{}] * len(scores), {}, np.nan, True, 1.0)
-
-
-def test_a_split_that_decides_a_mean_is_named():
-    from malsar_py._compare._text import uneven
-
-    class Found:
-        loss = "poisson"
-        procedures = (
-            procedure("even", [4.0, 5.0, 4.5, 9.9]),
-            procedure("odd", [5.0, 15.6, 4.5, 4.8]),
-            procedure("few", [1.0, 9.0]),
-            procedure("exact", [0.0, 0.0, 1e-9]),
-            procedure(CHOSEN, [5.0, 15.6, 4.5, 4.8], kind="chosen"),
-        )
-
-    assert uneven(Found) == (
-        "uneven: one split decides the mean of odd (15.6000, median 4.9000): an exponential grows "
-        "fast beyond the rows that were fitted"
-    )
-    Found.loss = "squared"
-    assert uneven(Found).endswith("median 4.9000)")
-    Found.procedures = Found.procedures[2:]
-    assert uneven(Found) == ""
 
 
 def test_intervals_know_that_training_rows_are_shared():
