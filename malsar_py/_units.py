@@ -24,8 +24,9 @@ from ._typing import AnyArray, FloatArray
 _ORDINARY = 40
 # A feature this much smaller than the largest one has no squares beside it.
 _VANISHING = -330
-# In so many rows a dense feature shows its size.
-_FIRST_ROWS = 16
+# In so many rows, or so many values of all features, one that is not nearly always zero shows its
+# size.
+_SOME_ROWS, _SOME_VALUES = 4, 4096
 # Strengths in units of computation, with room for sums and quotients: beyond, a penalty is at its
 # limit.
 _LEAST, _MOST = 1e-300, 1e300
@@ -152,10 +153,17 @@ def _without(X: Any, features: AnyArray) -> Any:
 
 
 def _is_ordinary(rows: TaskRows) -> bool:
-    """Whether X is of ordinary size, as its first rows and what is known of all of them tell."""
+    """Whether X is of ordinary size, as some of its rows and what is known of all of them tell."""
     if not rows.bound < 2.0 ** (_ORDINARY - 1):
         return False
-    return bool(np.abs(rows.X[:_FIRST_ROWS]).max(axis=0).min() > 2.0**-_ORDINARY)
+    # Spread over all: rows are sorted by task, and a task may be all there is of a feature.
+    n_rows, d = rows.X.shape
+    some = rows.X[:: max(1, n_rows // max(_SOME_ROWS, _SOME_VALUES // d))]
+    small = np.flatnonzero(np.abs(some).max(axis=0) <= 2.0**-_ORDINARY)
+    if 4 * small.size > d:
+        return False
+    sizes = np.abs(rows.X[:, small]).max(axis=0)
+    return bool(((sizes == 0.0) | (sizes > 2.0**-_ORDINARY)).all())
 
 
 def targets_into_units(
@@ -164,7 +172,8 @@ def targets_into_units(
     """The same with X as it is."""
     largest = float(np.abs(rows.y).max()) if degree else 0.0
     units = Units(0, _even(largest), _even(float(omega.max())), degree)
-    rows = replace(rows, y=shifted(rows.y, -units.y))
+    if units.y != 0:
+        rows = replace(rows, y=shifted(rows.y, -units.y))
     return rows, shifted(omega, -units.weight), units
 
 

@@ -188,7 +188,8 @@ class MultiTaskEstimator(CertifiedEstimator):
         )
         if self.fit_intercept and not free_intercepts:
             loss.check_together(rows.y, rows.sample_weight)
-        return replace(rows, y=y), loss.resolved(y, rows.sample_weight, rows.offsets)
+        rows = rows if y is rows.y else replace(rows, y=y)
+        return rows, loss.resolved(y, rows.sample_weight, rows.offsets)
 
     @within_floats
     def _prepare(self, rows: TaskRows) -> Prepared:

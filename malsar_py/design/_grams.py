@@ -7,9 +7,16 @@ import numpy as np
 from .._typing import FloatArray
 
 
-def weighted_gram(X: FloatArray, weight: FloatArray, centered: bool) -> FloatArray:
-    """``X' diag(weight) X`` (d, d), around the weighted mean if ``centered``."""
-    if weight.size and (weight == weight[0]).all():
+def weighted_gram(
+    X: FloatArray, weight: FloatArray, centered: bool, even: bool | None = None
+) -> FloatArray:
+    """``X' diag(weight) X`` (d, d), around the weighted mean if ``centered``.
+
+    ``even``: whether all weights are the same, if that is known.
+    """
+    if even is None:
+        even = weight.size > 0 and bool((weight == weight[0]).all())
+    if even:
         H = X.T @ X
         H *= weight[0]
     else:

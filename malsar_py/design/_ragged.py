@@ -73,9 +73,13 @@ class Ragged(Design):
             _kernels.blocks.gram(self.X, curvature, self.offsets, centered, H)
             return H
 
+        starts = self.offsets[:-1]
+        same = curvature == np.repeat(curvature[starts], np.diff(self.offsets))
+        even = np.logical_and.reduceat(same, starts)
+
         def work(first: int, last: int) -> None:
             for t, own in self._tasks(first, last):
-                H[t] = weighted_gram(self.X[own], curvature[own], centered)
+                H[t] = weighted_gram(self.X[own], curvature[own], centered, even[t])
 
         spread(work, self.offsets, self.X.size * self.n_features * _PER_PRODUCT)
         return H

@@ -20,10 +20,9 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse.linalg import LinearOperator, cg
 
 from .. import _kernels
-from .._linalg import is_uneven, psd_solver, solve_psd, sum_solver
+from .._linalg import conjugate_gradients, is_uneven, psd_solver, solve_psd, sum_solver
 from .._typing import FloatArray, IntArray
 from ..design import Ragged
 from ..objective import Objective, Quadratic, QuadraticObjective
@@ -193,6 +192,12 @@ class _GramFactors:
         # One task after the other, or a few hundred small ones at once.
         self._step = max(1, _BATCH // (d * d)) if d <= _SMALL else 1
         self.inverses = np.empty((n_tasks, d, d))
+        if self._step == 1:
+            for H, shift, out in zip(self.gram, shifts / self.scale, self.inverses, strict=True):
+                np.divide(H, self.scale, out=out)
+                out.reshape(-1)[:: d + 1] += shift
+                out[...] = _inverse(out)
+            return
         for some in self._batches():
             A = self.gram[some] / self.scale
             np.einsum("tjj->tj", A)[...] += shifts[some, None] / self.scale
@@ -330,20 +335,20 @@ def _own_factors(
 
 
 def _inverses(A: FloatArray) -> FloatArray:
-    """Inverses of positive definite matrices, least-norm where rounding has made them singular."""
-    if len(A) > 1:
-        try:
-            pivots = np.einsum("tjj->tj", np.linalg.cholesky(A))
-        except np.linalg.LinAlgError:
-            pivots = np.zeros(A.shape[:2])
-        rounding = A.shape[1] * np.finfo(float).eps
-        if (np.square(pivots).min(axis=1) > rounding * np.einsum("tjj->tj", A).max(axis=1)).all():
-            half = 0.5 * np.linalg.inv(A)
-            return half + half.transpose(0, 2, 1)
+    """Inverses of small positive definite matrices, together where rounding leaves them regular."""
+    try:
+        pivots = np.einsum("tjj->tj", np.linalg.cholesky(A))
+    except np.linalg.LinAlgError:
+        pivots = np.zeros(A.shape[:2])
+    rounding = A.shape[1] * np.finfo(float).eps
+    if (np.square(pivots).min(axis=1) > rounding * np.einsum("tjj->tj", A).max(axis=1)).all():
+        half = 0.5 * np.linalg.inv(A)
+        return half + half.transpose(0, 2, 1)
     return np.stack([_inverse(own) for own in A])
 
 
 def _inverse(A: FloatArray) -> FloatArray:
+    """Inverse of a positive definite matrix, least-norm if rounding has made it singular."""
     factor, failed = scipy.linalg.lapack.dpotrf(A, lower=1)
     if not failed:
         half, failed = scipy.linalg.lapack.dpotri(factor, lower=1)
@@ -447,9 +452,5 @@ def _conjugate_gradients(
 
 
 def _cg(operate: Solve, r: FloatArray, precondition: Solve | None = None) -> FloatArray:
-    size = r.shape[0]
-    A = LinearOperator((size, size), matvec=operate, dtype=np.float64)
-    M = None
-    if precondition is not None:
-        M = LinearOperator((size, size), matvec=precondition, dtype=np.float64)
-    return cg(A, r, rtol=_CG_TOL, atol=0.0, maxiter=min(10 * size, _CG_STEPS), M=M)[0]
+    steps = min(10 * r.shape[0], _CG_STEPS)
+    return conjugate_gradients(operate, r, precondition, left=_CG_TOL, steps=steps)

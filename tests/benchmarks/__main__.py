@@ -11,6 +11,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from . import (
+    constants,
     counts,
     growth,
     memory,
@@ -40,6 +41,11 @@ _TABLES = {
     "models": ("Models", "every model on School beside JointFeature", models.models_table),
     "paths": ("Paths", "50 lambdas, and searches over them in five folds", paths.paths_table),
     "counts": ("Counts and classes", "Poisson and multinomial fits", counts.counts_table),
+    "constants": (
+        "Tuned constants",
+        "times of fits at other values of the constants that decide nothing but speed",
+        constants.constants_table,
+    ),
     "recovery": ("Recovery", "what simulations put in is found", recovery.recovery_table),
     "pooling": (
         "Grouped rows",
