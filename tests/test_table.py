@@ -290,6 +290,19 @@ def test_missing_values_dates_and_texts_in_the_folds():
     )
 
 
+@pytest.mark.parametrize(
+    "form", ["%d-%b-%y", "%b %d, %Y", "%B %Y", "%m/%d/%Y %I:%M %p", "%Y-%m-%d", "%d.%m.%Y"]
+)
+def test_dates_in_words(form):
+    frame, days = rows_of(3, 40), pd.date_range("2020-01-01", periods=120, freq="9D")
+    frame["day"] = np.random.default_rng(0).permutation(days.strftime(form))
+    table = read_table(frame, ASKED)
+    assert roles(table)["day"] == ("feature", "date")
+    assert table.dates == (["day"] if form in ("%d-%b-%y", "%b %d, %Y", "%B %Y") else table.dates)
+    X = table.features.fit_transform(table.X)
+    assert X.shape[1] > 3 and np.isfinite(X).all()
+
+
 def test_single_precision_is_not_good_enough():
     """Numbers go past the vectorizer, which rounds to single precision."""
     frame = rows_of()

@@ -150,7 +150,7 @@ def compare(
     found = _compare(table, options, say)
     found.command = _command(data, asked, options, encoding)
     if asked is not None:
-        found.settings |= {"missing": list(asked.missing), "date": list(asked.date)}
+        found.settings |= {"missing": list(asked.missing), "date": table.dates}
     return found
 
 

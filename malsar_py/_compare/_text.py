@@ -65,7 +65,8 @@ def table_lines(found: Comparison) -> Iterator[str]:
         yield remark(found)
     yield from textwrap.wrap(uneven(found), 100)
     if said["untried"]:
-        yield f"not tried, as they take longer: {', '.join(said['untried'])}; --models all does"
+        names = ", ".join(said["untried"])
+        yield from textwrap.wrap(f"not tried, as they take longer: {names}; --models all does", 100)
     if any("Graph" in row.name for row in found.procedures):
         yield "chain: each task is tied to the next in the order of their mean target"
     yield "rel. gap: how far the final fits can be from their optima (objective at W = 0 is 1)"

@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from .._typing import AnyArray, FloatArray, IntArray
 from ..datasets import load_exam
-from ._columns import MANY_LEVELS, Column, describe, is_number, repeated, some
+from ._columns import MANY_LEVELS, Column, describe, is_number, repeated, some, written_dates
 from ._error import CompareError
 from ._numbers import number
 from ._read import import_pandas, read_frame
@@ -25,6 +25,8 @@ _LEVELS_KEPT = 20
 _MOST_CLASSES = 20
 # Share of the variance from which on a feature nearly is the target.
 _NEARLY = 0.8
+# Up to this share of the rows, copies are chance.
+_FEW_COPIES = 0.02
 # A value that names what rows belong to has so many rows at least, on average.
 _FEW_ROWS = 1.5
 
@@ -77,6 +79,12 @@ class Table:
     notes: list[str] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
     counts: bool = False  # tasks of nothing but 0 have no intercept: the log of 0
+
+    @property
+    def dates(self) -> list[str]:
+        """Features that were read as dates before the transformer sees them."""
+        found = [c.name for c in self.columns if c.role == "feature" and c.kind == "date"]
+        return [name for name in found if self.X[name].dtype.kind == "M"]
 
     @property
     def n_tasks(self) -> int:
@@ -314,6 +322,8 @@ def _columns(frame: Any, asked: Asked, codes: IntArray) -> list[Column]:
         else:
             if name in asked.date:
                 frame[name] = column = pd.to_datetime(column, errors="coerce", format="mixed")
+            elif (dates := written_dates(pd, column)) is not None:
+                frame[name] = column = dates
             described = describe(column, codes, asked.task)
             if name in asked.keep and described.kind not in ("empty", "infinite"):
                 kind = "date" if column.dtype.kind == "M" else kind
