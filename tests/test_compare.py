@@ -268,6 +268,31 @@ def test_what_is_found(quick):
     assert document["command"].startswith("python -m malsar_py compare TABLE.csv --task task")
 
 
+def test_a_model_that_cannot_be_fitted_is_left_out(quick, monkeypatch):
+    """And it is said; a reference is needed for the verdict."""
+    fit = MeanRegularizedRegressor.fit
+
+    def refuse(self, X, y, **given):
+        if self.tol == type(self)().tol and self.lambda1 > 0.0:  # the final fit
+            raise ValueError("floats do not hold it")
+        return fit(self, X, y, **given)
+
+    monkeypatch.setattr(MeanRegularizedRegressor, "fit", refuse)
+    found = compared(frame_of(), models=["MeanRegularized", "JointFeature"], repeats=2)
+    assert [row.name for row in found.procedures] == [*REFERENCES, "JointFeature", CHOSEN]
+    assert "MeanRegularized is left out: floats do not hold it" in found.notes
+    found = compared(frame_of())
+    assert found.verdicts == [] and found.sharing is None and found.gains == []
+    assert found.winner.kind == "reference" and found.text()
+    monkeypatch.setattr(HistGradientBoostingRegressor, "fit", refuse_all)
+    with pytest.raises(ValueError, match="trees do not grow"):
+        compared(frame_of())
+
+
+def refuse_all(self, X, y, **given):
+    raise ValueError("trees do not grow")
+
+
 def test_the_model_that_is_kept_reads_the_table(quick):
     frame = frame_of()
     frame.loc[::7, "a"] = np.nan
