@@ -32,12 +32,11 @@ X, tasks = rng.standard_normal((200, 10)), np.repeat(np.arange(5), 40)
 y = X.sum(axis=1) + rng.standard_normal(200)
 for name in sys.argv[1:]:
     model = getattr(malsar_py, name)()
-    if "sources" in model.get_params():
-        model.set_params(sources=[0] * 5 + [1] * 5)
-    if name.endswith("Classifier"):
-        model.fit(X, (y > 0).astype(int), tasks=tasks)
+    target = (y > 0).astype(int) if name.endswith("Classifier") else y
+    if "sources" in model.get_params():  # its tasks are patterns of missing sources
+        model.set_params(sources=[0] * 5 + [1] * 5).fit(X, target)
     else:
-        model.fit(X, y, tasks=tasks)
+        model.fit(X, target, tasks=tasks)
 print(imported - start, time.process_time() - imported)
 """
 
