@@ -13,8 +13,9 @@ from ._typing import AnyArray, FloatArray
 _FAR = 1e-5
 # Smallest entry on a diagonal, as a share of the largest, from which scales are taken for uneven.
 _UNEVEN = 1e-8
-# Conjugate gradients: steps, and the share of the right side that may be left.
-_CG_STEPS, _CG_LEFT = 200, 1e-11
+# Conjugate gradients: steps, the share of the right side that may be left, and how much larger than
+# the least one so far the residual may become.
+_CG_STEPS, _CG_LEFT, _CG_GROWN = 200, 1e-11, 1e3
 
 
 def nonzero_rows(W: FloatArray) -> AnyArray:
@@ -130,18 +131,24 @@ def _solver_along(gram: FloatArray, basis: FloatArray) -> Callable[[FloatArray],
 
 def conjugate_gradients(
     apply: Callable[[FloatArray], FloatArray],
-    precondition: Callable[[FloatArray], FloatArray],
     rhs: FloatArray,
+    precondition: Callable[[FloatArray], FloatArray] | None = None,
+    *,
+    left: float = _CG_LEFT,
+    steps: int = _CG_STEPS,
 ) -> FloatArray:
     """Solve ``apply(x) = rhs``, semidefinite and consistent, nearly as far as rounding allows.
 
     ``precondition`` may project on a subspace: then that part of the equation is solved, in it.
+    ``left``: share of the right side (in the preconditioner's norm) to stop at.
     """
     x, rest = np.zeros_like(rhs), rhs.copy()
-    direction = z = precondition(rest)
-    size = first = float(np.vdot(rest, z))
-    for _ in range(_CG_STEPS):
-        if not size > _CG_LEFT**2 * first:
+    direction = z = rest if precondition is None else precondition(rest)
+    size = first = least = float(np.vdot(rest, z))
+    best = x
+    for _ in range(steps):
+        # What rounding put where ``apply`` is singular is never solved for: steps along it grow.
+        if not left**2 * first < size < _CG_GROWN**2 * least:
             break
         image = apply(direction)
         curvature = float(np.vdot(direction, image))
@@ -150,7 +157,9 @@ def conjugate_gradients(
         length = size / curvature
         x = x + length * direction
         rest = rest - length * image
-        z = precondition(rest)
+        z = rest if precondition is None else precondition(rest)
         before, size = size, float(np.vdot(rest, z))
+        if size < least:
+            least, best = size, x
         direction = z + (size / before) * direction
-    return x
+    return best

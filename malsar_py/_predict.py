@@ -34,7 +34,7 @@ def predict(
         raise CompareError(
             "--intervals is for numbers: here the probability of each class is given anyway"
         )
-    frame, notes = read_frame(file, encoding)
+    frame, notes = read_frame(file, encoding, [saved.task])
     for text in notes:
         _say(text)
     rows, tasks = _rows(saved, frame, file)

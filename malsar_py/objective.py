@@ -400,7 +400,7 @@ class GeneralObjective(WholeObjective):
             z = design.predict(D)
             return self.loss.curve(self.y, theta, self.c, design.offsets, z, self.fit_intercept)
 
-        return curve(conjugate_gradients(lambda D: design.adjoint(curve(D)), free_step, G))
+        return curve(conjugate_gradients(lambda D: design.adjoint(curve(D)), G, free_step))
 
     def model(self, W: FloatArray, z: FloatArray) -> QuadraticObjective:
         """The loss to second order at W with predictions z: least squares on working responses.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import __version__ as sklearn_version
 from sklearn.base import clone
+from sklearn.utils.fixes import parse_version
 
 from malsar_py import (
     CalibratedJointFeatureRegressor,
@@ -43,6 +45,11 @@ from malsar_py import (
 from malsar_py._tasks import resolve_fit
 
 # Every model with parameters under which the minimiser is unique.
+UNROUTED = pytest.mark.skipif(
+    parse_version(sklearn_version) < parse_version("1.8"),
+    reason="searches of scikit-learn before 1.8 route nothing to the score of a pipeline",
+)
+
 REGRESSORS = [
     LassoRegressor(lambda1=0.05, lambda2=0.02),
     JointFeatureRegressor(lambda1=0.1, lambda2=0.02),

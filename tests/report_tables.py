@@ -69,3 +69,11 @@ def comparison(path: Path, classify: bool = False) -> Any:
             models=["MeanRegularized" if classify else "MixedEffects"],
             repeats=1 if classify else 2,
         )
+
+
+def procedure(name, scores, kind="reference"):
+    """A row of the table with these scores of the splits."""
+    from malsar_py._compare._result import Procedure
+
+    scores = np.asarray(scores, float)
+    return Procedure(name, kind, scores, scores, [{}] * len(scores), {}, np.nan, True, 1.0)

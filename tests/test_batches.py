@@ -325,6 +325,9 @@ def test_targets_that_cannot_be_used():
     counts = np.where(np.arange(len(y)) == 700, -1.0, 1.0)
     with pytest.raises(ValueError, match="batch 2: loss='poisson' takes targets y >= 0"):
         JointFeatureRegressor(loss="poisson").fit_batches(batches(X, counts, tasks, weight))
+    below = np.where(tasks == "b", -2.0, 1.0)
+    with pytest.raises(ValueError, match=r"negative targets, but those of task 'b' have mean -2"):
+        JointFeatureRegressor(loss="poisson").fit_batches(batches(X, below, tasks, weight))
     with pytest.raises(ValueError, match="batch 0: Input X contains NaN"):
         JointFeatureClassifier().fit_batches(batches(X * np.nan, y, tasks, weight))
     with pytest.raises(ValueError, match="source holds no batch"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -9,14 +10,15 @@ import numpy as np
 import pytest
 
 import malsar_py
-from tests.benchmarks import counts, gaps, peer_direct, report
+from malsar_py.solvers import active_set
+from tests.benchmarks import constants, counts, gaps, peer_direct, report
 from tests.benchmarks.environments import PEERS, InstallError
 from tests.benchmarks.peer import OURS, load_peers, target_matrix
 from tests.benchmarks.peer_malsar_py import coefficients, fit, prepare
 from tests.benchmarks.problems import PROBLEMS, Problem, Target, finish, own_x, shared_x
 from tests.benchmarks.processes import Session
 from tests.benchmarks.protocol import Contest, Effort, Measurement, Tolerances, loosest_passing
-from tests.benchmarks.regimes import one_task
+from tests.benchmarks.regimes import ALL, one_task
 
 
 def clustered(seed):
@@ -192,3 +194,21 @@ def test_the_judge_of_counts_and_classes(norm, classes):
     rng = np.random.default_rng(0)
     for size in (0.01, 0.3):
         assert counts.gap(data, W + size * rng.standard_normal(W.shape)) > 1e-6
+
+
+def test_tuned_constants_are_there():
+    """Numbers of their modules, and problems that exist."""
+    names = {problem.name for problem in ALL}
+    for tuned in constants.TUNED:
+        value = getattr(importlib.import_module(f"malsar_py.{tuned.module}"), tuned.name)
+        assert isinstance(value, (int, float)) and value > 0, tuned
+        assert tuned.problems and names.issuperset(tuned.problems), tuned
+
+
+def test_other_values_of_a_constant_are_timed(monkeypatch):
+    tuned = constants.Tuned("solvers.active_set", "_FIRST_SET", ("small /10",))
+    before = active_set._FIRST_SET
+    monkeypatch.setattr(constants, "_BUDGET", 0.01)
+    times = constants.sensitivity(tuned, "small /10")
+    assert len(times) == len(constants.FACTORS) and min(times) > 0.0
+    assert before == active_set._FIRST_SET

@@ -334,6 +334,8 @@ def test_interrupt_of_the_process(root):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # (A shell has what it starts in the background ignore interrupts.)
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         process.stderr.read(1)  # the first word of a note: the work has begun

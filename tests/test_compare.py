@@ -18,13 +18,13 @@ import malsar_py
 from malsar_py._compare import _candidates, _door, _run
 from malsar_py._compare._measure import LOSSES, Measure
 from malsar_py._compare._options import Options
-from malsar_py._compare._result import BOOSTING, CHOSEN, DUMMIES, MEAN, POOLED, SINGLE, Procedure
+from malsar_py._compare._result import BOOSTING, CHOSEN, DUMMIES, MEAN, POOLED, SINGLE
 from malsar_py._compare._source import Source, splits
 from malsar_py._compare._verdict import task_gains, verdict
 from malsar_py._table import Asked, CompareError, exam_table, read_table
 from malsar_py.models import MeanRegularizedRegressor
 
-from .report_tables import few_settings
+from .report_tables import few_settings, procedure
 
 REFERENCES = [MEAN, POOLED, SINGLE, DUMMIES, BOOSTING]
 
@@ -134,34 +134,6 @@ def test_measures_are_those_of_scikit_learn():
     assert logistic.of_rows(two, P[:, 0]).mean() == pytest.approx(log_loss(two, P[:, 0]))
     assert logistic.second_of(two, P[:, 0]) == np.mean((P[:, 0] > 0.5) == two)
     assert set(LOSSES) == {"squared", "huber", "quantile", "poisson", "gamma"}
-
-
-def procedure(name, scores, kind="reference"):
-    scores = np.asarray(scores, float)
-    return Procedure(name, kind, scores, scores, [{}] * len(scores), {}, np.nan, True, 1.0)
-
-
-def test_a_split_that_decides_a_mean_is_named():
-    from malsar_py._compare._text import uneven
-
-    class Found:
-        loss = "poisson"
-        procedures = (
-            procedure("even", [4.0, 5.0, 4.5, 9.9]),
-            procedure("odd", [5.0, 15.6, 4.5, 4.8]),
-            procedure("few", [1.0, 9.0]),
-            procedure("exact", [0.0, 0.0, 1e-9]),
-            procedure(CHOSEN, [5.0, 15.6, 4.5, 4.8], kind="chosen"),
-        )
-
-    assert uneven(Found) == (
-        "uneven: one split decides the mean of odd (15.6000, median 4.9000): an exponential grows "
-        "fast beyond the rows that were fitted"
-    )
-    Found.loss = "squared"
-    assert uneven(Found).endswith("median 4.9000)")
-    Found.procedures = Found.procedures[2:]
-    assert uneven(Found) == ""
 
 
 def test_intervals_know_that_training_rows_are_shared():
@@ -294,6 +266,31 @@ def test_what_is_found(quick):
     document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert document["winner"] == found.winner.name
     assert document["command"].startswith("python -m malsar_py compare TABLE.csv --task task")
+
+
+def test_a_model_that_cannot_be_fitted_is_left_out(quick, monkeypatch):
+    """And it is said; a reference is needed for the verdict."""
+    fit = MeanRegularizedRegressor.fit
+
+    def refuse(self, X, y, **given):
+        if self.tol == type(self)().tol and self.lambda1 > 0.0:  # the final fit
+            raise ValueError("floats do not hold it")
+        return fit(self, X, y, **given)
+
+    monkeypatch.setattr(MeanRegularizedRegressor, "fit", refuse)
+    found = compared(frame_of(), models=["MeanRegularized", "JointFeature"], repeats=2)
+    assert [row.name for row in found.procedures] == [*REFERENCES, "JointFeature", CHOSEN]
+    assert "MeanRegularized is left out: floats do not hold it" in found.notes
+    found = compared(frame_of())
+    assert found.verdicts == [] and found.sharing is None and found.gains == []
+    assert found.winner.kind == "reference" and found.text()
+    monkeypatch.setattr(HistGradientBoostingRegressor, "fit", refuse_all)
+    with pytest.raises(ValueError, match="trees do not grow"):
+        compared(frame_of())
+
+
+def refuse_all(self, X, y, **given):
+    raise ValueError("trees do not grow")
 
 
 def test_the_model_that_is_kept_reads_the_table(quick):

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from malsar_py.model_selection import TaskKFold
 
-from .problems import ids
+from .problems import UNROUTED, ids
 from .test_common import public_estimators, takes_labels
 
 PATTERNS = "the pattern of missing sources is the task: there are no labels"
@@ -264,6 +264,7 @@ def test_clone_and_pickle(model):
 # --- routing -------------------------------------------------------------------------------------
 
 
+@UNROUTED
 @every(PATTERNS, CLUSTERS)
 def test_labels_are_routed(model):
     """Through a pipeline and a search, when routing is on: the same as without either."""

@@ -228,3 +228,17 @@ def test_kernel_is_plain_python():
         )
         for one, other in zip(compiled, plain, strict=True):
             assert_allclose(one, other, rtol=1e-11, atol=1e-11)
+
+
+def test_where_rounding_leaves_nothing_no_step_leads():
+    """Fewer rows than effects, slopes that vary without bound: no error, and no minimum there."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((26, 60)), rng.standard_normal(26)
+    tasks = np.repeat([0, 1], 13)
+    rows = resolve_fit(MixedEffectsRegressor(), X, y, tasks=tasks, classifier=False)
+    likelihood = likelihood_of(rows, True, True)
+    values = [
+        likelihood.evaluate(np.diag(np.r_[0.0, np.full(60, size)]), 1e14).value
+        for size in (1.0, 1e4, 1e7, 1e10)
+    ]
+    assert np.isfinite(values[0]) and np.inf in values and not np.isnan(values).any()

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import malsar_py
 from malsar_py.__main__ import main
 
-from .report_tables import comparison, write_table
+from .report_tables import comparison, few_settings, write_table
 from .test_persistence import Reduced
 
 pd = pytest.importorskip("pandas", reason="pandas (extra table) is not installed")
@@ -178,6 +179,26 @@ def test_trees_are_not_kept(found, tmp_path):
     assert won.save(tmp_path / "model.skops") == found.sharing.name
     with pytest.raises(ValueError, match="cannot be kept"):
         replace(won, sharing=None, sharing_model=None).save(tmp_path / "model.skops")
+
+
+def test_labels_and_dates_as_they_are_written(tmp_path, capsys):
+    """ "07" stays a name, and days in words are read as at training, also if those were dates."""
+    rng = np.random.default_rng(0)
+    days = rng.permutation(pd.date_range("2020-01-01", periods=60, freq="9D"))
+    frame = pd.DataFrame({"shop": np.resize(["07", "08", "none"], 60), "day": days})
+    frame["y"] = frame["day"].dt.month + 0.1 * rng.standard_normal(60)
+    text = frame.assign(day=frame["day"].dt.strftime("%d-%b-%y"))
+    path = tmp_path / "kept.skops"
+    for given in (frame, text):
+        with few_settings():
+            found = malsar_py.compare(
+                given, task="shop", target="y", models=["MixedEffects"], repeats=1
+            )
+        found.save(path)
+        table, err = run(capsys, path, written(text, tmp_path))
+        model = found.model if found.winner is found.sharing else found.sharing_model
+        assert_allclose(table["prediction"], model.predict(given[found.inputs]), rtol=1e-12)
+        assert "training did not have" not in err
 
 
 def test_numbers_as_labels_of_tasks():

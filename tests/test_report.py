@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.preprocessing import StandardScaler
 
 from .report_tables import comparison
 
@@ -119,6 +120,26 @@ def test_coefficients_are_in_units_of_the_columns(found):
     by_task = [steps[frame["shop"] == task].mean() for task in found.linear.tasks_]
     assert_allclose([row.smallest, row.largest], [min(by_task), max(by_task)], rtol=1e-8)
     assert_allclose(row.spread, np.std(by_task, ddof=1), rtol=1e-6)
+
+
+def test_a_class_that_a_task_does_not_have():
+    """Its intercept is minus infinity: the others are described, and it is named."""
+    from malsar_py import MeanRegularizedClassifier, keep_tasks
+    from malsar_py._report._coefficients import coefficients
+
+    rng = np.random.default_rng(0)
+    X = np.column_stack([np.repeat([0.0, 1.0], 30), rng.standard_normal(60)])
+    y = np.where(X[:, 0] == 0.0, rng.integers(0, 2, 60), rng.integers(0, 3, 60))
+
+    class Found:
+        linear = MeanRegularizedClassifier(lambda1=1.0, lambda2=1.0, task_column=0).fit(X, y)
+        model = (keep_tasks(StandardScaler(), task_column=0).fit(X), linear)
+        inputs = ("task", "x")
+
+    table = coefficients(Found)
+    assert table.never == ["0: 2"] and len(table.tasks) == 6
+    shown = [table.intercept.common, table.intercept.spread, table.intercept.smallest]
+    assert np.isfinite(shown).all()
 
 
 def test_the_cell_of_a_notebook(found):

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn import __version__ as sklearn_version
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -23,7 +22,6 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from sklearn.utils.fixes import parse_version
 
 from malsar_py import (
     ClusteredRegressor,
@@ -45,7 +43,7 @@ from malsar_py.model_selection import (
     lambda_grid,
 )
 
-from .problems import every_model, ragged, shared, tight
+from .problems import UNROUTED, every_model, ragged, shared, tight
 
 GRID = [0.3, 0.1, 0.03]
 # Short grids: the best is often at an end.
@@ -193,10 +191,7 @@ def test_pipeline(pipeline):
     assert ours.score(frame, y) == theirs.score(frame, y)
 
 
-@pytest.mark.skipif(
-    parse_version(sklearn_version) < parse_version("1.7"),
-    reason="GridSearchCV of scikit-learn 1.6 routes nothing to the score of a pipeline",
-)
+@UNROUTED
 def test_pipeline_with_tasks_apart_and_its_own_parameters():
     X, y, tasks = ragged()
     pipeline = make_pipeline(StandardScaler(), JointFeatureRegressor(tol=1e-10))

@@ -26,10 +26,11 @@ from malsar_py import (
 from malsar_py.metrics import make_task_scorer
 from malsar_py.model_selection import MultiTaskSearchCV, TaskKFold
 
-from .problems import ragged
+from .problems import UNROUTED, ragged
 
 GRID = [0.3, 0.1, 0.03]
 pytestmark = pytest.mark.filterwarnings("ignore:The best score is at the edge")
+SCORINGS = [pytest.param(None, marks=UNROUTED), "neg_mean_task_rmse"]
 
 
 class CentreByTask(TransformerMixin, BaseEstimator):
@@ -56,7 +57,7 @@ def assert_same_folds(ours, theirs, n_splits=3, atol=1e-7):
     assert ours.best_params_ == theirs.best_params_
 
 
-@pytest.mark.parametrize("scoring", [None, "neg_mean_task_rmse"])
+@pytest.mark.parametrize("scoring", SCORINGS)
 @pytest.mark.parametrize(("step", "fit"), [(True, True), (True, False), (False, True)])
 def test_steps_get_the_weights_they_request(scoring, step, fit):
     """And none that they refuse, the model included."""
@@ -97,7 +98,7 @@ def test_a_model_may_refuse_weights_in_its_score():
     assert_same_folds(ours, theirs)
 
 
-@pytest.mark.parametrize("scoring", [None, "neg_mean_task_rmse"])
+@pytest.mark.parametrize("scoring", SCORINGS)
 def test_steps_get_the_labels_they_request(scoring):
     X, y, tasks = ragged()
     with config_context(enable_metadata_routing=True):

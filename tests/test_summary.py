@@ -270,6 +270,8 @@ def test_polars_and_arrow(table):
     same(whole, summarize(pl.from_pandas(table), **GIVEN))
     with pytest.raises(TypeError, match="lazy LazyFrame"):
         summarize(pl.from_pandas(table).lazy(), **GIVEN)
+    with pytest.raises(TypeError, match=r"'rows\.parquet' is the name of a file"):
+        summarize("rows.parquet", **GIVEN)
     pa = pytest.importorskip("pyarrow")
     arrow = pa.Table.from_pandas(table)
     same(whole, summarize(arrow, **GIVEN))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+
 import numpy as np
 import pytest
 
@@ -55,6 +59,75 @@ def test_line_ends(tmp_path, end):
     assert len(read_table(csv(tmp_path, text), ASKED).y) == 24
 
 
+def test_quotation_marks_hide_separators(tmp_path):
+    text = rows_of().to_csv(index=False, sep=";").replace("size", '"size, in m, of all"')
+    text = text.replace("red", '"red, green; and ""both""\nof them"')
+    table = read_table(csv(tmp_path, text), ASKED)
+    assert table.names == ["size, in m, of all", "colour"] and len(table.y) == 24
+    assert 'red, green; and "both"\nof them' in set(table.X["colour"])
+
+
+ABOVE = {
+    "Excel": "sep=;\n",
+    "title": "Sales, in 2023\n\n",
+    "comments": "# made by hand, twice\n# yes\n",
+}
+
+
+@pytest.mark.parametrize("which", ABOVE)
+def test_lines_above_the_names(tmp_path, which):
+    text = rows_of().to_csv(index=False, sep=";", decimal=",")
+    table = read_table(csv(tmp_path, ABOVE[which] + text, encoding="utf-8-sig"), ASKED)
+    np.testing.assert_array_equal(table.y, rows_of()["y"])
+    first = ABOVE[which].split("\n")[0]
+    assert [n for n in table.notes if "above the names" in n] == (
+        []
+        if which == "Excel"
+        else [f"what is above the names of the columns is skipped (lines: 2): {first}"]
+    )
+
+
+@pytest.mark.parametrize("separator", [",", " ", "\t"])
+def test_rows_with_names_as_r_writes_them(tmp_path, separator):
+    """The first line has one cell less; a separator at the end of each row is no name."""
+    lines = rows_of().to_csv(index=False, sep=separator).splitlines()
+    named = [lines[0], *(f'"{i}"{separator}{line}' for i, line in enumerate(lines[1:], 1))]
+    table = read_table(csv(tmp_path, "\n".join(named)), ASKED)
+    np.testing.assert_array_equal(table.y, rows_of()["y"])
+    assert roles(table)["row names"] == ("set aside", "row number")
+    if separator != " ":
+        ended = [lines[0], *(line + separator for line in lines[1:])]
+        table = read_table(csv(tmp_path, "\n".join(ended)), ASKED)
+        np.testing.assert_array_equal(table.y, rows_of()["y"])
+        assert table.names == ["size", "colour"]
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress])
+def test_packed_files(tmp_path, packed):
+    path = csv(tmp_path, packed(rows_of().to_csv(index=False).encode()))
+    np.testing.assert_array_equal(read_table(path, ASKED).y, rows_of()["y"])
+
+
+def test_an_index_with_a_name_is_a_column():
+    table = read_table(rows_of().set_index("task"), ASKED)
+    assert table.n_tasks == 3 and table.names == ["size", "colour"]
+
+
+def test_labels_are_names(tmp_path):
+    """Of tasks and classes nothing is lost that is no number, and "07" is not 7."""
+    frame = rows_of(4, 6)
+    frame["task"] = np.repeat(["07", "08", "10", "head office"], 6)
+    frame["kind"] = np.resize(["none", "-", "some", "N/A"], 24)
+    path = csv(tmp_path, frame.to_csv(index=False))
+    assert read_table(path, ASKED).task_names == ["07", "08", "10", "head office"]
+    table = read_table(path, Asked("task", "kind", classify=True))
+    assert table.classes.tolist() == ["-", "none", "some"] and len(table.y) == 18
+    frame["task"] = np.repeat(["7", "8.0", "10", "-1"], 6)
+    assert read_table(frame, ASKED).task_names == ["-1", "7", "8", "10"]
+    frame["task"] = np.repeat(["7 km", "8 km", "10 km", "5 m"], 6)
+    assert read_table(frame, ASKED).task_names == ["10 km", "5 m", "7 km", "8 km"]
+
+
 def test_windows_text_is_read_and_noted(tmp_path):
     text = rows_of().to_csv(index=False).replace("size", "Größe").replace("red", "café")
     table = read_table(csv(tmp_path, text, encoding="latin-1"), ASKED)
@@ -103,7 +176,20 @@ def test_exam_from_its_csv_file_is_the_same_table(root):
         (["80,000", "1,200,500.5", "7"], [80000, 1200500.5, 7]),
         (["66,26", "5,1", "7"], [66.26, 5.1, 7]),
         (["1.234,5", "7"], [1234.5, 7]),
-        (["$74.69", "5 %", "45,000 kms"], [74.69, 5, 45000]),
+        (["$74.69", "5", "$45,000"], [74.69, 5, 45000]),
+        (["45,000 kms", "1 km"], [45000, 1]),
+        (["86.336,91 €", "1.200 €", "1.300"], [86336.91, 1200, 1300]),
+        (["1.234.567", "950.000"], [1234567, 950000]),
+        (["1\xa0234,50", "12 345,00"], [1234.5, 12345]),
+        (["(1,234)", "($5)", "-$6", "7"], [-1234, -5, -6, 7]),
+        (["\u22121.5", "\u20132", "+3"], [-1.5, -2, 3]),
+        (["USD 1,200", "usd 3", "Rs. 500"], ["USD 1,200", "usd 3", "Rs. 500"]),
+        (["USD 1,200", "USD 3.5"], [1200, 3.5]),
+        (["€110.5M", "€900K"], [110.5e6, 900e3]),
+        (["500 g", "1 kg"], ["500 g", "1 kg"]),
+        (["5 May", "6 Jun"], ["5 May", "6 Jun"]),
+        (["<5", ">90", "7"], [5, 90, 7]),
+        (["(5", "6)"], ["(5", "6)"]),
         (["TRUE", "FALSE"], ["TRUE", "FALSE"]),
         (["1_000", "2_000"], ["1_000", "2_000"]),
         (["2021-03-04", "2021-03-05"], ["2021-03-04", "2021-03-05"]),
@@ -204,6 +290,19 @@ def test_missing_values_dates_and_texts_in_the_folds():
     )
 
 
+@pytest.mark.parametrize(
+    "form", ["%d-%b-%y", "%b %d, %Y", "%B %Y", "%m/%d/%Y %I:%M %p", "%Y-%m-%d", "%d.%m.%Y"]
+)
+def test_dates_in_words(form):
+    frame, days = rows_of(3, 40), pd.date_range("2020-01-01", periods=120, freq="9D")
+    frame["day"] = np.random.default_rng(0).permutation(days.strftime(form))
+    table = read_table(frame, ASKED)
+    assert roles(table)["day"] == ("feature", "date")
+    assert table.dates == (["day"] if form in ("%d-%b-%y", "%b %d, %Y", "%B %Y") else table.dates)
+    X = table.features.fit_transform(table.X)
+    assert X.shape[1] > 3 and np.isfinite(X).all()
+
+
 def test_single_precision_is_not_good_enough():
     """Numbers go past the vectorizer, which rounds to single precision."""
     frame = rows_of()
@@ -240,6 +339,26 @@ def test_codes_for_missing_do_not_look_like_the_target():
     said = read_table(frame, ASKED).notes
     assert not any("alone explains" in note for note in said)
     assert any(n.startswith("-200 is far below all other values of y, size, other:") for n in said)
+
+
+def test_nines_far_above_are_codes_for_missing():
+    frame = rows_of(3, 40)
+    frame.loc[::9, "size"] = 999.0
+    said = read_table(frame, ASKED).notes
+    assert [n for n in said if "--missing" in n] == [
+        "999 is far above all other values of size: if it means missing, pass --missing 999"
+    ]
+    frame["size"] = np.arange(120.0) + 880.0  # as large as others
+    assert not any("--missing" in note for note in read_table(frame, ASKED).notes)
+
+
+def test_copies_are_told():
+    frame = rows_of(3, 40)
+    twice = pd.concat([frame, frame.iloc[:30]])
+    said = [n for n in read_table(twice, ASKED).notes if "copies" in n]
+    assert len(said) == 1 and said[0].startswith("30 rows are exact copies of others: ")
+    counts = frame.assign(y=np.resize([0, 1], 120), size=np.resize([1, 2, 3], 120))
+    assert not any("copies" in note for note in read_table(counts, ASKED).notes)
 
 
 def test_the_only_feature_is_not_to_be_dropped():
@@ -358,8 +477,10 @@ FILES = {
     "empty": (b"", "has no rows; expected a header line"),
     "header only": (b"task,y,size\n", "has no rows"),
     "binary": (b"\x00\xff\x00\x01", "is not UTF-8 text"),
-    "title": (b"Sales in 2023\n\ntask,y,x\na,1,2\n", "'Sales in 2023', names one column only"),
-    "spaces": (b"task y x\na 1 2\n", "separate these by commas, semicolons or tabs"),
+    "one column": (b"Sales in 2023\n\ntask\na\n", "'Sales in 2023', names one column only"),
+    "words": (b"all the tasks\na\nb c\n", "separate these by commas, semicolons or tabs"),
+    "no names": (b"1,2,3\n1,4,5\n", r"columns are 1, 2, 3 \(is the line of their names missing"),
+    "half a file": (gzip.compress(b"task,y,x" * 9)[:-9], "cannot be unpacked"),
     "ragged": (
         b"task,y,x\na,1,2\na,1,2,3,4\n",
         "is no table with one separator: Expected 3 fields",

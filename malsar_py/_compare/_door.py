@@ -150,7 +150,7 @@ def compare(
     found = _compare(table, options, say)
     found.command = _command(data, asked, options, encoding)
     if asked is not None:
-        found.settings |= {"missing": list(asked.missing), "date": list(asked.date)}
+        found.settings |= {"missing": list(asked.missing), "date": table.dates}
     return found
 
 
@@ -160,7 +160,10 @@ def _compare(table: Table, options: Options, say: Callable[[str], None]) -> Comp
     todo = candidates(measure, **asked)
     source = Source(table)
     outer = _outer(table, options)
-    outcomes = run_all(todo, source, outer, measure, options, say)
+    todo, outcomes, unfit = run_all(todo, source, outer, measure, options, say)
+    table.notes.extend(unfit)
+    for text in unfit:
+        say(text)
     rows = procedures(todo, outcomes)
     winner = min((row for row in rows if row.kind != "chosen"), key=lambda row: row.mean)
     best = min((r for r in rows if r.kind == "sharing"), key=lambda row: row.mean, default=None)

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -83,12 +83,22 @@ def run_split(
     split: Split,
     measure: Measure,
     options: Any,
-) -> list[Outcome]:
+) -> list[Outcome | str]:
     """All candidates on one split of the rows."""
     with quiet():
         train, test = split
         training = train_on(source, train, measure, options)
-        return [_outcome(candidate, training, test) for candidate in todo]
+        return [_tried(candidate, training, test) for candidate in todo]
+
+
+def _tried(candidate: Candidate, training: Training, test: IntArray) -> Outcome | str:
+    """What it does, or why one that is no reference cannot be fitted."""
+    try:
+        return _outcome(candidate, training, test)
+    except ValueError as error:
+        if candidate.kind == "reference":
+            raise
+        return str(error)
 
 
 def _outcome(candidate: Candidate, training: Training, test: IntArray) -> Outcome:
@@ -123,19 +133,27 @@ def run_all(
     measure: Measure,
     options: Any,
     say: Callable[[str], None],
-) -> list[list[Outcome]]:
-    """Outcomes by split and candidate."""
+) -> tuple[list[Candidate], list[list[Outcome]], list[str]]:
+    """Candidates that can be fitted, their outcomes by split, and which cannot, with the reason."""
 
-    def one(k: int, split: Split) -> list[Outcome]:
+    def one(k: int, split: Split) -> list[Outcome | str]:
         start = time.perf_counter()
         found = run_split(todo, source, split, measure, options)
         say(f"{k}/{len(outer)}: {len(todo)} procedures, {time.perf_counter() - start:.1f} s")
         return found
 
     if options.n_jobs in (None, 1):
-        return [one(k, split) for k, split in enumerate(outer, start=1)]
-    return Parallel(n_jobs=options.n_jobs)(
-        delayed(run_split)(todo, source, split, measure, options) for split in outer
+        found = [one(k, split) for k, split in enumerate(outer, start=1)]
+    else:
+        found = Parallel(n_jobs=options.n_jobs)(
+            delayed(run_split)(todo, source, split, measure, options) for split in outer
+        )
+    why = [next((s[i] for s in found if isinstance(s[i], str)), "") for i in range(len(todo))]
+    fitted = [i for i, reason in enumerate(why) if not reason]
+    return (
+        [todo[i] for i in fitted],
+        [[cast(Outcome, split[i]) for i in fitted] for split in found],
+        [f"{todo[i].name} is left out: {why[i]}" for i in range(len(todo)) if why[i]],
     )
 
 

@@ -32,6 +32,7 @@ class Coefficients:
 
     rows: list[Row]
     intercept: Row
+    never: list[str]  # tasks and classes without a row, and so without an intercept
     tasks: list[str]  # with more than two classes: each task with each of them
     standardised: FloatArray  # (n_tasks, n_features), per standard deviation, in the order of rows
     common: FloatArray  # (n_features,), the same
@@ -61,8 +62,12 @@ def coefficients(found: Any) -> Coefficients | None:
     middle = W.mean(axis=0) if common is None or np.shape(common) != W.shape[1:] else common
     order = np.argsort(-np.abs(W).max(axis=0), kind="stable")
     rows = [_row(names[j], slopes[:, j], float(middle[j] / scale[j]), columns) for j in order]
-    intercept = _row("intercept", intercepts, float(intercepts.mean()), columns)
-    return Coefficients(rows, intercept, columns, W[:, order], middle[order])
+    # A class of which a task has no row has no intercept: minus infinity.
+    has = np.isfinite(intercepts)
+    named = [column for column, finite in zip(columns, has, strict=True) if finite]
+    intercept = _row("intercept", intercepts[has], float(intercepts[has].mean()), named)
+    never = [column for column in columns if column not in named]
+    return Coefficients(rows, intercept, never, columns, W[:, order], middle[order])
 
 
 def _row(name: str, values: FloatArray, common: float, tasks: list[str]) -> Row:

@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from numbers import Integral
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -223,6 +224,11 @@ def _batches(batches: Any) -> Iterator[Any]:
         )
     elif frame_columns(batches) is not None or hasattr(batches, "to_pydict"):
         yield batches
+    elif isinstance(batches, str | PathLike):
+        raise TypeError(
+            f"{str(batches)!r} is the name of a file, which is not read here: pass "
+            "pandas.read_csv(..., chunksize=), pyarrow.dataset.dataset(...) or a Dask DataFrame."
+        )
     elif isinstance(batches, Iterable):
         yield from batches
     else:

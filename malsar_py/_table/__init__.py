@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ._columns import Column, some
-from ._read import CompareError, read_frame
+from ._error import CompareError
+from ._read import read_frame
 from ._table import Asked, Table, exam_table, label_text, read_table
 
 __all__ = [

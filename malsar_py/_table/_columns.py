@@ -20,6 +20,12 @@ _DENSE, _DENSER = 3.0, 1.5
 _ID = re.compile(
     r"(^|[^a-z])(id|ids|index|idx|rownames?|row|no|nr|uuid|guid|key)($|[^a-z])|.Id$|.ID$"
 )
+# Dates that skrub does not always know, such as 5-May-20, May 5, 2020, and 5/31/2020 5:00 PM.
+_WRITTEN = [
+    *("%d-%b-%y", "%d-%b-%Y", "%b-%y", "%b-%Y"),
+    *(f"{month}{day} %Y" for month in ("%b", "%B") for day in ("", " %d", " %d,")),
+    *("%d %b %Y", "%d %B %Y", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%m/%Y"),
+]
 # Columns of numbers that are compared with each other.
 _MOST_COMPARED = 300
 
@@ -70,6 +76,23 @@ def is_date(column: Any) -> bool:
     except (RejectColumn, ValueError):
         return False
     return True
+
+
+def written_dates(pd: Any, column: Any) -> Any:
+    """Texts that are dates in words, or as Excel writes them, as dates; None if one is not.
+
+    Where there are two ways to read a date ("May" is long and short) the transformer gives up.
+    """
+    known = column.dropna()
+    if column.dtype.kind != "O" or not len(known) or not re.search(r"\d", known.iloc[0]):
+        return None
+    for form in _WRITTEN:
+        try:
+            pd.to_datetime(known.iloc[:1], format=form)
+            return pd.to_datetime(column, format=form)
+        except ValueError:
+            continue
+    return None
 
 
 # In one piece: a list of questions, one after the other; in parts each would be told all there is.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ._csv import read_csv
+from ._error import CompareError
+from ._numbers import decimal_comma, number
 
 # What people write for "missing"; pandas' and skrub's words, and those of other programs.
 _MISSING = frozenset(
@@ -17,17 +19,10 @@ _MISSING = frozenset(
         *("null", "none", "missing", "nat", "#null!", "#div/0!", "#value!"),
     ]
 )
-# A number with a currency sign, separators or a unit: "$74.69", "80,000", "66,26", "45,000 kms".
-_DRESSED = re.compile(
-    r"[^\w\s.,+-]?\s*(?P<number>[-+]?\d[\d,.']*)(?:\s*%|\s+[^\W\d]+)?(?:\s*[^\w\s.,+-])?"
-)
-_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:[,']\d{3})+(?:\.\d+)?")
+# Among labels these are names: a diagnosis of "none", the classes "+" and "-".
+_NAMES = frozenset(["-", "--", ".", "...", "none", "missing"])
 # Texts that are no numbers, in a column of numbers, are read as missing up to this share.
 _FEW = 0.1
-
-
-class CompareError(ValueError):
-    """What the user can put right: shown as one line, without a traceback."""
 
 
 def import_pandas() -> Any:
@@ -43,19 +38,24 @@ def import_pandas() -> Any:
     return pandas
 
 
-def read_frame(data: Any, encoding: str | None = None) -> tuple[Any, list[str]]:
+def read_frame(
+    data: Any, encoding: str | None = None, labels: Collection[str] = ()
+) -> tuple[Any, list[str]]:
     """A pandas frame with tidy columns, and what is to be said about its reading.
 
     data : path of a CSV or Parquet file, or a frame of pandas, polars or Arrow.
+    labels : columns of names, which are numbers only if all of them are.
     """
     pd = import_pandas()
     notes: list[str] = []
     if isinstance(data, str | Path):
         path = Path(data)
         parquet = path.suffix.lower() in (".parquet", ".pq")
-        frame = _parquet(pd, path) if parquet else _csv(pd, path, encoding, notes)
+        frame = _parquet(pd, path) if parquet else read_csv(pd, path, encoding, notes)
     elif isinstance(data, pd.DataFrame):
-        frame = data.reset_index(drop=True)
+        # An index with names holds columns.
+        named = all(n is not None and n not in data.columns for n in data.index.names)
+        frame = data.reset_index(drop=not named)
     elif hasattr(data, "to_pandas"):  # polars, Arrow
         frame = data.to_pandas()
     else:
@@ -70,7 +70,8 @@ def read_frame(data: Any, encoding: str | None = None) -> tuple[Any, list[str]]:
     if not frame.columns.is_unique:
         twice = sorted(set(frame.columns[frame.columns.duplicated()]))
         raise CompareError(f"several columns are named {', '.join(map(repr, twice))}")
-    return pd.DataFrame({name: tidy(pd, frame[name], notes) for name in frame.columns}), notes
+    tidied = {n: tidy(pd, frame[n], notes, label=n in labels) for n in frame.columns}
+    return pd.DataFrame(tidied), notes
 
 
 def _parquet(pd: Any, path: Path) -> Any:
@@ -86,135 +87,60 @@ def _parquet(pd: Any, path: Path) -> Any:
         raise CompareError(f"{path} is no Parquet file: {error}") from error
 
 
-def _csv(pd: Any, path: Path, encoding: str | None, notes: list[str]) -> Any:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise CompareError(f"{path}: {error.strerror}") from error
-    text = _decoded(path, raw, encoding, notes)
-    lines = io.StringIO(text, newline=None).read()  # all line ends alike
-    header = next((line.strip() for line in lines.split("\n") if line.strip()), "")
-    separator = max(",;\t|", key=header.count)
-    if header and separator not in header:
-        raise CompareError(
-            f"{path}: the first line, {header[:80]!r}, names one column only: delete what is above "
-            "the names of the columns, or separate these by commas, semicolons or tabs"
-        )
-    as_text = {"sep": separator, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
-    try:
-        frame = pd.read_csv(io.StringIO(lines), index_col=False, **as_text)
-        named = pd.read_csv(io.StringIO(lines), header=None, nrows=1, **as_text)
-    except pd.errors.EmptyDataError:
-        raise CompareError(
-            f"{path} has no rows; expected a header line and rows below it"
-        ) from None
-    except (pd.errors.ParserError, ValueError) as error:
-        text = re.sub(r"^Error tokenizing data\. C error: ", "", str(error)).strip()
-        raise CompareError(f"{path} is no table with one separator: {text}") from error
-    notes.extend(_named_twice(named.iloc[0].tolist(), frame.columns.tolist()))
-    return frame.fillna("")
-
-
-def _named_twice(named: list[str], read: list[str]) -> Iterator[str]:
-    """Columns of one name are told apart by pandas' numbers behind it."""
-    for name in dict.fromkeys(n for n in named if n.strip() and named.count(n) > 1):
-        now = [column for column, n in zip(read, named, strict=False) if n == name]
-        yield f"{len(now)} columns are named {name!r}: read as {', '.join(now)}"
-
-
-def _decoded(path: Path, raw: bytes, encoding: str | None, notes: list[str]) -> str:
-    """The text of a file: UTF-8, else what most Western files are, which is noted."""
-    if encoding is not None:
-        try:
-            return raw.decode(encoding)
-        except (LookupError, UnicodeDecodeError) as error:
-            raise CompareError(f"--encoding {encoding}: {path}: {error}") from error
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    try:
-        return raw.decode(encoding or "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        if encoding or b"\x00" in raw:
-            raise CompareError(
-                f"{path} is not UTF-8 text (byte 0x{raw[error.start]:02x} in line {line}): save it "
-                "as CSV in UTF-8, or name its encoding by --encoding"
-            ) from error
-        notes.append(
-            f"not UTF-8 (byte 0x{raw[error.start]:02x} in line {line}): read as Windows-1252; "
-            "--encoding names another"
-        )
-        return raw.decode("cp1252", errors="replace")
-
-
-def tidy(pd: Any, column: Any, notes: list[str]) -> Any:
+def tidy(pd: Any, column: Any, notes: list[str], *, label: bool = False) -> Any:
     """Numbers as float64 or int64, dates as they are, everything else as text (None: missing)."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return column
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return pd.to_numeric(column.astype("float64") if column.isna().any() else column)
     texts = column.astype(object)
-    given = [None if _is_missing(pd, value) else str(value).strip() for value in texts]
-    values, odd = _numbers(given)
-    known = [i for i, text in enumerate(given) if text is not None]
-    if known and len(odd) <= _FEW * len(known):
-        if odd:
-            first = odd[0]
-            notes.append(
-                f"column {column.name!r} holds numbers but for {len(odd)} of {len(known)} values "
-                f"({given[first]!r} in row {first + 1}): these are read as missing"
-            )
-        whole = all(v is not None and v.is_integer() and abs(v) < 2**53 for v in values)
-        dtype = "int64" if whole else "float64"
-        numbers = [np.nan if v is None else v for v in values]
-        return pd.Series(numbers, name=column.name, dtype="float64").astype(dtype)
-    return pd.Series(given, name=column.name, dtype=object)
+    missing = _MISSING - _NAMES if label else _MISSING
+    given = [None if _is_missing(pd, value, missing) else str(value).strip() for value in texts]
+    values = _plain_numbers(given) if label else _numbers(column.name, given, notes)
+    if values is None:
+        return pd.Series(given, name=column.name, dtype=object)
+    whole = all(v is not None and v.is_integer() and abs(v) < 2**53 for v in values)
+    dtype = "int64" if whole else "float64"
+    numbers = [np.nan if v is None else v for v in values]
+    return pd.Series(numbers, name=column.name, dtype="float64").astype(dtype)
 
 
-def _is_missing(pd: Any, value: Any) -> bool:
+def _is_missing(pd: Any, value: Any, words: frozenset[str]) -> bool:
     if isinstance(value, str):
-        return value.strip().lower() in _MISSING
+        return value.strip().lower() in words
     # Lists and arrays, of Parquet, are texts.
     return value is None or bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
-def _numbers(given: list[str | None]) -> tuple[list[float | None], list[int]]:
-    """Values of the texts, and the places of those that are no numbers."""
-    comma = _decimal_comma([text for text in given if text is not None])
-    values = [None if text is None else number(text, comma) for text in given]
-    odd = [
-        i for i, (t, v) in enumerate(zip(given, values, strict=True)) if t is not None and v is None
-    ]
-    return values, odd
-
-
-def _decimal_comma(texts: list[str]) -> bool:
-    """Whether commas are decimal points: some that cannot separate thousands, and no points."""
-    commas = [text for text in texts if "," in text]
-    if not commas or any(text.count(",") > 1 and "." not in text for text in commas):
-        return False
-    return any(not _THOUSANDS.fullmatch(_core(text) or "") for text in commas)
-
-
-def _core(text: str) -> str | None:
-    found = _DRESSED.fullmatch(text)
-    return None if found is None else found["number"]
-
-
-def number(text: str, comma: bool = False) -> float | None:
-    """The text's number, also with a unit or separators; None if it is none (``1_000`` is not)."""
-    try:
-        return None if "_" in text else float(text)
-    except ValueError:
-        pass
-    digits = _core(text)
-    if digits is None:
+def _plain_numbers(given: list[str | None]) -> list[float | None] | None:
+    """Values of labels that are all numbers in the usual way of writing: "07" is a name."""
+    known = [text for text in given if text is not None]
+    if not known or any(number(t)[0] is None or (t[0] == "0" and t[1:2].isdigit()) for t in known):
         return None
-    if comma:
-        digits = digits.replace(".", "").replace("'", "").replace(",", ".")
-    elif _THOUSANDS.fullmatch(digits):
-        digits = digits.replace(",", "").replace("'", "")
     try:
-        return float(digits)
-    except ValueError:
+        return [None if text is None else float(text) for text in given]
+    except ValueError:  # in dress
         return None
+
+
+def _numbers(name: str, given: list[str | None], notes: list[str]) -> list[float | None] | None:
+    """Values of the texts, None if too few are numbers; it is said which are read as missing."""
+    known = [text for text in given if text is not None]
+    comma = decimal_comma(known)
+    read = [(None, "") if text is None else number(text, comma) for text in given]
+    values = [value for value, _ in read]
+    odd = [i for i, text in enumerate(given) if text is not None and values[i] is None]
+    if not known or len(odd) > _FEW * len(known):
+        return None
+    units = list(dict.fromkeys(unit for _, unit in read if unit))
+    if len(units) > 1:
+        notes.append(
+            f"column {name!r} has numbers of several units ({', '.join(units[:5])}): read as text"
+        )
+        return None
+    if odd:
+        notes.append(
+            f"column {name!r} holds numbers but for {len(odd)} of {len(known)} values "
+            f"({given[odd[0]]!r} in row {odd[0] + 1}): these are read as missing"
+        )
+    return values

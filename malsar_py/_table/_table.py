@@ -14,8 +14,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from .._typing import AnyArray, FloatArray, IntArray
 from ..datasets import load_exam
-from ._columns import MANY_LEVELS, Column, describe, is_number, repeated, some
-from ._read import CompareError, import_pandas, read_frame
+from ._columns import MANY_LEVELS, Column, describe, is_number, repeated, some, written_dates
+from ._error import CompareError
+from ._numbers import number
+from ._read import import_pandas, read_frame
 
 # Texts with many values are encoded by so many of the most frequent.
 _LEVELS_KEPT = 20
@@ -23,6 +25,8 @@ _LEVELS_KEPT = 20
 _MOST_CLASSES = 20
 # Share of the variance from which on a feature nearly is the target.
 _NEARLY = 0.8
+# Up to this share of the rows, copies are chance.
+_FEW_COPIES = 0.02
 # A value that names what rows belong to has so many rows at least, on average.
 _FEW_ROWS = 1.5
 
@@ -77,6 +81,12 @@ class Table:
     counts: bool = False  # tasks of nothing but 0 have no intercept: the log of 0
 
     @property
+    def dates(self) -> list[str]:
+        """Features that were read as dates before the transformer sees them."""
+        found = [c.name for c in self.columns if c.role == "feature" and c.kind == "date"]
+        return [name for name in found if self.X[name].dtype.kind == "M"]
+
+    @property
     def n_tasks(self) -> int:
         """Number of tasks."""
         return len(self.labels)
@@ -121,7 +131,8 @@ def exam_table() -> Table:
 
 def read_table(data: Any, asked: Asked, *, encoding: str | None = None) -> Table:
     """Read a file or a frame; all faults are told in one `CompareError`, the target's first."""
-    frame, notes = read_frame(data, encoding)
+    labelled = [asked.task, asked.target] if asked.classify else [asked.task]
+    frame, notes = read_frame(data, encoding, labelled)
     name = Path(data).name if isinstance(data, str | Path) else "table"
     _check_options(frame, asked, name)
     for value in asked.missing:
@@ -146,6 +157,7 @@ def read_table(data: Any, asked: Asked, *, encoding: str | None = None) -> Table
     if faults:
         raise CompareError("; ".join(faults))
     y, classes = _target(frame[asked.target], asked)
+    notes.extend(_about_copies(frame[[*names, asked.task, asked.target]]))
     table = Table(
         name, asked.target, asked.task, frame[names], y, codes, labels, names,
         features(columns, bool(frame[names].isna().any().any())), classes, time,
@@ -193,7 +205,9 @@ def _check_options(frame: Any, asked: Asked, name: str) -> None:
         if column not in frame.columns
     ]
     if faults:
-        raise CompareError(f"{'; '.join(faults)}; its columns are {some(frame.columns, 20)}")
+        names = all(number(column)[0] is not None for column in frame.columns)
+        lacks = " (is the line of their names missing?)" if names else ""
+        raise CompareError(f"{'; '.join(faults)}; its columns are {some(frame.columns, 20)}{lacks}")
     used = {asked.task, asked.target}
     if len(used) == 1 or used & {*asked.drop, *asked.id, asked.time, asked.group}:
         raise CompareError(
@@ -308,6 +322,8 @@ def _columns(frame: Any, asked: Asked, codes: IntArray) -> list[Column]:
         else:
             if name in asked.date:
                 frame[name] = column = pd.to_datetime(column, errors="coerce", format="mixed")
+            elif (dates := written_dates(pd, column)) is not None:
+                frame[name] = column = dates
             described = describe(column, codes, asked.task)
             if name in asked.keep and described.kind not in ("empty", "infinite"):
                 kind = "date" if column.dtype.kind == "M" else kind
@@ -349,6 +365,20 @@ def _target(column: Any, asked: Asked) -> tuple[FloatArray, AnyArray | None]:
 # --- what is to be said --------------------------------------------------------------------------
 
 
+def _about_copies(frame: Any) -> Iterator[str]:
+    """Rows that are others once more, where measurements make that no chance."""
+    copies = int(frame.duplicated().sum())
+    distinct = len(frame) - copies
+    measured = any(
+        frame[name].nunique() > 0.5 * distinct for name in frame if is_number(frame[name])
+    )
+    if copies and measured:
+        yield (
+            f"{copies} rows are exact copies of others: a copy of a row that is tested may be "
+            "trained on, which flatters; remove them if they are no rows of their own"
+        )
+
+
 def _about_columns(table: Table) -> Iterator[str]:
     aside = [c for c in table.columns if c.role == "set aside"]
     if aside:
@@ -388,8 +418,9 @@ def _about_features(table: Table, X: FloatArray, names: list[str]) -> Iterator[s
         X, names = np.column_stack([table.y, X]), [table.target, *names]
     X = X.copy()
     for value, columns in _codes_for_missing(X, names).items():
+        side = "below" if value < 0.0 else "above"
         yield (
-            f"{value:g} is far below all other values of {some(columns, 5)}: if it means missing, "
+            f"{value:g} is far {side} all other values of {some(columns, 5)}: if it means missing, "
             f"pass --missing {value:g}"
         )
         X[(value == X) & np.isin(names, columns)] = np.nan
@@ -442,18 +473,25 @@ def _nearly_the_target(
 
 
 def _codes_for_missing(X: FloatArray, names: list[str]) -> dict[float, list[str]]:
-    """Smallest values, often taken and far from all others, such as -200 and -999."""
+    """Values often taken and far from all others: the smallest, such as -200, or 99, 999 and so on.
+
+    Far in one column, a value is a code in the others too, where it is at the end.
+    """
     found: dict[float, list[str]] = {}
     for j, name in enumerate(names):
         x = X[~np.isnan(X[:, j]), j]
-        if not len(x) or x.min() >= 0.0:
-            continue
-        low, rest = x.min(), x[x > x.min()]
-        if len(rest) and (x == low).sum() >= max(3, 0.005 * len(x)):
-            if rest.min() - low > 2.0 * np.ptp(np.quantile(rest, [0.05, 0.95])):
-                found.setdefault(float(low), []).append(name)
-            elif low in found:
-                found[float(low)].append(name)
+        ends = [float(f(x)) for f in (np.min, np.max)] if len(x) else []
+        for marker in ends:
+            rest = x[x != marker]
+            nines = marker > 9.0 and set(f"{marker:g}") == {"9"}
+            if not (marker < 0.0 or nines) or not len(rest):
+                continue
+            if (x == marker).sum() >= max(3, 0.005 * len(x)):
+                gap = np.abs(rest - marker).min()
+                if gap > 2.0 * np.ptp(np.quantile(rest, [0.05, 0.95])):
+                    found.setdefault(marker, []).append(name)
+                elif marker in found:
+                    found[marker].append(name)
     return found
 
 

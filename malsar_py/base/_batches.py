@@ -237,6 +237,12 @@ class BatchFit:
             return
         if shares is None and self.loss.link is not LOG:
             return
+        if shares is None and mean.min() < 0.0:
+            t = int(mean.argmin())
+            raise ValueError(
+                f"{self.loss!r} takes no negative targets, but those of task {label(t)} have mean "
+                f"{mean[t]:g}: remove or correct them, or use another loss."
+            )
         there = mean > 0.0 if shares is None else (shares > 0.0).all(axis=1)
         if not there.all():
             t = int(np.flatnonzero(~there)[0])

@@ -20,6 +20,8 @@ from .._typing import FloatArray, IntArray
 from ._statistics import TaskStatistics
 
 _EPS = np.finfo(float).eps
+# Without the random effects the equations are smaller, not larger, but for rounding.
+_GROWTH = 1.5
 # Shares of the targets' squares: what is rounding, what cannot be told from it.
 _ROUNDING, _EXACT = 64.0 * _EPS, 1e-11
 #: The share that is taken for noise where there seems to be none.
@@ -119,6 +121,8 @@ class Likelihood:
         _kernels.mixed.eliminate(
             self.gram, self.statistics.cross, factor, self.random, M, m, logdet, squares
         )
+        if not np.abs(M).max() <= _GROWTH * np.abs(self.gram).max():
+            return self._lost(phi, M, m)
         S, s = self.basis.T @ M.sum(axis=0) @ self.basis, self.basis.T @ m.sum(axis=0)
         value = float(logdet.sum()) - self.statistics.log_weight
         if self.prior_mean:
@@ -152,6 +156,12 @@ class Likelihood:
             cov @ cov.T,
             self.basis[:, within] @ part_root,
         )
+
+    def _lost(self, phi: float, M: FloatArray, m: FloatArray) -> Evaluation:
+        """Where rounding leaves nothing of the equations: no step leads there."""
+        p = self.gram.shape[1]
+        beta, cov = np.full(p, np.nan), np.full((p, p), np.nan)
+        return Evaluation(np.inf, beta, np.nan, False, phi, M, m, cov, cov[:, :0])
 
     def derivatives(self, at: Evaluation) -> Derivatives:
         """First and second derivatives there."""

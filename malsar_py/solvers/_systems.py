@@ -20,10 +20,9 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse.linalg import LinearOperator, cg
 
 from .. import _kernels
-from .._linalg import is_uneven, psd_solver, solve_psd, sum_solver
+from .._linalg import conjugate_gradients, is_uneven, psd_solver, solve_psd, sum_solver
 from .._typing import FloatArray, IntArray
 from ..design import Ragged
 from ..objective import Objective, Quadratic, QuadraticObjective
@@ -437,9 +436,5 @@ def _conjugate_gradients(
 
 
 def _cg(operate: Solve, r: FloatArray, precondition: Solve | None = None) -> FloatArray:
-    size = r.shape[0]
-    A = LinearOperator((size, size), matvec=operate, dtype=np.float64)
-    M = None
-    if precondition is not None:
-        M = LinearOperator((size, size), matvec=precondition, dtype=np.float64)
-    return cg(A, r, rtol=_CG_TOL, atol=0.0, maxiter=min(10 * size, _CG_STEPS), M=M)[0]
+    steps = min(10 * r.shape[0], _CG_STEPS)
+    return conjugate_gradients(operate, r, precondition, left=_CG_TOL, steps=steps)

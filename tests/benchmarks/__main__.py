@@ -11,7 +11,9 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from . import (
+    constants,
     counts,
+    every_model,
     growth,
     memory,
     models,
@@ -38,8 +40,18 @@ _TABLES = {
     "floor": ("Floor", "our time over two gradient passes", scaling.floor_table),
     "memory": ("Memory", "increase of peak memory in fit", memory.memory_table),
     "models": ("Models", "every model on School beside JointFeature", models.models_table),
+    "every_model": (
+        "Searches, classes, first fits",
+        "searches of every model on School, logistic fits, first fits of a process",
+        every_model.every_model_table,
+    ),
     "paths": ("Paths", "50 lambdas, and searches over them in five folds", paths.paths_table),
     "counts": ("Counts and classes", "Poisson and multinomial fits", counts.counts_table),
+    "constants": (
+        "Tuned constants",
+        "times of fits at other values of the constants that decide nothing but speed",
+        constants.constants_table,
+    ),
     "recovery": ("Recovery", "what simulations put in is found", recovery.recovery_table),
     "pooling": (
         "Grouped rows",

@@ -5,6 +5,7 @@ CPU seconds of one core throughout; sizes are reduced unless the command says ``
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.linear_model import LassoCV, RidgeCV
 
 from malsar_py import (
     JointFeatureClassifier,
@@ -23,8 +26,10 @@ from malsar_py import (
 )
 from malsar_py.model_selection import MultiTaskSearchCV
 
+from .environments import InstallError, interpreter
 from .processes import Session, note
 from .report import markdown
+from .sparse import sparse
 
 _CHUNK = 400_000
 # Features, tasks, folds.
@@ -36,6 +41,19 @@ from tests.benchmarks.scale import chunks
 from malsar_py import summarize
 summarize(chunks(int(sys.argv[1]), 20, 1000))
 print(_size("VmHWM") >> 20)
+"""
+
+_DASK_ML = """
+import sys, time
+import dask, dask.array as da
+from dask_ml.linear_model import LinearRegression
+n, d = int(sys.argv[1]), int(sys.argv[2])
+with dask.config.set(scheduler="synchronous"):
+    X = da.random.default_rng(0).standard_normal((n, d), chunks=(100_000, d)).persist()
+    y = (X[:, 0] + da.random.default_rng(1).standard_normal(n, chunks=100_000)).persist()
+    start = time.process_time()
+    LinearRegression(solver="admm").fit(X, y)
+    print(f"{time.process_time() - start:.1f}")
 """
 
 
@@ -106,6 +124,53 @@ def searches(n_rows: int) -> str:
     return markdown([f"{n_rows:.0e} rows, {d} features, {n_tasks} tasks", "CPU seconds"], rows)
 
 
+def peers(n_rows: int) -> str:
+    """The same rows in memory: our pass and search, scikit-learn by task, and dask-ml pooled.
+
+    scikit-learn has no model of many tasks with rows of their own, dask-ml none of many tasks.
+    """
+    d, n_tasks = 50, 1000
+    made = list(chunks(n_rows, d, n_tasks))
+    X, y, tasks = (np.concatenate(parts) for parts in zip(*made, strict=True))
+    order = np.argsort(tasks, kind="stable")
+    X, y, tasks = X[order], y[order], tasks[order]
+    starts = np.searchsorted(tasks, np.arange(n_tasks + 1))
+    blocks = [slice(a, b) for a, b in itertools.pairwise(starts)]
+
+    def ours() -> None:
+        summary = summarize([(X, y, tasks)], folds=5)
+        MultiTaskSearchCV(MeanRegularizedRegressor(), n_lambdas=50, lambda2=None).fit(summary)
+
+    def by_task(model: Any) -> None:
+        for own in blocks:
+            clone(model).fit(X[own], y[own])
+
+    alphas = np.logspace(-3, 3, 50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        taken = {
+            "malsar_py, MeanRegularized: one pass and the search": seconds(ours, 1),
+            "scikit-learn, LassoCV of each task": seconds(
+                lambda: by_task(LassoCV(alphas=50, cv=5)), 1
+            ),
+            "scikit-learn, RidgeCV of each task": seconds(
+                lambda: by_task(RidgeCV(alphas=alphas, cv=5)), 1
+            ),
+        }
+    rows = [[name, f"{value:.1f}"] for name, value in taken.items()]
+    try:
+        done = subprocess.run(
+            [str(interpreter("dask_ml")), "-c", _DASK_ML, str(n_rows), str(d)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        rows.append(["dask-ml, LinearRegression of all rows, one strength", done.stdout.strip()])
+    except (InstallError, subprocess.CalledProcessError) as error:
+        rows.append(["dask-ml", f"not run: {error}"])
+    return markdown([f"{n_rows:.0e} rows in memory, 5 folds x 50 strengths", "CPU seconds"], rows)
+
+
 def logistic(n_rows: int) -> str:
     """Passes and gap of a fit by batches, and how far it is from the fit in memory."""
     d, n_tasks = 20, 20
@@ -145,8 +210,10 @@ def scale_table(session: Session, full: bool = False) -> str:
     for name, part in (
         ("rates", rates),
         ("searches", lambda: searches(10_000_000 if full else 1_000_000)),
+        ("peers", lambda: peers(1_000_000 if full else 200_000)),
         ("logistic", lambda: logistic(1_000_000 if full else 100_000)),
         ("memory", lambda: memory([1_000_000, 100_000_000 if full else 4_000_000])),
+        ("sparse", sparse),
     ):
         note(name)
         parts.append(part())
