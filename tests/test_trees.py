@@ -121,6 +121,12 @@ def test_other_matrices_are_no_chains(matrix):
     assert _chains.chain_of(matrix) is None
 
 
+def test_a_chain_of_no_strength():
+    G = np.ones((2, 3))
+    assert TaskQuadratic(np.zeros((3, 3))).conjugate(G) == 0.0
+    assert TaskQuadratic(np.zeros((3, 3)), ridge=0.5).conjugate(G) == pytest.approx(6.0)
+
+
 def test_tasks_that_agree_do_not_cancel_along_a_chain():
     L = laplacian([(t, t + 1) for t in range(9)], 10)
     W = np.full((3, 10), 1e8) + np.arange(10.0)

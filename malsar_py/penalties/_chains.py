@@ -36,7 +36,7 @@ class Chain:
     def conjugate(self, G: FloatArray, ridge: float) -> float | None:
         """``1/2 tr(G (M + ridge I)^-1 G')``, None where rounding would tell."""
         diagonal = np.diagonal(self.matrix)
-        if ridge < _LEAST_RIDGE * diagonal.max():
+        if not ridge > _LEAST_RIDGE * diagonal.max():
             return None
         bands = np.stack([np.append(0.0, -self.between), diagonal + ridge])
         found = scipy.linalg.solveh_banded(bands, G.T, check_finite=False)
