@@ -44,10 +44,11 @@ class Deviations:
 
     def moves_to(self, center: FloatArray) -> tuple[FloatArray, IntArray]:
         """What makes that of X: rows to be added to those of runs, and where these begin."""
+        whole = np.array([0, self.X.shape[0]])
         if self.stands_for is None:
-            return -center[None], np.array([0, len(self.X)])
+            return -center[None], whole
         moved = self.stands_for.X - center
-        return (moved[:1], np.array([0, len(self.X)])) if self.shared else (moved, self.offsets)
+        return (moved[:1], whole) if self.shared else (moved, self.offsets)
 
     def targets_about(self, center: float) -> FloatArray:
         """The same of the targets, in an array of their own."""

@@ -80,7 +80,7 @@ MAY_IMPORT = {
     # all of them -> estimators
     "base": _CORE | {"_summary"},
     "models": _CORE | {"base"},
-    "mixed": {"_kernels", "_labels", "_tasks", "_new_tasks", "_threads"}
+    "mixed": {"_kernels", "_labels", "_sparse", "_tasks", "_new_tasks", "_threads"}
     | {"_intervals", "penalties", "base"},
     "model_selection": _CORE | {"_counted", "_pipelines", "_summary", "base", "models", "metrics"},
     # leaves: nothing of the core imports them

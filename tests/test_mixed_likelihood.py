@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy import sparse
 
 from malsar_py._kernels import mixed
 from malsar_py._tasks import resolve_fit
@@ -242,3 +245,12 @@ def test_where_rounding_leaves_nothing_no_step_leads():
         for size in (1.0, 1e4, 1e7, 1e10)
     ]
     assert np.isfinite(values[0]) and np.inf in values and not np.isnan(values).any()
+
+
+def test_statistics_of_sparse_rows():
+    rows = problem()
+    thin = replace(rows, X=sparse.csr_array(np.where(rows.X > 1.0, rows.X, 0.0)))
+    dense = replace(rows, X=thin.X.toarray())
+    found, known = (task_statistics(r, make_frame(r, True), precision=True) for r in (thin, dense))
+    assert_allclose(found.gram, known.gram, rtol=1e-12)
+    assert_allclose(found.cross, known.cross, rtol=1e-12, atol=1e-12)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _kernels
 from .._labels import show_label
+from .._sparse import as_array
 from .._tasks import TaskRows
 from .._typing import AnyArray, FloatArray, IntArray
 
@@ -128,7 +129,7 @@ def make_frame(rows: TaskRows, intercept: bool) -> Frame:
         y_center += float(y_share @ rows.targets_about(y_center))
     if not (np.isfinite(center).all() and np.isfinite(y_center)):
         raise ValueError("X or y holds numbers too large to be summed: divide them by some unit.")
-    unit = _units(rows.X, *rows.moves_to(center), share, center)
+    unit = _units(as_array(rows.X), *rows.moves_to(center), share, center)
     y = np.where(weight > 0.0, rows.targets_about(y_center), 0.0)[:, None]
     whole = np.zeros((1, 1)), np.array([0, len(y)])
     y_unit = _units(y, *whole, y_share, np.array([y_center]))
@@ -161,7 +162,7 @@ def task_statistics(rows: TaskRows, frame: Frame, precision: bool) -> TaskStatis
 
     ``precision``: a weight is an inverse variance of a row; otherwise a number of equal rows.
     """
-    X = np.ascontiguousarray(rows.X)
+    X = np.ascontiguousarray(as_array(rows.X))
     moved, runs = rows.moves_to(frame.center)
     # Constant columns are zero, whatever their rounding.
     _, flat = _flat(X, moved, runs, frame.center)
