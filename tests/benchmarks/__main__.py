@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from . import (
     constants,
     counts,
+    every_model,
     growth,
     memory,
     models,
@@ -39,6 +40,11 @@ _TABLES = {
     "floor": ("Floor", "our time over two gradient passes", scaling.floor_table),
     "memory": ("Memory", "increase of peak memory in fit", memory.memory_table),
     "models": ("Models", "every model on School beside JointFeature", models.models_table),
+    "every_model": (
+        "Searches, classes, first fits",
+        "searches of every model on School, logistic fits, first fits of a process",
+        every_model.every_model_table,
+    ),
     "paths": ("Paths", "50 lambdas, and searches over them in five folds", paths.paths_table),
     "counts": ("Counts and classes", "Poisson and multinomial fits", counts.counts_table),
     "constants": (
