@@ -20,7 +20,7 @@ from ._references import boosting, dummies, features_only, mean
 from ._result import BOOSTING, DUMMIES, MEAN, POOLED, SINGLE
 
 # The search ranks settings; only the final fit needs the digits.
-_SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 1000, "task_column": 0, "unseen": "mean"}
+_SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 300, "task_column": 0, "unseen": "mean"}
 # Values of lambda1 for each setting of the other parameters.
 _N_LAMBDAS = 12
 # Multiples of the features' mean curvature: references; beside a coupling; a little where l2 is no

@@ -85,7 +85,7 @@ def _pinball(q: float, y: FloatArray, p: FloatArray) -> FloatArray:
 
 
 def _poisson(y: FloatArray, p: FloatArray) -> FloatArray:
-    # Predictions that underflow to 0 are as good as can be for y = 0, and infinitely bad for others.
+    # Predictions that underflow to 0 are as good as can be for y = 0, and infinitely bad else.
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         ratio = np.where(y > 0.0, y / p, 1.0)
     return xlogy(y, ratio) - y + p
