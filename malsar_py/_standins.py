@@ -42,6 +42,13 @@ class Deviations:
         moved = self.stands_for.X - center
         return self.X + (moved[0] if self.shared else self._each(moved))
 
+    def moves_to(self, center: FloatArray) -> tuple[FloatArray, IntArray]:
+        """What makes that of X: rows to be added to those of runs, and where these begin."""
+        if self.stands_for is None:
+            return -center[None], np.array([0, len(self.X)])
+        moved = self.stands_for.X - center
+        return (moved[:1], np.array([0, len(self.X)])) if self.shared else (moved, self.offsets)
+
     def targets_about(self, center: float) -> FloatArray:
         """The same of the targets, in an array of their own."""
         if self.stands_for is None:
@@ -62,8 +69,36 @@ class Deviations:
         kept = replace(means, X=first[0], y=first[1])
         return cast(Self, replace(rows, X=X, y=y, own=True, stands_for=kept))
 
+    def raised(self, y: FloatArray, level: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Targets less a level (T,), and this by the means more: what rounding takes stays in y."""
+        if self.stands_for is None:
+            return y, level
+        means = self.stands_for.y
+        total = level + means
+        return y + self._each((means - total) + level), total
+
     def _each(self, values: FloatArray) -> FloatArray:
         return np.repeat(values, np.diff(self.offsets), axis=0)
+
+
+def rows_of_root(R: FloatArray, total: Any) -> FloatArray:
+    """Deviations Z of rows that weigh the same, ``total`` in all: ``Z' diag(weights) Z = R'R``.
+
+    They sum to zero. The rows [0, R] below [sqrt(total), 0] are reflected so that the first column
+    is the same in all. Of a stack (..., m - 1, p) with totals (..., 1, 1): of each.
+    """
+    *stack, rank, p = R.shape
+    m = rank + 1
+    deviations = np.zeros((*stack, m, p))
+    if m > 1:
+        # Householder: e_1 to (1, ..., 1) / sqrt(m).
+        v = np.full(m, -1.0 / np.sqrt(m))
+        v[0] += 1.0
+        v /= np.linalg.norm(v)
+        deviations[..., 1:, :] = R
+        deviations -= 2.0 * v[:, None] * (v @ deviations)[..., None, :]
+        deviations *= np.sqrt(m / total)
+    return deviations
 
 
 class RowSource(ABC):

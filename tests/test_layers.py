@@ -24,7 +24,7 @@ _DATA = {"_kernels", "_linalg", "losses", "design", "graphs"}
 _SMOOTH = _DATA | {"_protocols", "intercepts", "hessian", "smooth", "objective"}
 _SMOOTH |= {"rotated", "parts"}
 _SMOOTH |= {"solvers"}
-_CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring"}
+_CORE = _PROXIMAL | _SMOOTH | {"_given", "_labels", "_tasks", "_centring", "_scoring", "_condensed"}
 _CORE |= {"_edges", "_family", "_mean_model", "_threads", "_units", "_solution", "_limits"}
 _CORE |= {"_doc_link", "_intervals"}
 _CORE |= {"_sparse", "_standins", "_weights", "_new_tasks", "_task_prior"}
@@ -49,6 +49,7 @@ MAY_IMPORT = {
     "_summary": {"_kernels", "_features", "_labels", "_sparse", "_standins", "_tasks"},
     "_scoring": {"_given", "_labels", "_tasks", "losses"},
     "_centring": {"_kernels", "_sparse", "_tasks", "_threads", "design"},
+    "_condensed": {"_sparse", "_standins", "_tasks"},
     "_weights": {"_centring", "_labels", "_tasks"},
     "_units": {"_kernels", "_sparse", "_tasks"},
     "_keep_tasks": {"_doc_link", "_labels"},

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from malsar_py import GraphClassifier, GraphRegressor
-from malsar_py.penalties import TaskQuadratic
+from malsar_py.penalties import TaskQuadratic, _chains
 from malsar_py.solvers import _systems, _trees
 from malsar_py.solvers._trees import tree_of, tree_solver
 
@@ -93,3 +93,42 @@ def test_eigenvectors_of_a_chain_are_those_of_any_matrix():
     assert_allclose((vectors * (there - 0.1)) @ vectors.T, Q, atol=1e-12)
     assert_allclose(vectors.T @ vectors, np.eye(10), atol=1e-12)
     assert TaskQuadratic(Q).null_basis(10).shape == (10, 1)
+
+
+def test_a_chain_says_what_eigenvectors_do(monkeypatch):
+    rng = np.random.default_rng(2)
+    W, G = rng.standard_normal((2, 3, 10))
+    L = laplacian([(t, t + 1) for t in range(9) if t != 4], 10) + np.diag([0.0] * 9 + [0.7])
+    quadratics = [TaskQuadratic(L, ridge=ridge) for ridge in (0.1, 1e-9)]
+    found = [(q.value(W), q.conjugate(G)) for q in quadratics]
+    assert "_eigh" not in vars(quadratics[0]) and "_eigh" in vars(quadratics[1])
+    monkeypatch.setattr(_chains, "is_tridiagonal", lambda matrix: False)
+    for ridge, values in zip((0.1, 1e-9), found, strict=True):
+        usual = TaskQuadratic(L, ridge=ridge)
+        assert usual._chain is None
+        assert_allclose(values, (usual.value(W), usual.conjugate(G)), rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        laplacian([(0, 1), (0, 2)]),
+        np.diag([2.0, 2.0, 2.0]) + np.diag([1.0, 1.0], 1) + np.diag([1.0, 1.0], -1),
+        np.diag([1.0, 1.0, 1.0]) - 0.6 * (np.diag([1.0, 1.0], 1) + np.diag([1.0, 1.0], -1)),
+    ],
+)
+def test_other_matrices_are_no_chains(matrix):
+    assert _chains.chain_of(matrix) is None
+
+
+def test_a_chain_of_no_strength():
+    G = np.ones((2, 3))
+    assert TaskQuadratic(np.zeros((3, 3))).conjugate(G) == 0.0
+    assert TaskQuadratic(np.zeros((3, 3)), ridge=0.5).conjugate(G) == pytest.approx(6.0)
+
+
+def test_tasks_that_agree_do_not_cancel_along_a_chain():
+    L = laplacian([(t, t + 1) for t in range(9)], 10)
+    W = np.full((3, 10), 1e8) + np.arange(10.0)
+    expected = 3 * sum(1.0 + 0.5 * k for k in range(9))
+    assert_allclose(TaskQuadratic(L).coupling(W), expected, rtol=1e-14)

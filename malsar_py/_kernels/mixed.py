@@ -1,10 +1,77 @@
-"""Random effects taken out of each task's normal equations."""
+"""Sums of products of each task's rows, and random effects taken out of its equations."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ._jit import jit
+
+# Rows at a time: they stay in the cache.
+_BLOCK = 256
+
+
+@jit
+def largest(X, moved, offsets, top):
+    """``top[j] = max |X[i, j] + moved[t, j]|`` over the rows i of run t."""
+    for j in range(top.shape[0]):
+        top[j] = 0.0
+    for t in range(moved.shape[0]):
+        by = moved[t]
+        for i in range(offsets[t], offsets[t + 1]):
+            x = X[i]
+            for j in range(top.shape[0]):
+                size = abs(x[j] + by[j])
+                top[j] = size if size > top[j] else top[j]
+
+
+@jit
+def squares(X, moved, offsets, weight, unit, out):
+    """``out[j] = sum weight[i] ((X[i, j] + moved[t, j]) / unit[j])^2``."""
+    for j in range(out.shape[0]):
+        out[j] = 0.0
+    for t in range(moved.shape[0]):
+        by = moved[t]
+        for i in range(offsets[t], offsets[t + 1]):
+            x = X[i]
+            for j in range(out.shape[0]):
+                z = (x[j] + by[j]) / unit[j]
+                out[j] += weight[i] * z * z
+
+
+@jit
+def sums(X, moved, offsets, unit, used, weight, y, gram, cross):
+    """``gram[t] = sum weight[i] z z'`` and ``cross[t] = sum weight[i] y[i] z`` over task t.
+
+    ``z = (x + moved) / unit`` where the column is used, 0 elsewhere, behind a one if ``cross``
+    (T, p) has a column more than X. ``moved`` has a row for each task, or one for all.
+    """
+    n_tasks, p = cross.shape
+    first = p - X.shape[1]
+    block, part = np.empty((_BLOCK, p)), np.empty((p, p))
+    for t in range(n_tasks):
+        by = moved[t if moved.shape[0] > 1 else 0]
+        G, q = gram[t], cross[t]
+        G[:, :] = 0.0
+        q[:] = 0.0
+        for start in range(offsets[t], offsets[t + 1], _BLOCK):
+            stop = min(start + _BLOCK, offsets[t + 1])
+            for i in range(start, stop):
+                x, z, root = X[i], block[i - start], np.sqrt(weight[i])
+                for j in range(first):
+                    z[j] = root
+                for j in range(X.shape[1]):
+                    z[first + j] = root * ((x[j] + by[j]) / unit[j]) if used[j] else 0.0
+                scaled = root * y[i]
+                for j in range(p):
+                    q[j] += scaled * z[j]
+            own = block[: stop - start]
+            np.dot(own.T, own, part)
+            for j in range(p):
+                for k in range(j + 1):
+                    G[j, k] += part[j, k]
+        for j in range(p):
+            for k in range(j):
+                G[k, j] = G[j, k]
 
 
 @jit

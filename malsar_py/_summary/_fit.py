@@ -10,8 +10,8 @@ from .._features import feature_names
 from .._labels import match_keys, object_array
 from .._standins import StandsFor
 from .._tasks import TaskRows
-from .._typing import AnyArray, FloatArray, IntArray
-from ._moments import Moments, equivalent_rows
+from .._typing import AnyArray, IntArray
+from ._moments import equivalent_rows
 
 if TYPE_CHECKING:
     from ._summary import Summary
@@ -41,7 +41,7 @@ def few_rows(whole: Summary, door: str, names: AnyArray) -> TaskRows:
     """Rows of a summary without folds, by task; with several targets the door is "shared"."""
     moments, d, tasks = whole.moments, whole.n_features_in_, whole.tasks_
     if whole._targets:
-        Z, sizes, weight = _stacked(moments, np.zeros(1, np.intp))
+        Z, sizes, weight = equivalent_rows(moments, np.zeros(1, np.intp))
         q = len(tasks)
         y, weight = Z[:, d:].T.flatten(), np.tile(weight, q)
         offsets = np.arange(q + 1, dtype=np.int64) * len(Z)
@@ -52,7 +52,7 @@ def few_rows(whole: Summary, door: str, names: AnyArray) -> TaskRows:
         known = StandsFor(means[:, :d], moments.mean[0, d:], n, log_weight, apart)
     else:
         order = task_order(whole)
-        Z, sizes, weight = _stacked(moments, order)
+        Z, sizes, weight = equivalent_rows(moments, order)
         y = Z[:, d].copy()
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         means = moments.mean[order]
@@ -85,14 +85,6 @@ def task_order(summary: Summary) -> IntArray:
     order = np.empty(len(keys), np.intp)
     order[[where[task] for task in summary._labels[0]]] = keys
     return order
-
-
-def _stacked(moments: Moments, order: IntArray) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Deviations of few rows of each of these keys, how many, and their weights."""
-    found = [equivalent_rows(moments, k) for k in order]
-    sizes = np.array([len(deviations) for deviations, _, _ in found])
-    weight = np.repeat([weight for _, _, weight in found], sizes)
-    return np.concatenate([deviations for deviations, _, _ in found]), sizes, weight
 
 
 def refuse_rows_needed(estimator: Any) -> None:

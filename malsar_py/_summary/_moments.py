@@ -19,10 +19,13 @@ from typing import Any
 import numpy as np
 
 from .. import _kernels
+from .._standins import rows_of_root
 from .._typing import AnyArray, FloatArray, IntArray
 
 # Numbers in a block of rows of which the products are taken at once: it stays in the cache.
 _BLOCK = 1 << 14
+# The same of scatters that are turned into rows.
+_BATCH = 1 << 16
 
 
 @dataclass(eq=False)
@@ -130,41 +133,51 @@ def _grown(values: AnyArray, n_keys: int) -> AnyArray:
     return base[:n_keys]
 
 
-def equivalent_rows(moments: Moments, k: int) -> tuple[FloatArray, FloatArray, float]:
-    """Few rows with the same weighted moments as those of key k: their weighted squares are equal.
+def equivalent_rows(moments: Moments, keys: IntArray) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Few rows with the same weighted moments as those of keys: their weighted squares are equal.
 
-    Returns deviations (m, p) from the mean, which sum to zero, the mean (p,), and the weight that
-    each of the rows has, S / m; m is the number of rows, p + 1 at most. From R'R = scatter the rows
-    [0, R] below [sqrt(S), 0] are reflected so that the first column is the same in all.
+    Returns the deviations of all of them from the means, which sum to zero in each key, how many
+    each key has, and the weights. Those of a key weigh the same, S / m; m is the number of its
+    rows, p + 1 at most.
     """
-    scatter = moments.scatter[k]  # its upper triangle
-    p = len(scatter)
-    m = int(min(moments.n[k], p + 1))
-    total = moments.weight[k]
-    deviations = np.zeros((m, p))
-    if m > 1:
-        # On columns of unit length: none is lost beside a larger one.
-        unit = np.sqrt(np.maximum(np.diagonal(scatter), 0.0))
-        divisor = np.where(unit > 0.0, unit, 1.0)
-        R = _root(scatter / divisor / divisor[:, None], m - 1) * unit
-        # Householder: e_1 to (1, ..., 1) / sqrt(m).
-        v = np.full(m, -1.0 / np.sqrt(m))
-        v[0] += 1.0
-        v /= np.linalg.norm(v)
-        deviations[1:] = R
-        deviations -= 2.0 * np.outer(v, v @ deviations)
-        deviations *= np.sqrt(m / total)
-    return deviations, moments.shift[k] + moments.offset[k], total / m
+    p = moments.scatter.shape[-1]
+    sizes = np.minimum(moments.n[keys], p + 1)
+    step = max(1, _BATCH // (p * p))
+    parts = []
+    for start in range(0, len(keys), step):
+        some = keys[start : start + step]
+        found = _full_rows(moments, some) if (moments.n[some] > p).all() else None
+        parts += [_few_rows(moments, k) for k in some] if found is None else [found]
+    weight = np.repeat(moments.weight[keys] / np.maximum(sizes, 1), sizes)
+    return np.concatenate(parts), sizes, weight
 
 
-def _root(C: FloatArray, rank: int) -> FloatArray:
-    """R (rank, p) with R'R = C, semidefinite and of no higher rank, from its upper triangle."""
-    if rank == len(C):
-        try:
-            # Columns of zeros are taken for independent ones: nothing is multiplied by them.
-            return np.asarray(np.linalg.cholesky((C + np.diag(np.diagonal(C) == 0.0)).T).T)
-        except np.linalg.LinAlgError:
-            pass
+def _full_rows(moments: Moments, keys: IntArray) -> FloatArray | None:
+    """The deviations of keys with many rows, None if one of them is singular."""
+    C, unit = _of_unit_length(moments.scatter[keys])
+    constant = np.einsum("tjj->tj", C) == 0.0
+    # Columns of zeros are taken for independent ones: nothing is multiplied by them.
+    np.einsum("tjj->tj", C)[constant] = 1.0
+    try:
+        R = np.linalg.cholesky(C.transpose(0, 2, 1)).transpose(0, 2, 1)
+    except np.linalg.LinAlgError:
+        return None
+    total = moments.weight[keys, None, None]
+    return rows_of_root(R * unit[:, None], total).reshape(-1, C.shape[-1])
+
+
+def _few_rows(moments: Moments, k: int) -> FloatArray:
+    """The deviations of a key with few rows, or whose columns depend on each other."""
+    C, unit = _of_unit_length(moments.scatter[k])
+    rank = int(min(moments.n[k] - 1, len(unit)))
     values, vectors = np.linalg.eigh(C, UPLO="U")
     roots = np.sqrt(np.maximum(values[len(C) - rank :], 0.0))
-    return np.asarray(roots[:, None] * vectors[:, len(C) - rank :].T)
+    R = roots[:, None] * vectors[:, len(C) - rank :].T * unit
+    return rows_of_root(R, moments.weight[k])
+
+
+def _of_unit_length(scatter: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Scatters of columns of length one, so that none is lost beside a larger one; the lengths."""
+    unit = np.sqrt(np.maximum(np.einsum("...jj->...j", scatter), 0.0))
+    divisor = np.where(unit > 0.0, unit, 1.0)
+    return scatter / divisor[..., None, :] / divisor[..., None], unit

@@ -268,14 +268,12 @@ class Summary(RowSource):
         """
         moments = self.moments
         d = self.n_features_in_
-        blocks, weights, tasks, folds = [], [], [], []
-        for (task, fold), k in self._keys.items():
-            deviations, mean, weight = equivalent_rows(moments, k)
-            blocks.append(mean + deviations)
-            weights.append(np.full(len(deviations), weight))
-            tasks += [task] * len(deviations)
-            folds += [fold] * len(deviations)
-        Z = np.concatenate(blocks)
+        keys = np.array(list(self._keys.values()), np.intp)
+        deviations, sizes, weight = equivalent_rows(moments, keys)
+        Z = np.repeat(moments.mean[keys], sizes, axis=0) + deviations
+        pairs = zip(self._keys, sizes, strict=True)
+        each = [pair for pair, size in pairs for _ in range(size)]
+        tasks, folds = [task for task, _ in each], [fold for _, fold in each]
         labels = [
             label_array([named[key] for key in keys], source) if labelled else None
             for keys, named, labelled, source in zip(
@@ -287,7 +285,7 @@ class Summary(RowSource):
             target=Z[:, d:] if self._targets else Z[:, d],
             tasks=labels[0],
             folds=labels[1],
-            sample_weight=np.concatenate(weights),
+            sample_weight=weight,
             feature_names=self.feature_names_,
         )
 

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._centring import make_design, sample_shares
+from .._condensed import condensed
 from .._family import warn_once
 from .._labels import show_label, show_labels
 from .._limits import moderate, penalty_in_units, solved, within_floats
@@ -129,7 +130,12 @@ class MultiTaskEstimator(CertifiedEstimator):
     def _read_rows(self, rows: TaskRows) -> None:
         """Take from the rows what is to be kept with a fit: preparing may write to them."""
 
+    def _few_rows(self, rows: TaskRows) -> TaskRows:
+        """The rows, or few that are as good for a fit."""
+        return rows if self._needs_rows() else condensed(rows)
+
     def _fit_rows(self, rows: TaskRows) -> None:
+        rows = self._few_rows(rows)
         self._read_rows(rows)
         prepared = self._prepare(rows)
         W0 = prepared.start(self._start(rows))
@@ -220,7 +226,7 @@ class MultiTaskEstimator(CertifiedEstimator):
             y, offset = loss.centered(y, c, offsets)
             offset = np.broadcast_to(offset, rows.n_tasks)
         if means is not None and rows.stands_for is not None:
-            means, offset = means + rows.stands_for.X, offset + rows.stands_for.y
+            means, (y, offset) = means + rows.stands_for.X, rows.raised(y, offset)
         y, c = loss.targets_by_column(y, c, rows.offsets), loss.by_column(c, rows.offsets)
         terms = penalty, self.fit_intercept, units.of_intercepts(kappa)
         objective = by_parts(make_objective(design, loss, y, c, *terms))

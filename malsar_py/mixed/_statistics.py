@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
+from .. import _kernels
 from .._labels import show_label
 from .._tasks import TaskRows
-from .._typing import FloatArray, IntArray
+from .._typing import AnyArray, FloatArray, IntArray
 
 # Digits that centring loses: what is left of a constant column is rounding, not signal.
 _ROUNDING = 16.0 * np.finfo(float).eps
@@ -128,20 +128,32 @@ def make_frame(rows: TaskRows, intercept: bool) -> Frame:
         y_center += float(y_share @ rows.targets_about(y_center))
     if not (np.isfinite(center).all() and np.isfinite(y_center)):
         raise ValueError("X or y holds numbers too large to be summed: divide them by some unit.")
-    X, y = rows.features_about(center), rows.targets_about(y_center)
-    unit = _units(X, share, center)
-    y_unit = _units(np.where(weight > 0.0, y, 0.0)[:, None], y_share, np.array([y_center]))
+    unit = _units(rows.X, *rows.moves_to(center), share, center)
+    y = np.where(weight > 0.0, rows.targets_about(y_center), 0.0)[:, None]
+    whole = np.zeros((1, 1)), np.array([0, len(y)])
+    y_unit = _units(y, *whole, y_share, np.array([y_center]))
     return Frame(center, unit, y_center, float(y_unit[0]), intercept)
 
 
-def _units(V: FloatArray, share: FloatArray, center: FloatArray) -> FloatArray:
-    """Root mean squares of columns (overwritten); 1 where they are rounding of a center."""
-    top = np.maximum(V.max(axis=0), -V.min(axis=0))
-    known = (top > _ROUNDING * np.sqrt(len(V)) * np.abs(center)) & np.isfinite(top)
-    V /= np.where(known, top, 1.0)
-    np.square(V, out=V)
-    size = top * np.sqrt(share @ V)
+def _units(
+    X: FloatArray, moved: FloatArray, runs: IntArray, share: FloatArray, center: FloatArray
+) -> FloatArray:
+    """Root mean squares of the columns of moved rows; 1 where they are rounding of a center."""
+    X, size = np.ascontiguousarray(X), np.empty(X.shape[1])
+    top, flat = _flat(X, moved, runs, center)
+    known = ~flat & np.isfinite(top)
+    _kernels.mixed.squares(X, moved, runs, share, np.where(known, top, 1.0), size)
+    size = top * np.sqrt(size)
     return np.where(known & (size > 0.0), size, 1.0)
+
+
+def _flat(
+    X: FloatArray, moved: FloatArray, runs: IntArray, center: FloatArray
+) -> tuple[FloatArray, AnyArray]:
+    """Largest sizes in the columns of moved rows, and which of these are rounding of a center."""
+    top = np.empty(X.shape[1])
+    _kernels.mixed.largest(X, moved, runs, top)
+    return top, top <= _ROUNDING * np.sqrt(len(X)) * np.abs(center)
 
 
 def task_statistics(rows: TaskRows, frame: Frame, precision: bool) -> TaskStatistics:
@@ -149,31 +161,27 @@ def task_statistics(rows: TaskRows, frame: Frame, precision: bool) -> TaskStatis
 
     ``precision``: a weight is an inverse variance of a row; otherwise a number of equal rows.
     """
-    Z = frame.centred(rows.features_about(frame.center))
-    start = int(frame.intercept)
+    X = np.ascontiguousarray(rows.X)
+    moved, runs = rows.moves_to(frame.center)
     # Constant columns are zero, whatever their rounding.
-    flat = np.abs(Z[:, start:]).max(axis=0) * frame.unit
-    flat = flat <= _ROUNDING * np.sqrt(len(Z)) * np.abs(frame.center)
-    Z[:, start:][:, flat] = 0.0
+    _, flat = _flat(X, moved, runs, frame.center)
     y, s, offsets = rows.targets_about(frame.y_center), rows.sample_weight, rows.offsets
     y /= frame.y_unit
     if np.abs(y[s > 0.0]).max() * frame.y_unit <= _ROUNDING * np.sqrt(len(y)) * abs(frame.y_center):
         y = np.zeros_like(y)
     weighted = np.where(s > 0.0, s * y, 0.0)
-    n_tasks, p = rows.n_tasks, Z.shape[1]
+    n_tasks, p = rows.n_tasks, X.shape[1] + frame.intercept
     gram, cross = np.empty((n_tasks, p, p)), np.empty((n_tasks, p))
     if rows.shared:
+        Z = frame.centred(rows.features_about(frame.center))
+        Z[:, int(frame.intercept) :][:, flat] = 0.0
         weights = s.reshape(n_tasks, -1)
         for t, own in enumerate(weights):
             same = t > 0 and np.array_equal(own, weights[t - 1])
             gram[t] = gram[t - 1] if same else Z.T @ (Z * own[:, None])
         cross[:] = weighted.reshape(n_tasks, -1) @ Z
     else:
-        SZ = Z if (s == 1.0).all() else Z * s[:, None]
-        for t, (a, b) in enumerate(pairwise(offsets.tolist())):
-            part = SZ[a:b].T
-            np.matmul(part, Z[a:b], out=gram[t])
-            np.matmul(part, y[a:b], out=cross[t])
+        _kernels.mixed.sums(X, moved, offsets, frame.unit, ~flat, s, y, gram, cross)
     squares = np.add.reduceat(weighted * y, offsets[:-1])
     _refuse_overflow(gram, cross, squares, rows)
     n, log_weight = _counts(rows) if precision else (np.add.reduceat(s, offsets[:-1]), 0.0)

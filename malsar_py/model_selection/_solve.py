@@ -64,7 +64,7 @@ def prepare(
     model: MultiTaskEstimator, X: Any, y: Any, tasks: Any, sample_weight: Any
 ) -> tuple[TaskRows, Prepared]:
     """What `fit` does before it solves; the model learns names and number of its features."""
-    rows = read_rows(model, X, y, tasks, sample_weight)
+    rows = model._few_rows(read_rows(model, X, y, tasks, sample_weight))
     return rows, model._prepare(rows)
 
 

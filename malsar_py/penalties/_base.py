@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import ClassVar, Protocol, Self
 
 import numpy as np
-import scipy.linalg
 
 from .._typing import AnyArray, FloatArray, IntArray
+from ._chains import Chain, chain_of, eigenpairs
 
 # Rows of W, and orthonormal task directions (n_tasks, r) that are free there; None: all of them.
 FreePart = tuple[slice | IntArray, FloatArray | None]
@@ -320,6 +320,8 @@ class TaskQuadratic(Penalty):
         """``tr(W (Q - ridge I) W')``, the part without the ridge."""
         if self.matrix is None:
             return self.mean * float(np.square(deviations(W)).sum()) if self.mean > 0.0 else 0.0
+        if self._chain is not None:
+            return self._chain.value(W)
         # By eigenvectors: tasks that nearly agree cancel in each product, not in the sum.
         values, vectors = self._eigh
         return float(np.square(W @ vectors).sum(axis=0) @ (values - self.ridge))
@@ -333,9 +335,13 @@ class TaskQuadratic(Penalty):
         return ((V @ vectors) / (1.0 + step * (values - self.ridge))) @ vectors.T
 
     @cached_property
+    def _chain(self) -> Chain | None:
+        return None if self.matrix is None else chain_of(self.matrix)
+
+    @cached_property
     def _eigh(self) -> tuple[FloatArray, FloatArray]:
         assert self.matrix is not None
-        values, vectors = _eigenpairs(self.matrix)
+        values, vectors = eigenpairs(self.matrix)
         return np.where(values < _NULL * values[-1], 0.0, values) + self.ridge, vectors
 
     @property
@@ -374,18 +380,12 @@ class TaskQuadratic(Penalty):
             return conj + 0.5 * common / self.ridge if self.ridge > 0.0 else conj
         if self.matrix is None:
             return 0.5 * float(np.vdot(G, G)) / self.ridge if self.ridge > 0.0 else 0.0
+        along = None if self._chain is None else self._chain.conjugate(G, self.ridge)
+        if along is not None:
+            return along
         values, vectors = self._eigh
         energy = np.square(G @ vectors).sum(axis=0)
         return 0.5 * float(np.sum(energy[values > 0.0] / values[values > 0.0]))
-
-
-def _eigenpairs(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Eigenvalues and eigenvectors of a symmetric matrix; soon where tasks lie along a chain."""
-    diagonal, beside = np.diagonal(matrix), np.diagonal(matrix, 1)
-    banded = np.count_nonzero(diagonal) + 2 * np.count_nonzero(beside)
-    if len(matrix) > 2 and np.count_nonzero(matrix) == banded:
-        return scipy.linalg.eigh_tridiagonal(diagonal, beside, check_finite=False)
-    return scipy.linalg.eigh(matrix, check_finite=False)
 
 
 def Ridge(lambda2: float = 1.0) -> TaskQuadratic:

@@ -6,6 +6,7 @@ bases take as long as some factorisations do; a path has many.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -22,7 +23,33 @@ _BEFORE = 2
 # Diagonals below this share of the largest are of scales that one eigenbasis would lose.
 _EVEN = 1e-8
 # Numbers of which products are taken at once.
-_PIECE = 1 << 17
+_PIECE = 1 << 15
+
+
+class Factors(ABC):
+    """``(H_t + shift_t I)^-1`` of each task, in multiples of ``1 / scale``."""
+
+    scale: float
+
+    @abstractmethod
+    def scaled(self, R: FloatArray) -> FloatArray:
+        """``scale (H_t + shift_t I)^-1 r_t``."""
+
+    @abstractmethod
+    def common(self, coupling: float, rest: float) -> Solve:
+        """Solutions s of ``(rest I + coupling mean_t scale (H_t + shift_t I)^-1 H_t) s = r``."""
+
+    def solve(self, R: FloatArray) -> FloatArray:
+        """``(H_t + shift_t I)^-1 r_t``."""
+        return self.scaled(R / self.scale)
+
+    def mean(self, R: FloatArray) -> FloatArray:
+        """The mean of ``scaled(R)`` over the tasks (d,)."""
+        return np.asarray(self.scaled(R).mean(axis=1))
+
+    def solve_with(self, R: FloatArray, r: FloatArray) -> FloatArray:
+        """The same as ``solve`` for r (d,) added to each of R."""
+        return self.scaled(R / self.scale + (r / self.scale)[:, None])
 
 
 class Eigenbases:
@@ -36,10 +63,17 @@ class Eigenbases:
         self.values = np.maximum(values, 0.0) * unit
         turned = np.ascontiguousarray(vectors.transpose(0, 2, 1))
         self.rows = Ragged(turned.reshape(-1, d), np.arange(n_tasks + 1, dtype=np.int64) * d)
+        self._last: tuple[FloatArray, FloatArray] | None = None
+
+    def turned(self, R: FloatArray) -> FloatArray:
+        """``U_t' r_t`` of all tasks (T d,); kept, as the right side of a path stays the same."""
+        if self._last is None or self._last[0] is not R:
+            self._last = R, self.rows.predict(R)
+        return self._last[1]
 
 
-class SpectralFactors:
-    """``(H_t + shift_t I)^-1`` of each task, in multiples of ``1 / scale``."""
+class SpectralFactors(Factors):
+    """The same in the eigenbases."""
 
     def __init__(self, bases: Eigenbases, shifts: FloatArray):
         self.bases = bases
@@ -52,15 +86,20 @@ class SpectralFactors:
         self.inverse, self.curved = inverse.ravel(), (bases.values * inverse).ravel()
 
     def scaled(self, R: FloatArray) -> FloatArray:
-        """``scale (H_t + shift_t I)^-1 r_t``."""
-        rows = self.bases.rows
-        return rows.adjoint(self.inverse * rows.predict(R))
+        return self._back(self.bases.rows.predict(R))
 
-    def solve(self, R: FloatArray) -> FloatArray:
-        return self.scaled(R / self.scale)
+    def mean(self, R: FloatArray) -> FloatArray:
+        rows = self.bases.rows
+        return np.asarray((self.inverse * self.bases.turned(R)) @ rows.X / rows.n_tasks)
+
+    def solve_with(self, R: FloatArray, r: FloatArray) -> FloatArray:
+        moved = self.bases.turned(R) / self.scale + self.bases.rows.X @ (r / self.scale)
+        return self._back(moved)
+
+    def _back(self, turned: FloatArray) -> FloatArray:
+        return self.bases.rows.adjoint(self.inverse * turned)
 
     def common(self, coupling: float, rest: float) -> Solve:
-        """Solutions s of ``(rest I + coupling mean_t scale (H_t + shift_t I)^-1 H_t) s = r``."""
         U, d = self.bases.rows.X, self.bases.rows.n_features
         root, total = np.sqrt(self.curved)[:, None], np.zeros((d, d))
         step = max(1, _PIECE // d)

@@ -27,7 +27,7 @@ from .._typing import FloatArray, IntArray
 from ..design import Ragged
 from ..objective import Objective, Quadratic, QuadraticObjective
 from ..rotated import RotatedObjective
-from ._eigenbases import SpectralFactors, spectral_factors
+from ._eigenbases import Factors, spectral_factors
 from ._trees import tree_of, tree_solver, trees_pay
 from ._workspace import Workspace
 
@@ -181,7 +181,7 @@ def _least_norm(objective: QuadraticObjective) -> Solve:
     return lambda R: np.stack([solve_psd(H, r) for H, r in zip(gram, R.T, strict=True)], axis=1)
 
 
-class _GramFactors:
+class _GramFactors(Factors):
     """``(H_t + shift_t I)^-1`` of each task, kept as multiples of ``1 / scale``."""
 
     def __init__(self, objective: QuadraticObjective, shifts: FloatArray):
@@ -208,16 +208,11 @@ class _GramFactors:
         return [slice(start, start + self._step) for start in starts]
 
     def scaled(self, R: FloatArray) -> FloatArray:
-        """``scale (H_t + shift_t I)^-1 r_t``."""
         out = np.empty(R.shape)
         _kernels.blocks.gram_product(self.inverses, np.ascontiguousarray(R), out)
         return out
 
-    def solve(self, R: FloatArray) -> FloatArray:
-        return self.scaled(R / self.scale)
-
     def common(self, coupling: float, rest: float) -> Solve:
-        """Solutions s of ``(rest I + coupling mean_t scale (H_t + shift_t I)^-1 H_t) s = r``."""
         n_tasks, d = self.gram.shape[:2]
         total = np.zeros((d, d))
         for some in self._batches():
@@ -227,7 +222,7 @@ class _GramFactors:
         return sum_solver(rest * np.eye(d) + total + total.T)
 
 
-class _KernelFactors:
+class _KernelFactors(Factors):
     """The same for few rows, by ``K_t = Z_t Z_t'`` where ``H_t = Z_t'Z_t``.
 
     With ``K_t + shift_t I = L_t L_t'`` and ``V_t = L_t^-1 Z_t`` the inverses are ``(I - V_t'V_t) /
@@ -242,15 +237,10 @@ class _KernelFactors:
         self.whitened = Ragged(_whiten(Z, offsets, shifts, self.scale), offsets)
 
     def scaled(self, R: FloatArray) -> FloatArray:
-        """``scale (H_t + shift_t I)^-1 r_t``."""
         pulled = self.whitened.adjoint(self.whitened.predict(R)) / self.scale
         return (R - pulled) / (self.shifts / self.scale)
 
-    def solve(self, R: FloatArray) -> FloatArray:
-        return self.scaled(R / self.scale)
-
     def common(self, coupling: float, rest: float) -> Solve:
-        """Solutions s of ``(rest I + coupling mean_t scale (H_t + shift_t I)^-1 H_t) s = r``."""
         V, share = self.whitened.X, coupling / self.shifts.shape[0]
         n_rows, d = V.shape
         if d <= min(n_rows, _COMMON_SIZE):
@@ -258,7 +248,7 @@ class _KernelFactors:
         return lambda r: _cg(lambda s: rest * s + share * (V.T @ (V @ s)), r)
 
 
-class _ProductFactors:
+class _ProductFactors(Factors):
     """The same by products with X alone, which is sparse: ``V_t`` would be dense.
 
     With ``B_t = Z_t' ((K_t + shift_t I) / scale)^-1 Z_t`` the inverses are ``(I - B_t / scale) /
@@ -280,15 +270,10 @@ class _ProductFactors:
         return (Z.T @ self.solves[t](Z @ r[:, None]))[:, 0]
 
     def scaled(self, R: FloatArray) -> FloatArray:
-        """``scale (H_t + shift_t I)^-1 r_t``."""
         pulled = np.stack([self._within(t, r) for t, r in enumerate(R.T)], axis=1)
         return (R - pulled / self.scale) / (self.shifts / self.scale)
 
-    def solve(self, R: FloatArray) -> FloatArray:
-        return self.scaled(R / self.scale)
-
     def common(self, coupling: float, rest: float) -> Solve:
-        """Solutions s of ``(rest I + coupling mean_t scale (H_t + shift_t I)^-1 H_t) s = r``."""
         n_tasks = self.shifts.shape[0]
 
         def operate(s: FloatArray) -> FloatArray:
@@ -325,7 +310,7 @@ def _whiten(Z: FloatArray, offsets: IntArray, shifts: FloatArray, scale: float) 
 
 def _own_factors(
     objective: QuadraticObjective, shifts: FloatArray, workspace: Workspace
-) -> _GramFactors | SpectralFactors | _KernelFactors | _ProductFactors:
+) -> Factors:
     if _few_samples(objective) and (shifts > 0.0).all():
         if not objective.design.rows_are_arrays:
             return _ProductFactors(objective, shifts)
@@ -387,8 +372,7 @@ def _mean(
     common = factors.common(coupling / p, ridge * (factors.scale / p))
 
     def solve(R: FloatArray) -> FloatArray:
-        m = common(factors.scaled(R).mean(axis=1))
-        return factors.scaled(R / factors.scale + (coupling / factors.scale) * m[:, None])
+        return factors.solve_with(R, coupling * common(factors.mean(R)))
 
     return solve
 
