@@ -311,6 +311,21 @@ def test_the_model_that_is_kept_reads_the_table(quick):
     assert pipeline[0].get_feature_names_out()[1:].tolist()[:1] == ["a"]
 
 
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+def test_what_tasks_have_in_common_is_held_where_counts_would_go_astray(loss):
+    """Features that are nearly each other, and an exponential: never free."""
+    frame = frame_of(4, 25)
+    frame["y"] = np.random.default_rng(0).poisson(3.0, 100)
+    for twice in (False, True):
+        if twice:
+            frame["c"] = frame["a"] + 1e-3 * frame["b"]
+        table = read_table(frame, Asked("task", "y", loss=loss))
+        source, measure = Source(table), Measure(loss)
+        training = _run.train_on(source, np.arange(100), measure, Options(n_rows=100))
+        held = _candidates.Family(training).held()
+        assert (held[0] > 0.0) == (twice and loss == "poisson")
+
+
 def test_classes(quick):
     frame = frame_of(3, 30)
     cut = np.digitize(frame["y"], np.quantile(frame["y"], [0.3, 0.7]))

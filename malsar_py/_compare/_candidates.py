@@ -20,7 +20,7 @@ from ._references import boosting, dummies, features_only, mean
 from ._result import BOOSTING, DUMMIES, MEAN, POOLED, SINGLE
 
 # The search ranks settings; only the final fit needs the digits.
-_SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 1000, "task_column": 0, "unseen": "mean"}
+_SEARCH: dict[str, Any] = {"tol": 1e-4, "max_iter": 300, "task_column": 0, "unseen": "mean"}
 # Values of lambda1 for each setting of the other parameters.
 _N_LAMBDAS = 12
 # Multiples of the features' mean curvature: references; beside a coupling; a little where l2 is no
@@ -29,6 +29,8 @@ _RIDGE_GRID = np.logspace(2.0, -4.0, 13)
 _BESIDE = np.logspace(0.5, -4.0, 7)
 _LITTLE = np.array([1e-2])
 _HELD = (1e-2, 1e-1, 1.0)
+# The same of features of which some are nearly others: smallest eigenvalue of their correlation.
+_HELD_APART, _COLLINEAR = (1e-3, 1e-1), 1e-3
 _APART = np.array([0.2, 0.7])
 # Rows for each feature below which a common part is not just left free.
 _FEW_ROWS = 10
@@ -63,9 +65,17 @@ class Family:
     def held(self) -> FloatArray:
         """Strengths of what the tasks have in common: free, it would explain few rows all."""
         n, columns = self.training.encoded.shape
+        # An exponential goes astray along features that are nearly the same, such as dates'.
+        free = self.training.measure.loss not in ("poisson", "gamma") or not self._collinear()
         if n >= _FEW_ROWS * (columns - 1):
-            return np.zeros(1)
-        return self.scale * np.array([0.0 if n > columns else 1e-4, *_HELD])
+            return np.zeros(1) if free else self.scale * np.array(_HELD_APART)
+        return self.scale * np.array([0.0 if free and n > columns else 1e-4, *_HELD])
+
+    def _collinear(self) -> bool:
+        X = self.training.encoded[:, 1:]
+        X = X[:, np.ptp(X, axis=0) > 0.0]
+        values = np.linalg.eigvalsh(np.corrcoef(X, rowvar=False)) if X.shape[1] > 1 else [1.0]
+        return bool(values[0] < _COLLINEAR)
 
     def shrinkage(self) -> list[Any]:
         """Strengths that draw the intercepts together, to try."""

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from .._typing import AnyArray, FloatArray
@@ -76,12 +77,20 @@ def dummies() -> tuple[str, Any]:
     return with_task(OneHotEncoder(handle_unknown="ignore", sparse_output=False))
 
 
+def _by_target(training: Training) -> Any:
+    """The encoder of very many tasks, whose folds are the same at every run."""
+    if TargetEncoder().get_params().get("shuffle") is True:  # scikit-learn before 1.9
+        return TargetEncoder(random_state=training.seed)
+    kind = StratifiedKFold if training.measure.n_classes else KFold
+    return TargetEncoder(cv=kind(5, shuffle=True, random_state=training.seed))
+
+
 def boosting(training: Training) -> Any:
     """Gradient boosted trees with the task as a category, by their number."""
     n_classes, loss = training.measure.n_classes, training.measure.loss
     few = training.source.table.n_tasks <= _MOST_CATEGORIES
     unknown = {"handle_unknown": "use_encoded_value", "unknown_value": np.nan}
-    task: Any = OrdinalEncoder(**unknown) if few else TargetEncoder(random_state=training.seed)
+    task: Any = OrdinalEncoder(**unknown) if few else _by_target(training)
     columns = with_task(task)
     options: dict[str, Any] = {
         "max_leaf_nodes": 8,

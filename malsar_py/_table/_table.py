@@ -352,6 +352,8 @@ def _time(column: Any, name: str, faults: list[str]) -> AnyArray | None:
     except (RejectColumn, ValueError):
         faults.append(f"--time {name}: {column.iloc[0]!r} is neither a number nor a date")
         return None
+    if times.dt.tz is not None:
+        times = times.dt.tz_convert(None)
     return times.to_numpy().astype("datetime64[ns]").astype(np.int64)
 
 

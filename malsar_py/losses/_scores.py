@@ -85,14 +85,14 @@ def _pinball(q: float, y: FloatArray, p: FloatArray) -> FloatArray:
 
 
 def _poisson(y: FloatArray, p: FloatArray) -> FloatArray:
-    # Predictions that underflow to 0 are as good as can be for y = 0.
-    with np.errstate(divide="ignore", invalid="ignore"):
+    # Predictions that underflow to 0 are as good as can be for y = 0, and infinitely bad else.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         ratio = np.where(y > 0.0, y / p, 1.0)
     return xlogy(y, ratio) - y + p
 
 
 def _gamma(y: FloatArray, p: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         ratio = y / p
     return np.where(np.isfinite(ratio), ratio - np.log(ratio) - 1.0, np.inf)
 
