@@ -23,6 +23,8 @@
 # notebook runs on simulated people, and every title says so.
 
 # %%
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
@@ -38,6 +40,8 @@ from malsar_py.model_selection import MultiTaskSearchCV
 from malsar_py.plotting import CoefficientMapDisplay, CVCurveDisplay
 
 plt.style.use("seaborn-v0_8-colorblind")
+# Searches in a loop over splits, on one fixed grid.
+warnings.filterwarnings("ignore", "The best score is at the edge of a grid")
 try:
     oasis, cdr = (fetch_oasis_longitudinal(target=target) for target in ("MMSE", "CDR"))
     names, stand_in = [*oasis.feature_names, "MMSE at visit 1", "CDR at visit 1"], ""
