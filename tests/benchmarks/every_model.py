@@ -87,7 +87,7 @@ def searches() -> str:
         if kind != "Regressor":
             continue
         note(f"search, {entry.name}")
-        search = MultiTaskSearchCV(clone(model), n_lambdas=50, cv=5)
+        search = MultiTaskSearchCV(clone(model), n_lambdas=50, lambda2=None, cv=5)
         try:
             taken, warned = _timed(lambda s=search, t=target: s.fit(X, t, tasks=tasks))
         except ValueError as error:  # what has no largest lambda1
