@@ -62,7 +62,7 @@ def solved(
     """What the solver found, the same at limits of strengths, and what that is for the data."""
     found = solve()
     # (What does not depend on the penalty is kept with `prepared`.)
-    own = prepared if objective is prepared.objective else replace(prepared, objective=objective)
+    own = replace(prepared, objective=objective)
     result = finish(model, own, _no_worse_than_zero(own, found), given)
     return found, result, prepared.solution(result)
 
