@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from .regimes import ALL
 from .report import markdown
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+_AS_IT_IS = FACTORS.index(1.0)
+_NAMED = {problem.name: problem for problem in ALL}
 _BUDGET, _LEAST_FITS, _MOST_FITS = 1.0, 3, 25
 
 
@@ -33,6 +36,16 @@ class Tuned:
     module: str
     name: str
     problems: tuple[str, ...]
+
+    @property
+    def home(self) -> ModuleType:
+        """The module that holds it."""
+        return importlib.import_module(f"malsar_py.{self.module}")
+
+    @property
+    def value(self) -> Any:
+        """What it is."""
+        return getattr(self.home, self.name)
 
 
 TUNED: Sequence[Tuned] = (
@@ -81,10 +94,8 @@ def _scaled(value: Any, factor: float) -> Any:
 
 def sensitivity(tuned: Tuned, name: str) -> list[float]:
     """Least CPU seconds of a fit for each factor."""
-    (problem,) = (one for one in ALL if one.name == name)
-    module = importlib.import_module(f"malsar_py.{tuned.module}")
-    value = getattr(module, tuned.name)
-    data = peer_malsar_py.prepare(problem.make(0))
+    value = tuned.value
+    data = peer_malsar_py.prepare(_NAMED[name].make(0))
     times: list[list[float]] = [[] for _ in FACTORS]
     started = time.process_time()
     try:
@@ -96,12 +107,12 @@ def sensitivity(tuned: Tuned, name: str) -> list[float]:
                 and len(times[0]) < _MOST_FITS
             ):
                 for factor, own in zip(FACTORS, times, strict=True):
-                    setattr(module, tuned.name, _scaled(value, factor))
+                    setattr(tuned.home, tuned.name, _scaled(value, factor))
                     start = time.process_time()
                     peer_malsar_py.fit(data, GAP)
                     own.append(time.process_time() - start)
     finally:
-        setattr(module, tuned.name, value)
+        setattr(tuned.home, tuned.name, value)
     return [min(own) for own in times]
 
 
@@ -110,15 +121,14 @@ def constants_table(session: Session) -> str:
     rows = []
     for tuned in TUNED:
         for name in tuned.problems:
-            (problem,) = (one for one in ALL if one.name == name)
-            if problem.missing():
+            if _NAMED[name].missing():
                 continue
             note(f"{tuned.module}.{tuned.name}, {name}")
             times = np.array(sensitivity(tuned, name))
-            value = getattr(importlib.import_module(f"malsar_py.{tuned.module}"), tuned.name)
-            ratios = [f"{t / times[2]:.2f}" for t in np.delete(times, 2)]
+            ratios = [f"{t / times[_AS_IT_IS]:.2f}" for t in np.delete(times, _AS_IT_IS)]
             where = f"`{tuned.module}.{tuned.name}`"
-            rows.append([where, f"{value:g}", name, f"{times[2] * 1e3:.3g}", *ratios])
+            own = f"{times[_AS_IT_IS] * 1e3:.3g}"
+            rows.append([where, f"{tuned.value:g}", name, own, *ratios])
     head = ["constant", "value", "problem", "CPU ms", "a quarter", "half", "twice", "four times"]
     about = (
         "Time of a fit at other values of the constant, over the time at its value (least of "

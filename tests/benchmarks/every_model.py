@@ -71,7 +71,7 @@ def _said(taken: float) -> str:
     return seconds(taken) if np.isfinite(taken) else f"over {_CAP:g} s"
 
 
-def _settings(entry: Entry, kind: str) -> str:
+def _row_name(entry: Entry, kind: str) -> str:
     return f"{entry.name} {kind.lower()}"
 
 
@@ -91,10 +91,10 @@ def searches() -> str:
         try:
             taken, warned = _timed(lambda s=search, t=target: s.fit(X, t, tasks=tasks))
         except ValueError as error:  # what has no largest lambda1
-            rows.append([_settings(entry, kind), f"no grid of its own: {str(error)[:60]}", "", ""])
+            rows.append([_row_name(entry, kind), f"no grid of its own: {str(error)[:60]}", "", ""])
             continue
         note(f"  {_said(taken)}")
-        rows.append([_settings(entry, kind), _said(taken), f"{len(warned)}", _met(taken, 5.0)])
+        rows.append([_row_name(entry, kind), _said(taken), f"{len(warned)}", _met(taken, 5.0)])
     return markdown(["search on School, 5 x 50", "CPU time", "warnings", "under 5 s"], rows)
 
 
@@ -126,7 +126,7 @@ def logistic() -> str:
             fit = clone(model).set_params(tol=GAP).fit
             _timed(lambda f=fit, t=target: f(A, t, tasks=labels))  # noqa: B023
             taken, warned = _timed(lambda f=fit, t=target: f(A, t, tasks=labels))  # noqa: B023
-            row = [name, _settings(entry, kind), _said(taken), f"{len(warned)}"]
+            row = [name, _row_name(entry, kind), _said(taken), f"{len(warned)}"]
             rows.append([*row, _met(taken, most)])
     return markdown(["data", "model", "CPU time", "warnings", "under 1 s, 5 s"], rows)
 

@@ -6,6 +6,7 @@ the same files, and says its CPU seconds and its peak memory.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +29,20 @@ SHAPE = (20_000, 50_000, 20)
 _NONZEROS = 1_100_000
 _SHARES = (0.3, 0.1, 0.03)
 _GAP = 1e-6
-_PEERS = {"scikit-learn": "sklearn", "celer": "celer"}
+
+
+class _Peer(NamedTuple):
+    """Where a peer's Lasso is, and its environment."""
+
+    module: str
+    requirements: str | None = None
+
+
+_PEERS = {
+    "malsar_py": _Peer("malsar_py"),
+    "scikit-learn": _Peer("sklearn.linear_model", "sklearn"),
+    "celer": _Peer("celer", "celer"),
+}
 
 
 def write(folder: Path, shape: tuple[int, int, int] = SHAPE, nonzeros: int = _NONZEROS) -> None:
@@ -90,19 +104,13 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
 
     X, Y = scipy.sparse.load_npz(folder / "X.npz"), np.load(folder / "Y.npy")
     if name == "malsar_py":
-        fits = _fits
-        for _, fit in fits(X[:500, :300], Y[:500]):
+        for _, fit in _fits(X[:500, :300], Y[:500]):
             fit()
-    elif name == "celer":
-        from celer import Lasso
-
-        fits = lambda X, Y: _by_task(X, Y, Lasso)  # noqa: E731
+        fits = _fits(X, Y)
     else:
-        from sklearn.linear_model import Lasso
-
-        fits = lambda X, Y: _by_task(X, Y, Lasso)  # noqa: E731
+        fits = _by_task(X, Y, importlib.import_module(_PEERS[name].module).Lasso)
     found = {}
-    for what, fit in fits(X, Y):
+    for what, fit in fits:
         start = time.process_time()
         gap = fit()
         found[what] = [time.process_time() - start, gap]
@@ -117,10 +125,10 @@ def sparse(shape: tuple[int, int, int] = SHAPE) -> str:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), shape)
-        for name in ("malsar_py", *_PEERS):
+        for name, peer in _PEERS.items():
             note(f"sparse, {name}")
             try:
-                python = interpreter(_PEERS.get(name))
+                python = interpreter(peer.requirements)
                 done = subprocess.run(
                     [str(python), "-m", __name__, name, folder],
                     capture_output=True,
