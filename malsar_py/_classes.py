@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._labels import factorize, refuse_rounded, show_label, show_labels
+from ._labels import (
+    another_kind,
+    factorize,
+    match_keys,
+    refuse_rounded,
+    show_label,
+    show_labels,
+)
 from ._typing import AnyArray
 
 _ONE_CLASS_HINT = (
@@ -16,13 +23,20 @@ _ONE_CLASS_HINT = (
 )
 
 
-def class_numbers(estimator: Any, values: AnyArray, keep: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The classes, and the targets as -1 / +1 or as positions of more (0 where not kept)."""
+def class_numbers(
+    estimator: Any, values: AnyArray, keep: AnyArray, known: AnyArray | None = None
+) -> tuple[AnyArray, AnyArray]:
+    """The classes, and the targets as -1 / +1 or as positions of more (0 where not kept).
+
+    ``known``: the classes that there are.
+    """
     kept = values[keep]
     refuse_rounded(kept, "y")
     if kept.dtype.kind != "O" or not isinstance(kept[0], numbers.Integral):  # beyond 64 bits
         check_classification_targets(kept)
     classes, codes = factorize(kept, "y")
+    if known is not None:
+        classes, codes = known, _positions(classes, known)[codes]
     if len(classes) > 2 and not estimator._multi_class:
         raise ValueError(
             "Only binary classification is supported. The type of the target is multiclass "
@@ -36,6 +50,19 @@ def class_numbers(estimator: Any, values: AnyArray, keep: AnyArray) -> tuple[Any
     coded = np.zeros(values.shape)
     coded[keep] = codes if len(classes) > 2 else 2.0 * codes - 1.0
     return classes, coded
+
+
+def _positions(found: AnyArray, known: AnyArray) -> AnyArray:
+    """Those of the classes found among the ones that are known."""
+    where = {key: k for k, key in enumerate(match_keys(known, found))}
+    positions = np.array([where.get(key, -1) for key in match_keys(found, known)], dtype=np.intp)
+    if (positions < 0).any():
+        strange = found[positions < 0]
+        raise ValueError(
+            f"y has classes that the fit did not have: {show_labels(strange)}"
+            f"{another_kind(strange, known)}. Those of the fit are {show_labels(known)}."
+        )
+    return positions
 
 
 def refuse_one_class_tasks(

@@ -23,13 +23,16 @@ def resolve_new_tasks(
     with warnings.catch_warnings():
         # Of a new task there may be one row: that is no sign of a mistake here.
         warnings.filterwarnings("ignore", "The number of tasks equals the number of rows")
+        reader = copy.copy(model)
+        reader._one_class_tasks = True  # what tasks of one class need was settled by the fit
         rows = resolve_fit(
-            copy.copy(model),
+            reader,
             X_new,
             y_new,
             tasks=tasks,
             sample_weight=sample_weight,
-            classifier=False,
+            classifier=model._classifier,
+            classes=getattr(model, "classes_", None),
         )
     return rows, _appended_labels(model, rows)
 

@@ -128,9 +128,11 @@ def resolve_fit(
     tasks: Any = None,
     sample_weight: Any = None,
     classifier: bool,
+    classes: AnyArray | None = None,
 ) -> TaskRows:
     """Check what came into `fit` by any door and bring it into the task-sorted form.
 
+    ``classes``: those of a classifier, if they are known; None: those of y.
     Sets `n_features_in_` (the label column counts) and `feature_names_in_` on the estimator.
     """
     if isinstance(X, RowSource):
@@ -168,9 +170,8 @@ def resolve_fit(
         raise ValueError(
             "Nothing is left to fit: every target in y is NaN (not observed) or has weight 0."
         )
-    classes = None
     if classifier:
-        classes, values = class_numbers(estimator, values, keep)
+        classes, values = class_numbers(estimator, values, keep, classes)
     if values.ndim == 2:
         door = "shared"
         task_labels = _column_labels(names, values.shape[1])

@@ -78,7 +78,7 @@ MAY_IMPORT = {
     | {"objective", "solvers"},
     "_limits": {"_solution", "_units", "objective", "penalties", "solvers"},
     # all of them -> estimators
-    "base": _CORE | {"_summary"},
+    "base": _CORE | {"_classes", "_summary"},
     "models": _CORE | {"base"},
     "mixed": {"_kernels", "_labels", "_sparse", "_tasks", "_new_tasks", "_threads"}
     | {"_intervals", "penalties", "base"},

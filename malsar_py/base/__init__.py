@@ -3,6 +3,8 @@
 from .._solution import Prepared as Prepared
 from .._solution import Problem as Problem
 from .._solution import Solution as Solution
+from ._adapt import Adapting as Adapting
+from ._adapt import AdaptingClassifier as AdaptingClassifier
 from ._adapt import AdaptingRegressor as AdaptingRegressor
 from ._batches import BatchFit as BatchFit
 from ._certified import CertifiedEstimator as CertifiedEstimator

@@ -1,4 +1,4 @@
-"""Regressors that can take up new tasks without a fit of everything."""
+"""Models that can take up new tasks without a fit of everything."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._classes import refuse_one_class_tasks
 from .._labels import show_label
 from .._limits import penalty_in_units, within_floats
 from .._new_tasks import resolve_new_tasks
@@ -23,8 +24,10 @@ from .._threads import one_blas_thread
 from .._typing import AnyArray, FloatArray
 from .._units import shifted
 from .._weights import task_weights
+from ..losses import Logistic, Loss
 from ..solvers import Result
-from ._targets import MultiTaskRegressor
+from ._penalized import MultiTaskEstimator
+from ._targets import MultiTaskClassifier, MultiTaskRegressor
 
 # What rounding may make of a prediction by the prior, as a share of the targets.
 _EPS, _SEEN = np.finfo(float).eps, 1e-6
@@ -44,12 +47,21 @@ class _Fit:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AdaptingRegressor(MultiTaskRegressor):
-    """A regressor whose penalty says what to expect of a new task (``_metric``)."""
+class Adapting(MultiTaskEstimator):
+    """A model whose penalty says what to expect of a new task (``_metric``)."""
 
     @abstractmethod
     def _metric(self, W: FloatArray) -> TaskPrior:
         """The prior of another task beside fitted coefficients (n_features, n_tasks)."""
+
+    @property
+    @abstractmethod
+    def _loss_of_fit(self) -> Loss:
+        """The loss that tasks were fitted with."""
+
+    @abstractmethod
+    def _new_targets(self, rows: TaskRows, free_intercepts: bool) -> FloatArray:
+        """Targets of new tasks as that loss takes them."""
 
     def _set_solution(
         self, rows: TaskRows, result: Result, solution: Solution, problem: Problem
@@ -57,7 +69,8 @@ class AdaptingRegressor(MultiTaskRegressor):
         super()._set_solution(rows, result, solution, problem)
         omega = float(task_weights(rows, self.task_weight).sum())
         y_size = float(np.abs(rows.targets_about(0.0)).max())
-        self._fit_of = _Fit(self.get_params(deep=False), rows.n_tasks, rows.per_task, omega, y_size)
+        per_task = self._weighed(rows).per_task
+        self._fit_of = _Fit(self.get_params(deep=False), rows.n_tasks, per_task, omega, y_size)
 
     def _set_shrinkage(self, prepared: Prepared) -> None:
         super()._set_shrinkage(prepared)
@@ -101,7 +114,8 @@ class AdaptingRegressor(MultiTaskRegressor):
         Raises
         ------
         ValueError, TypeError
-            If a label is one of a fitted task, or nothing couples or shrinks the tasks.
+            If a label is one of a fitted task, nothing couples or shrinks the tasks, or there are
+            more than two classes.
         """
         rows, labels = resolve_new_tasks(
             self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
@@ -111,6 +125,12 @@ class AdaptingRegressor(MultiTaskRegressor):
 
     def _check_plain(self) -> None:
         """Refuse what the prior does not know of."""
+        n_classes = len(getattr(self, "classes_", ()))
+        if n_classes > 2:
+            raise ValueError(
+                f"{type(self).__name__} has a prior for new tasks with two classes only, here are "
+                f"{n_classes}: fit all tasks anew."
+            )
         for name, plain in (("feature_weight", None), ("positive", False)):
             if getattr(self, name, plain) is not plain:
                 raise ValueError(
@@ -135,12 +155,8 @@ class AdaptingRegressor(MultiTaskRegressor):
         """The copy, its new tasks fitted with their priors."""
         place = self._intercept_prior()
         free = place is not None and place.kappa == 0.0
-        rows, loss = rows.with_means(), self._fitted_loss
-        given = self._fit_of.parameters["loss"]
-        if isinstance(given, Mapping) or not loss.smooth:
-            raise ValueError(f"adapt is for one smooth loss for all tasks, got loss={given!r}.")
-        y = loss.check_targets(rows.y, rows.sample_weight, rows.offsets, rows.tasks, free)
-        rows = replace(rows, y=y)
+        rows, loss = self._as_fitted()._weighed(rows.with_means()), self._loss_of_fit
+        rows = replace(rows, y=self._new_targets(rows, free))
         n_tasks = rows.n_tasks
         weight = rows.sample_weight / self._fit_of.per_task
         coef = np.empty((n_tasks, rows.X.shape[1]))
@@ -207,6 +223,8 @@ class AdaptingRegressor(MultiTaskRegressor):
         """Mean and covariance of a new task's intercept and coefficients."""
         if not hasattr(self, "_fit_of"):
             raise AttributeError(f"This {type(self).__name__} is not fitted: no task_prior_.")
+        if len(getattr(self, "classes_", ())) > 2:
+            raise AttributeError("Of more than two classes there is no task_prior_.")
         fitted = self._as_fitted()
         prior = self._checked(fitted._prior())
         covariance = fitted._noise() / self._fit_of.per_task * prior.covariance
@@ -226,7 +244,7 @@ class AdaptingRegressor(MultiTaskRegressor):
 
     def _noise(self) -> float:
         """Variance of the noise where the strengths are variances; 1 for losses without one."""
-        if not self._fitted_loss.affine:
+        if not self._loss_of_fit.affine:
             return 1.0
         fit, given = self._fit_of, self._given()
         W = np.ascontiguousarray(self.coef_.T)
@@ -241,3 +259,35 @@ class AdaptingRegressor(MultiTaskRegressor):
         n = fit.per_task * fit.n_tasks
         squares = 2.0 * (float(self.objective_[-1]) - saved) / fit.omega * n
         return max(squares, 0.0) / max(n - free, 1.0)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdaptingRegressor(Adapting, MultiTaskRegressor):
+    """A regressor that takes up new tasks."""
+
+    @property
+    def _loss_of_fit(self) -> Loss:
+        return self._fitted_loss
+
+    def _new_targets(self, rows: TaskRows, free_intercepts: bool) -> FloatArray:
+        loss, given = self._fitted_loss, self._fit_of.parameters["loss"]
+        if isinstance(given, Mapping) or not loss.smooth:
+            raise ValueError(f"adapt is for one smooth loss for all tasks, got loss={given!r}.")
+        return loss.check_targets(
+            rows.y, rows.sample_weight, rows.offsets, rows.tasks, free_intercepts
+        )
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class AdaptingClassifier(Adapting, MultiTaskClassifier):
+    """A classifier that takes up new tasks, of two classes."""
+
+    @property
+    def _loss_of_fit(self) -> Loss:
+        return Logistic()
+
+    def _new_targets(self, rows: TaskRows, free_intercepts: bool) -> FloatArray:
+        if free_intercepts:
+            kept = rows.sample_weight > 0.0
+            refuse_one_class_tasks(rows.y, kept, rows.offsets, rows.tasks, self.classes_)
+        return rows.y

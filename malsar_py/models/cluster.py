@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from .._task_prior import TaskPrior
 from .._typing import FloatArray, IntArray
 from ..base import (
+    AdaptingClassifier,
     AdaptingRegressor,
     BeyondData,
     MultiTaskClassifier,
@@ -331,7 +332,7 @@ class ClusteredRegressor(_Clustered, AdaptingRegressor):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ClusteredClassifier(_Clustered, MultiTaskClassifier):
+class ClusteredClassifier(_Clustered, AdaptingClassifier):
     """Clustered multi-task logistic regression (CMTL): the tasks form k groups of similar models.
 
     Minimises over W, b and M::
@@ -445,6 +446,8 @@ class ClusteredClassifier(_Clustered, MultiTaskClassifier):
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
+    task_prior_ : tuple of ndarray
+        Mean (n_features + 1,) and covariance of a new task's intercept (at x = 0) and coefficients.
 
     See Also
     --------

@@ -17,9 +17,10 @@ from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    Adapting,
+    AdaptingClassifier,
     AdaptingRegressor,
     CouplingWeighted,
-    MultiTaskClassifier,
     MultiTaskEstimator,
     Prepared,
     Problem,
@@ -95,7 +96,86 @@ class _Graph(CouplingWeighted):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class GraphRegressor(_Graph, AdaptingRegressor):
+class _AdaptingGraph(_Graph, Adapting):
+    """New tasks are known by their edges."""
+
+    def adapt(
+        self,
+        X_new: Any,
+        y_new: Any = None,
+        *,
+        tasks: Any = None,
+        sample_weight: Any = None,
+        edges: Any = None,
+    ) -> Self:
+        """A copy of the fitted model that knows new tasks too; the fitted tasks stay as they are.
+
+        A new task minimises ``1/nbar sum_i s_i loss(y_i, x_i . w + b) + lambda1/2 sum_u a_u ||w -
+        w_u||^2 + lambda2/2 ||w||^2``, a_u the weights of its edges, nbar the mean weight of a task.
+
+        Parameters
+        ----------
+        X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
+            Rows of the new tasks, or their :class:`malsar_py.Summary`, given alone.
+        y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
+            Their targets; after a fit on a 2-D y one column per new task.
+        tasks, sample_weight : array-like, default=None
+            As in `fit`.
+        edges : list of tuple, default=None
+            Edges ``(label, label[, weight])`` between a new and a fitted task, weights in (0, inf).
+            Needed unless the graph is "complete", whose edges have weight 1/(n_tasks + 1).
+
+        Returns
+        -------
+        model : object
+            The copy, with the new tasks appended to `tasks_`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for the other models; with lambda3 > 0; or if edges do not join new and fitted tasks.
+        """
+        rows, labels = resolve_new_tasks(
+            self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
+        )
+        fitted = self._as_fitted()
+        fitted._check_plain()
+        if fitted.lambda3 > 0.0:
+            raise ValueError("adapt is for quadratic penalties: fit with lambda3=0.")
+        complete = isinstance(fitted.graph, str) and fitted.graph == "complete"
+        if edges is None and complete:
+            return super().adapt(X_new, y_new, tasks=tasks, sample_weight=sample_weight)
+        if edges is None:
+            raise ValueError(
+                "The graph of the fit does not know the new tasks: pass edges=[(new, fitted), ...]."
+            )
+        new = labels[self.n_tasks_ :]
+        weights = edge_weights(edges, new, fitted.tasks_)
+        priors = [fitted._beside(w, fitted.lambda1, fitted.lambda2) for w in weights]
+        alone = [t for t, prior in enumerate(priors) if not np.isfinite(prior.spread).all()]
+        if alone:
+            raise ValueError(
+                f"Task {show_label(new, alone[0])} has no edge to a fitted task, and there is no "
+                "ridge: add an edge, or fit with lambda2 > 0."
+            )
+        return self._adapted(rows, labels, priors)
+
+    def _beside(self, weights: FloatArray, lambda1: float, lambda2: float) -> TaskPrior:
+        """The prior of a task with edges of these weights to the fitted ones."""
+        total = weights.sum()
+        center = weights @ self.coef_ / total if total > 0.0 else np.zeros(self.coef_.shape[1])
+        spread = over(np.ones_like(center), lambda1 * total)
+        return TaskPrior(center, None, spread).beside_ridge(lambda2)
+
+    def _metric(self, W: FloatArray) -> TaskPrior:
+        if not (isinstance(self.graph, str) and self.graph == "complete"):
+            raise AttributeError("What is expected of a new task depends on its edges; see adapt.")
+        T = W.shape[1]
+        return self._beside(np.full(T, 1.0 / (T + 1)), self.lambda1, self.lambda2)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class GraphRegressor(_AdaptingGraph, AdaptingRegressor):
     """Graph-regularised multi-task regression: neighbours in a graph have similar models.
 
     Minimises over W and b::
@@ -228,83 +308,9 @@ class GraphRegressor(_Graph, AdaptingRegressor):
     True
     """
 
-    def adapt(
-        self,
-        X_new: Any,
-        y_new: Any = None,
-        *,
-        tasks: Any = None,
-        sample_weight: Any = None,
-        edges: Any = None,
-    ) -> Self:
-        """A copy of the fitted model that knows new tasks too; the fitted tasks stay as they are.
-
-        A new task minimises ``1/nbar sum_i s_i loss(y_i, x_i . w + b) + lambda1/2 sum_u a_u ||w -
-        w_u||^2 + lambda2/2 ||w||^2``, a_u the weights of its edges, nbar the mean weight of a task.
-
-        Parameters
-        ----------
-        X_new : {array-like, DataFrame} of shape (n_samples, n_features) or Summary
-            Rows of the new tasks, or their :class:`malsar_py.Summary`, given alone.
-        y_new : array-like of shape (n_samples,) or (n_samples, n_new_tasks)
-            Their targets; after a fit on a 2-D y one column per new task.
-        tasks, sample_weight : array-like, default=None
-            As in `fit`.
-        edges : list of tuple, default=None
-            Edges ``(label, label[, weight])`` between a new and a fitted task, weights in (0, inf).
-            Needed unless the graph is "complete", whose edges have weight 1/(n_tasks + 1).
-
-        Returns
-        -------
-        model : object
-            The copy, with the new tasks appended to `tasks_`.
-
-        Raises
-        ------
-        ValueError, TypeError
-            As for the other models; with lambda3 > 0; or if edges do not join new and fitted tasks.
-        """
-        rows, labels = resolve_new_tasks(
-            self, X_new, y_new, tasks=tasks, sample_weight=sample_weight
-        )
-        fitted = self._as_fitted()
-        fitted._check_plain()
-        if fitted.lambda3 > 0.0:
-            raise ValueError("adapt is for quadratic penalties: fit with lambda3=0.")
-        complete = isinstance(fitted.graph, str) and fitted.graph == "complete"
-        if edges is None and complete:
-            return super().adapt(X_new, y_new, tasks=tasks, sample_weight=sample_weight)
-        if edges is None:
-            raise ValueError(
-                "The graph of the fit does not know the new tasks: pass edges=[(new, fitted), ...]."
-            )
-        new = labels[self.n_tasks_ :]
-        weights = edge_weights(edges, new, fitted.tasks_)
-        priors = [fitted._beside(w, fitted.lambda1, fitted.lambda2) for w in weights]
-        alone = [t for t, prior in enumerate(priors) if not np.isfinite(prior.spread).all()]
-        if alone:
-            raise ValueError(
-                f"Task {show_label(new, alone[0])} has no edge to a fitted task, and there is no "
-                "ridge: add an edge, or fit with lambda2 > 0."
-            )
-        return self._adapted(rows, labels, priors)
-
-    def _beside(self, weights: FloatArray, lambda1: float, lambda2: float) -> TaskPrior:
-        """The prior of a task with edges of these weights to the fitted ones."""
-        total = weights.sum()
-        center = weights @ self.coef_ / total if total > 0.0 else np.zeros(self.coef_.shape[1])
-        spread = over(np.ones_like(center), lambda1 * total)
-        return TaskPrior(center, None, spread).beside_ridge(lambda2)
-
-    def _metric(self, W: FloatArray) -> TaskPrior:
-        if not (isinstance(self.graph, str) and self.graph == "complete"):
-            raise AttributeError("What is expected of a new task depends on its edges; see adapt.")
-        T = W.shape[1]
-        return self._beside(np.full(T, 1.0 / (T + 1)), self.lambda1, self.lambda2)
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class GraphClassifier(_Graph, MultiTaskClassifier):
+class GraphClassifier(_AdaptingGraph, AdaptingClassifier):
     """Graph-regularised multi-task logistic regression: neighbours in a graph have similar models.
 
     Minimises over W and b::
@@ -414,6 +420,8 @@ class GraphClassifier(_Graph, MultiTaskClassifier):
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
+    task_prior_ : tuple of ndarray
+        Mean (n_features + 1,) and covariance of a new task's intercept (at x = 0) and coefficients.
 
     See Also
     --------

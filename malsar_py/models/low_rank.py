@@ -11,6 +11,7 @@ from .._task_prior import TaskPrior
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    AdaptingClassifier,
     AdaptingRegressor,
     MultiTaskClassifier,
     MultiTaskRegressor,
@@ -172,7 +173,7 @@ class TraceNormRegressor(_TraceNorm, AdaptingRegressor):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
+class TraceNormClassifier(_TraceNorm, AdaptingClassifier):
     """Low-rank logistic regression (trace norm): the tasks' models lie in a common subspace.
 
     Minimises over W and b::
@@ -279,6 +280,8 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
+    task_prior_ : tuple of ndarray
+        Mean (n_features + 1,) and covariance of a new task's intercept (at x = 0) and coefficients.
 
     See Also
     --------

@@ -16,9 +16,9 @@ from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import (
     NONNEGATIVE,
+    AdaptingClassifier,
     AdaptingRegressor,
     CouplingWeighted,
-    MultiTaskClassifier,
     Prepared,
     Problem,
     ScaledColumns,
@@ -247,7 +247,7 @@ class MeanRegularizedRegressor(_MeanRegularized, Uncertain):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
+class MeanRegularizedClassifier(_MeanRegularized, AdaptingClassifier):
     """Mean-regularised logistic regression: every task's model is drawn to the mean of all.
 
     Minimises over W and b::
@@ -345,6 +345,8 @@ class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
+    task_prior_ : tuple of ndarray
+        Mean (n_features + 1,) and covariance of a new task's intercept (at x = 0) and coefficients.
 
     See Also
     --------
@@ -542,7 +544,7 @@ class TaskRelationshipRegressor(_TaskRelationship, AdaptingRegressor):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
+class TaskRelationshipClassifier(_TaskRelationship, AdaptingClassifier):
     """Task relationship learning (MTRL), logistic: the tasks' covariance is learnt.
 
     Minimises over W, b and Omega::
@@ -653,6 +655,8 @@ class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
+    task_prior_ : tuple of ndarray
+        Mean (n_features + 1,) and covariance of a new task's intercept (at x = 0) and coefficients.
 
     See Also
     --------

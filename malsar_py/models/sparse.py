@@ -12,7 +12,14 @@ from sklearn.utils._param_validation import Interval
 from .._task_prior import TaskPrior
 from .._tasks import TaskRows
 from .._typing import FloatArray
-from ..base import AdaptingRegressor, MultiTaskClassifier, MultiTaskRegressor, Problem, RowWeighted
+from ..base import (
+    AdaptingClassifier,
+    AdaptingRegressor,
+    MultiTaskClassifier,
+    MultiTaskRegressor,
+    Problem,
+    RowWeighted,
+)
 from ..penalties import (
     L1,
     CommonL1,
@@ -505,7 +512,7 @@ class JointFeatureRegressor(_JointFeature, AdaptingRegressor):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
+class JointFeatureClassifier(_JointFeature, AdaptingClassifier):
     """Joint feature selection (L2,1) for classification: a feature counts for all tasks or none.
 
     Minimises over W and b::
@@ -612,6 +619,8 @@ class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
         Names of these columns, if X was a DataFrame with string names.
     coef_feature_names_ : ndarray of shape (n_features,)
         Names of the features that `coef_` belongs to.
+    task_prior_ : tuple of ndarray
+        Mean (n_features + 1,) and covariance of a new task's intercept (at x = 0) and coefficients.
 
     See Also
     --------
