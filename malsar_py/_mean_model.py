@@ -23,7 +23,7 @@ _LEAST_SHARE = 0.01
 class MeanModel:
     """``m_j = sum_t share_tj w_tj`` and ``b = sum_t weight_t (b_t + xbar_t . (w_t - m))``."""
 
-    shares: FloatArray | None  # (n_tasks, n_features); None: all are 1 / n_tasks
+    shares: FloatArray | None  # (n_tasks, n_features or 1); None: all are 1 / n_tasks
     centres: FloatArray | None  # xbar (n_tasks, n_features); None without intercepts
     weights: FloatArray  # (n_tasks,), their sum is 1
 
@@ -34,7 +34,8 @@ class MeanModel:
         if self.shares is None:
             m[used] = W.mean(axis=1)
         else:
-            m[used] = np.einsum("tj,jt->j", self.shares[:, used], W)
+            shares = np.broadcast_to(self.shares, (len(self.shares), len(m)))
+            m[used] = np.einsum("tj,jt->j", shares[:, used], W)
         if self.centres is None:
             return m, 0.0
         rest = np.einsum("tj,jt->t", self.centres[:, used], W - m[used, None])

@@ -139,9 +139,8 @@ class Prepared:
         With intercepts these are of probability zero there.
         """
         objective = self.objective
-        if not objective.fit_intercept:
-            return np.zeros(self.problem.n_columns, bool)
-        return objective.loss.absent(objective.y, objective.c, objective.design.offsets)
+        y, c, offsets = objective.y, objective.c, objective.design.offsets
+        return objective.intercepts.absent(objective.loss, y, c, offsets)
 
     def mean_of(
         self, W: FloatArray, intercept: FloatArray, there: AnyArray | None = None

@@ -1,7 +1,7 @@
 """The Hessian of weighted squares in W with the intercepts minimised out: blkdiag(H_t) - v v' / s.
 
 Tasks meet only in the intercepts they share (v, s): what is solved task by task is solved for all
-by one correction of rank one (Sherman, Morrison).
+by one correction of rank one, or of one for each class (Sherman, Morrison, Woodbury).
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Hessian:
         """
         if not isinstance(self.intercepts, ShrunkIntercepts) or self.design.same_weights:
             return None
-        v, s = self.intercepts.tie(self._means, self._totals)
-        return (v, s) if s > 0.0 else None  # (below what floats hold, tasks are free)
+        tie = self.intercepts.tie(self._means, self._totals)
+        return tie if (tie.s > 0.0).all() else None  # (below what floats hold, tasks are free)
 
     def scaled_rows(self) -> FloatArray:
         """Z (N, d) with ``Z_t'Z_t = H_t``."""
@@ -102,15 +102,19 @@ class Hessian:
         """Solutions with this Hessian, from those with ``blkdiag(H_t)`` in its place."""
         if self.tie is None:
             return solve
-        v, s = self.tie
-        along = solve(v)
-        rest = s - float(np.vdot(v, along))
-        if not rest > _NOTHING * s:
-            return solve  # singular along it, where right-hand sides have no part
+        tie, root = self.tie, np.sqrt(self.tie.s)
+        along = np.stack([solve(v) for v in tie.each])
+        taken = np.array([tie.along(found) for found in along])
+        # Where it is singular, right-hand sides have no part.
+        values, U = np.linalg.eigh(np.eye(len(root)) - taken / root / root[:, None])
+        U = U[:, values > _NOTHING] / root[:, None]
+        if U.size == 0:
+            return solve
+        inverse = (U / values[values > _NOTHING]) @ U.T
 
         def tied_solve(R: FloatArray) -> FloatArray:
             found = solve(R)
-            return found + along * (float(np.vdot(v, found)) / rest)
+            return found + np.tensordot(inverse @ tie.along(found), along, 1)
 
         return tied_solve
 
@@ -134,8 +138,7 @@ class Hessian:
     ) -> Solve:
         """The same for several G."""
         single = basis is not None and basis.shape[1] == 1
-        if single and kept is None:
-            assert basis is not None
+        if basis is not None and kept is None and _apart(basis):
             solver = self._along(rows, basis, ridge)
 
             def inner(R: FloatArray) -> FloatArray:
@@ -177,7 +180,10 @@ class Hessian:
         return np.arange(self.design.n_features) if isinstance(rows, slice) else rows
 
     def _along(self, rows: Rows, basis: FloatArray, ridge: float) -> Solve:
-        """Solutions with ``sum_t basis_t^2 H_t`` of some features and the ridge; kept."""
+        """Solutions with ``sum_t basis_tk^2 H_t`` for column k, of some features, and the ridge.
+
+        They are kept.
+        """
         index = self._index(rows)
         last = self._direction
         if (
@@ -185,8 +191,13 @@ class Hessian:
             or last[2] != ridge
             or not (np.array_equal(last[0], index) and np.array_equal(last[1], basis))
         ):
-            H = self._sum_along(rows, index, basis[:, 0])
-            last = index, basis, ridge, psd_solver(H + ridge * np.eye(len(H)))
+            each = [self._sum_along(rows, index, direction) for direction in basis.T]
+            solvers = [psd_solver(H + ridge * np.eye(len(H))) for H in each]
+
+            def solve(R: FloatArray) -> FloatArray:
+                return np.column_stack([own(R[:, k]) for k, own in enumerate(solvers)])
+
+            last = index, basis, ridge, solve if len(solvers) > 1 else solvers[0]
             self._direction = last
         return last[3]
 
@@ -201,3 +212,8 @@ class Hessian:
             own = direction[:, None] * self._kept_means[:, index]
             H = H + own.T @ own
         return H
+
+
+def _apart(basis: FloatArray) -> bool:
+    """Whether no task has a part in two of the directions."""
+    return basis.shape[1] == 1 or bool(((basis != 0.0).sum(axis=1) <= 1).all())

@@ -2,7 +2,8 @@
 
 There are none, one per task and free, one per task and drawn to their mean b0 by ``kappa/2 sum_t
 (b_t - b0)^2``, or (kappa = inf) one for all tasks. The last two tie the tasks: with the squared
-loss the Hessian in W is ``blkdiag(H_t) - v v' / s``, see :meth:`ShrunkIntercepts.tie`.
+loss the Hessian in W is ``blkdiag(H_t) - v v' / s``, see :class:`Tie`. Where tasks have several
+classes, each class has intercepts of its own, drawn to a b0 of its own.
 
 W. A. Fuller, G. E. Battese (1974), "Estimation of linear models with crossed-error structure".
 """
@@ -15,17 +16,46 @@ from typing import ClassVar
 
 import numpy as np
 
-from ._typing import FloatArray, IntArray
+from ._typing import AnyArray, FloatArray, IntArray
 from .losses import Evaluation, Loss
-
-# v (n_features, n_tasks) and s of a Hessian less v v' / s.
-Tie = tuple[FloatArray, float]
 
 _NEWTON_STEPS = 60
 _TOL = 1e-13
 _SHORTEST = 1e-10
 _SUFFICIENT = 1e-4
 _ROUNDING = 4.0 * np.finfo(float).eps
+# Directions of the common intercepts of classes with less than this share of the curvature of the
+# others are rounding: that of adding one number to all classes.
+_FLAT = 1e-14
+
+
+@dataclass(frozen=True, eq=False)
+class Tie:
+    """What the common intercepts, one for each class, take from a Hessian: ``sum_k v_k v_k'/s_k``.
+
+    Class k has the columns k, k + K, ... of ``v``, and v_k is zero in all others.
+    """
+
+    v: FloatArray  # (n_features, n_columns)
+    s: FloatArray  # (K,)
+
+    @property
+    def each(self) -> list[FloatArray]:
+        """The v_k."""
+        K = len(self.s)
+        if K == 1:
+            return [self.v]
+        column = np.arange(self.v.shape[1]) % K
+        return [np.where(column == k, self.v, 0.0) for k in range(K)]
+
+    def along(self, W: FloatArray) -> FloatArray:
+        """``<v_k, W>`` (K,)."""
+        return np.einsum("jt,jt->t", self.v, W).reshape(-1, len(self.s)).sum(axis=0)
+
+    def taken(self, W: FloatArray) -> FloatArray:
+        """What is taken from the product with W."""
+        shares = self.along(W) / self.s
+        return self.v * np.tile(shares, self.v.shape[1] // len(shares))
 
 
 class Intercepts(ABC):
@@ -61,6 +91,22 @@ class Intercepts(ABC):
         self, z: FloatArray, weight: FloatArray, offsets: IntArray, b0: float | None = None
     ) -> None:
         """Subtract in place the intercepts that fit z best, by weighted squares; or given b0."""
+
+    @abstractmethod
+    def curve(
+        self,
+        loss: Loss,
+        y: FloatArray,
+        theta: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        v: FloatArray,
+    ) -> FloatArray:
+        """``c loss'' (v + s)`` of several predictions a sample; s is what intercepts do about v."""
+
+    @abstractmethod
+    def absent(self, loss: Loss, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
+        """Mask of the intercepts that are -inf, whatever W."""
 
     @abstractmethod
     def energy(self, z: FloatArray, weight: FloatArray, offsets: IntArray) -> float:
@@ -106,6 +152,22 @@ class OwnIntercepts(Intercepts):
             means, _ = _means(z, weight, offsets)
             z -= np.repeat(means, np.diff(offsets))
 
+    def curve(
+        self,
+        loss: Loss,
+        y: FloatArray,
+        theta: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        v: FloatArray,
+    ) -> FloatArray:
+        return loss.curve(y, theta, c, offsets, v, self.fit)
+
+    def absent(self, loss: Loss, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
+        if not self.fit:
+            return np.zeros(len(offsets) - 1, dtype=np.bool_)
+        return loss.absent(y, c, offsets)
+
     def energy(self, z: FloatArray, weight: FloatArray, offsets: IntArray) -> float:
         z = z.copy()
         self.remove(z, weight, offsets)
@@ -117,9 +179,10 @@ class OwnIntercepts(Intercepts):
 
 @dataclass(frozen=True)
 class ShrunkIntercepts(Intercepts):
-    """One per task, drawn to their mean b0 with strength kappa in (0, inf]."""
+    """One per task and class, drawn to their mean b0 over tasks with strength kappa in (0, inf]."""
 
     kappa: float
+    n_classes: int = 1
 
     tied: ClassVar[bool] = True
 
@@ -134,10 +197,14 @@ class ShrunkIntercepts(Intercepts):
     ) -> Evaluation:
         if loss.affine:
             return self._evaluate_squared(loss, y, z, c, offsets)
-        if self.kappa == np.inf:
-            found = loss.evaluate(y, z, c, _one_segment(offsets), True, start[:1])
-            return found._replace(intercepts=np.repeat(found.intercepts, len(start)))
-        return self._evaluate_smooth(loss, y, z, c, offsets, start)
+        if self.kappa < np.inf:
+            return self._evaluate_smooth(loss, y, z, c, offsets, start)
+        order, whole = loss.together(offsets)
+        start, n_tasks = start[: self.n_classes], len(start) // self.n_classes
+        found = loss.evaluate(y[order], z[order], c[order], whole, True, start)
+        theta = np.empty_like(y)
+        theta[order] = found.theta
+        return Evaluation(found.value, theta, np.tile(found.intercepts, n_tasks))
 
     def _evaluate_squared(
         self, loss: Loss, y: FloatArray, z: FloatArray, c: FloatArray, offsets: IntArray
@@ -147,7 +214,7 @@ class ShrunkIntercepts(Intercepts):
         totals = np.add.reduceat(c, offsets[:-1])
         share = self.kept(totals)
         weight = totals * share
-        apart = means - weight @ means / weight.sum()
+        apart = means - self._common(means, weight)
         shift = share * apart
         theta += c * np.repeat(shift, np.diff(offsets))
         cost = 0.5 * float(weight @ np.square(apart))
@@ -162,25 +229,22 @@ class ShrunkIntercepts(Intercepts):
         offsets: IntArray,
         start: FloatArray,
     ) -> Evaluation:
-        """Newton in b, b0 its mean: a diagonal less one of rank one (Sherman, Morrison)."""
+        """Newton in b, b0 its mean."""
         starts, counts, kappa = offsets[:-1], np.diff(offsets), self.kappa
 
         def at(b: FloatArray) -> Evaluation:
             found = loss.evaluate(y, z + np.repeat(b, counts), c, offsets, False)
-            own = b - b.mean()
+            own = b - self._common(b)
             return Evaluation(found.value + 0.5 * kappa * float(own @ own), found.theta, b)
 
         enough = _TOL * np.add.reduceat(c, starts)
         found = at(start)
         for _ in range(_NEWTON_STEPS):
             value, theta, b = found
-            pull = np.add.reduceat(theta, starts) - kappa * (b - b.mean())
+            pull = np.add.reduceat(theta, starts) - kappa * (b - self._common(b))
             if (np.abs(pull) <= enough).all():
                 break
-            h = np.add.reduceat(loss.model_curvature(y, theta, c), starts)
-            D = h + kappa
-            mean = (pull / D).mean() / max((h / D).mean(), np.finfo(float).tiny)
-            step = (pull + kappa * mean) / D
+            step = self._response(loss, y, theta, c, offsets, pull)
             promised, length = float(pull @ step), 1.0
             slack = _ROUNDING * abs(value)
             found = at(b + step)
@@ -194,10 +258,42 @@ class ShrunkIntercepts(Intercepts):
                 break
         return found
 
+    def _response(
+        self,
+        loss: Loss,
+        y: FloatArray,
+        theta: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        pull: FloatArray,
+    ) -> FloatArray:
+        """What intercepts do about a pull: ``H_t s_t + kappa (s_t - mean(s)) = pull_t``."""
+        kappa = self.kappa
+        if self.n_classes == 1:
+            # A diagonal less one of rank one (Sherman, Morrison).
+            h = np.add.reduceat(loss.model_curvature(y, theta, c), offsets[:-1])
+            D = h + kappa
+            mean = (pull / D).mean() / max((h / D).mean(), np.finfo(float).tiny)
+            return (pull + kappa * mean) / D
+        H = loss.intercept_curvature(y, theta, c, offsets)
+        pull = pull.reshape(-1, self.n_classes, 1)
+        if kappa == np.inf:
+            return np.tile(_of_classes(H.sum(axis=0), pull[:, :, 0].sum(axis=0)), len(H))
+        # Both over H_t + kappa I; what is left of the mean is in it.
+        each = np.linalg.solve(H + kappa * np.eye(self.n_classes), np.concatenate([pull, H], 2))
+        own, share = each[:, :, 0], each[:, :, 1:]
+        common = _of_classes(share.mean(axis=0), own.mean(axis=0))
+        step = own + common - share @ common
+        # (What is added to all classes of a task changes nothing: it would be rounding.)
+        return np.asarray((step - step.mean(axis=1, keepdims=True)).ravel())
+
     def feasible(
         self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
     ) -> None:
-        loss.feasible(y, theta, c, _one_segment(offsets))
+        order, whole = loss.together(offsets)
+        of_all = theta[order]
+        loss.feasible(y[order], of_all, c[order], whole)
+        theta[order] = of_all
 
     def conjugate(self, theta: FloatArray, offsets: IntArray) -> float:
         sums = np.add.reduceat(theta, offsets[:-1])
@@ -208,10 +304,24 @@ class ShrunkIntercepts(Intercepts):
     ) -> None:
         means, totals = _means(z, weight, offsets)
         share = self.kept(totals)
-        if b0 is None:
-            weights = totals * share
-            b0 = float(weights @ means) / max(float(weights.sum()), np.finfo(float).tiny)
-        z -= np.repeat(means + share * (b0 - means), np.diff(offsets))
+        common = self._common(means, totals * share) if b0 is None else b0
+        z -= np.repeat(means + share * (common - means), np.diff(offsets))
+
+    def curve(
+        self,
+        loss: Loss,
+        y: FloatArray,
+        theta: FloatArray,
+        c: FloatArray,
+        offsets: IntArray,
+        v: FloatArray,
+    ) -> FloatArray:
+        pull = -np.add.reduceat(loss.curve(y, theta, c, offsets, v, False), offsets[:-1])
+        s = self._response(loss, y, theta, c, offsets, pull)
+        return loss.curve(y, theta, c, offsets, v + np.repeat(s, np.diff(offsets)), False)
+
+    def absent(self, loss: Loss, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
+        return np.zeros(len(offsets) - 1, dtype=np.bool_)
 
     def energy(self, z: FloatArray, weight: FloatArray, offsets: IntArray) -> float:
         rest = z.copy()
@@ -222,18 +332,31 @@ class ShrunkIntercepts(Intercepts):
         return 1.0 / (1.0 + totals / self.kappa)
 
     def tie(self, means: FloatArray, totals: FloatArray) -> Tie:
-        """What the common intercept takes from the Hessian, for features' means (T, d)."""
+        """What the common intercepts take from the Hessian, for features' means (T, d)."""
         weight = totals * self.kept(totals)
-        return np.ascontiguousarray((weight[:, None] * means).T), float(weight.sum())
+        v = np.ascontiguousarray((weight[:, None] * means).T)
+        return Tie(v, weight.reshape(-1, self.n_classes).sum(axis=0))
+
+    def _common(self, b: FloatArray, weight: FloatArray | None = None) -> FloatArray:
+        """The mean over tasks, for each of their columns; weighted."""
+        if weight is None:
+            mean = b.reshape(-1, self.n_classes).mean(axis=0)
+        else:
+            totals = weight.reshape(-1, self.n_classes).sum(axis=0)
+            mean = (weight * b).reshape(-1, self.n_classes).sum(axis=0)
+            mean /= np.maximum(totals, np.finfo(float).tiny)
+        return np.tile(mean, len(b) // self.n_classes)
 
 
-def make_intercepts(fit: bool, kappa: float) -> Intercepts:
+def make_intercepts(fit: bool, kappa: float, n_classes: int) -> Intercepts:
     """Intercepts of strength kappa, if any."""
-    return ShrunkIntercepts(kappa) if fit and kappa > 0.0 else OwnIntercepts(fit)
+    return ShrunkIntercepts(kappa, n_classes) if fit and kappa > 0.0 else OwnIntercepts(fit)
 
 
-def _one_segment(offsets: IntArray) -> IntArray:
-    return offsets[[0, -1]]
+def _of_classes(H: FloatArray, pull: FloatArray) -> FloatArray:
+    """``H s = pull`` for classes, in which one number for all of them costs nothing."""
+    found = np.linalg.pinv(H, _FLAT, hermitian=True) @ pull
+    return np.asarray(found - found.mean())
 
 
 def _means(z: FloatArray, weight: FloatArray, offsets: IntArray) -> tuple[FloatArray, FloatArray]:

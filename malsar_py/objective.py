@@ -137,6 +137,7 @@ class WholeObjective(Objective):
         penalty: Penalty,
         fit_intercept: bool,
         shrinkage: float = 0.0,
+        n_classes: int | None = None,
     ):
         self.design = design
         self.loss = loss
@@ -145,7 +146,9 @@ class WholeObjective(Objective):
         self.penalty = penalty
         self.fit_intercept = fit_intercept
         self.shrinkage = shrinkage
-        self.intercepts = make_intercepts(fit_intercept, shrinkage)
+        # Columns of a task, which have intercepts of their own.
+        self.n_classes = loss.n_columns if n_classes is None else n_classes
+        self.intercepts = make_intercepts(fit_intercept, shrinkage, self.n_classes)
         # Where the search for intercepts starts: the last ones found.
         self._near = np.zeros(design.n_tasks)
         self.shape = (design.n_features, design.n_tasks)
@@ -181,7 +184,7 @@ class WholeObjective(Objective):
 
     def on(self, design: Design, features: IntArray) -> Self:
         penalty = self.penalty.restrict(features)
-        terms = penalty, self.fit_intercept, self.shrinkage
+        terms = penalty, self.fit_intercept, self.shrinkage, self.n_classes
         other = type(self)(design, self.loss, self.y, self.c, *terms)
         other._near = self._near.copy()
         return other
@@ -253,8 +256,9 @@ class QuadraticObjective(Affine, WholeObjective):
         penalty: Penalty,
         fit_intercept: bool,
         shrinkage: float = 0.0,
+        n_classes: int | None = None,
     ):
-        super().__init__(design, loss, y, c, penalty, fit_intercept, shrinkage)
+        super().__init__(design, loss, y, c, penalty, fit_intercept, shrinkage, n_classes)
         # Computed when first asked for, once for all objectives on these data.
         self._kept: dict[str, FloatArray] = {}
         self._by_gram = design.prefers_gram()
@@ -283,8 +287,7 @@ class QuadraticObjective(Affine, WholeObjective):
     def lift(self, W: FloatArray) -> FloatArray:
         lifted = self.lift_each(W)
         if self.tie is not None:
-            v, s = self.tie
-            lifted -= v * (float(np.vdot(v, W)) / s)
+            lifted -= self.tie.taken(W)
         return lifted
 
     def lift_each(self, W: FloatArray) -> FloatArray:
@@ -300,7 +303,7 @@ class QuadraticObjective(Affine, WholeObjective):
 
     @property
     def tie(self) -> Tie | None:
-        """V and s of the Hessian ``blkdiag(H_t) - v v' / s``."""
+        """What the intercepts that tasks share take from the Hessian ``blkdiag(H_t)``."""
         return self.hessian.tie
 
     def gram(self) -> FloatArray:
@@ -398,7 +401,7 @@ class GeneralObjective(WholeObjective):
 
         def curve(D: FloatArray) -> FloatArray:
             z = design.predict(D)
-            return self.loss.curve(self.y, theta, self.c, design.offsets, z, self.fit_intercept)
+            return self.intercepts.curve(self.loss, self.y, theta, self.c, design.offsets, z)
 
         return curve(conjugate_gradients(lambda D: design.adjoint(curve(D)), G, free_step))
 
@@ -412,7 +415,7 @@ class GeneralObjective(WholeObjective):
         weight = self.loss.model_curvature(self.y, theta, self.c)
         response = z + np.repeat(b, np.diff(self.design.offsets))
         response += np.divide(theta, weight, out=np.zeros_like(theta), where=weight > 0.0)
-        terms = self.penalty, self.fit_intercept, self.shrinkage
+        terms = self.penalty, self.fit_intercept, self.shrinkage, self.n_classes
         return QuadraticObjective(self.design.any_weights(), Squared(), response, weight, *terms)
 
 

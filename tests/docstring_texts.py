@@ -64,7 +64,7 @@ coef_ : ndarray of shape (n_tasks, n_features) or (n_features,)
 intercept_ : ndarray of shape (n_tasks,) or float
     Intercepts b.{intercept_of_classes}
 intercept_mean_ : float
-    With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+    With shrunk intercepts: that of the mean model, b0 at the features' grand mean.{mean_of_classes}
 intercept_shrinkage_ : float
     With ``intercept_shrinkage="reml"``: kappa.
 tasks_ : ndarray of shape (n_tasks,)
@@ -180,9 +180,12 @@ feature_weight : array-like of shape (n_features,) or None, default=None
     as if the columns of X had been divided by f.
 """
 
+MEAN_OF_CLASSES = """ More
+    classes: one for each."""
+
 COMMON_ATTRIBUTES = """\
 coef_common_ : ndarray of shape (n_features,)
-    With ``common=True``: the common model m, the mean of the tasks' coefficients.
+    With ``common=True``: the common model m, the mean of the tasks' coefficients.{mean_of_classes}
 coef_specific_ : ndarray of shape (n_tasks, n_features)
     With ``common=True``: what each task adds, ``coef_ - coef_common_``.
 """

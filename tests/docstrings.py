@@ -198,7 +198,10 @@ def of_model(cls: Any) -> Shared:
         but_shrunk=" but for `intercept_shrinkage`" if "intercept_shrinkage" in known else "",
     )
     weights = [text for base, text in _WEIGHTS.items() if issubclass(cls, base)]
+    mean_of_classes = texts.MEAN_OF_CLASSES if several else ""
+    common = texts.COMMON_ATTRIBUTES.format(mean_of_classes=mean_of_classes)
     attributes = texts.ATTRIBUTES.format(
+        mean_of_classes=mean_of_classes,
         classes="" if kind == "regressor" else texts.SEVERAL_CLASSES if several else texts.CLASSES,
         coef_of_classes=texts.COEF_OF_CLASSES if several else "",
         intercept_of_classes=texts.INTERCEPT_OF_CLASSES if several else "",
@@ -216,7 +219,7 @@ def of_model(cls: Any) -> Shared:
             ],
             "Attributes": [
                 entry
-                for entry in _wrapped(texts.COMMON_ATTRIBUTES + attributes + prior)
+                for entry in _wrapped(common + attributes + prior)
                 if _NEEDS.get(entry.name, "self") in known | {"self"}
             ],
         },

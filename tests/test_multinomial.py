@@ -187,14 +187,6 @@ def test_a_class_that_a_task_lacks():
     LassoClassifier(lambda1=0.01, fit_intercept=False).fit(X, alone, tasks=tasks)
 
 
-def test_what_is_for_two_classes_only():
-    X, y, tasks = data()
-    with pytest.raises(ValueError, match=r"intercept_shrinkage=0\.5 is for two classes at most"):
-        LassoClassifier(intercept_shrinkage=0.5).fit(X, y, tasks=tasks)
-    with pytest.raises(ValueError, match="common=True is for two classes at most, here are 3"):
-        TraceNormClassifier(common=True, lambda2=0.1).fit(X, y, tasks=tasks)
-
-
 # --- limiting cases ------------------------------------------------------------------------------
 
 

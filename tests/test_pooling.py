@@ -385,6 +385,7 @@ def test_working_sets_that_are_not_to_be_had():
 @pytest.mark.parametrize("kappa", [0.0, 0.3, np.inf])
 def test_the_best_common_model(loss, kappa):
     """Newton's system against a fit whose tasks may not differ."""
+    from malsar_py.penalties import mean_basis
     from malsar_py.solvers import best_common
 
     X, y, tasks = data_for(JointFeatureRegressor(), seed=19)
@@ -393,7 +394,7 @@ def test_the_best_common_model(loss, kappa):
         loss=loss, lambda1=1e4, lambda2=0.05, intercept_shrinkage=kappa, common=True
     )
     objective = prepared(model, X, y, tasks)
-    W = best_common(objective, 0.05)
+    W = best_common(objective, mean_basis(objective.shape[1], 1), 0.05)
     assert np.ptp(W, axis=1).max() < 1e-12
     assert objective.final_certificate(W).gap <= 1e-10 * objective.scale
     model.fit(X, y, tasks=tasks)

@@ -78,6 +78,12 @@ def make_case(seed):
     return Case(np.vstack(Xs)[mixed], y, fit, parameters, blocks, K)
 
 
+def grand_mean(case):
+    """Of the features over all rows: where shrunk intercepts are compared."""
+    total = sum(c.sum() for _, _, c in case.blocks)
+    return sum(c @ X for X, _, c in case.blocks) / total
+
+
 def columns(model, K):
     """W (d, T K) and b (T, K)."""
     return model.coef_.reshape(-1, model.coef_.shape[-1]).T, model.intercept_.reshape(-1, K)
@@ -143,6 +149,32 @@ def relationship(cp, W, T, p):
     return p["lambda1"] / 2 * cp.square(cp.normNuc(cp.vstack([W[:, k::K] for k in range(K)])))
 
 
+def clustered(cp, W, T, p):
+    """The clustered penalty of whole tasks, M minimised out by CVXPY."""
+    W = cp.vstack([W[:, k :: W.shape[1] // T] for k in range(W.shape[1] // T)])
+    eta, M = p["lambda2"] / p["lambda1"], cp.Variable((T, T), PSD=True)
+    terms = [cp.matrix_frac(W[j], eta * np.eye(T) + M) for j in range(W.shape[0])]
+    value = 0.5 * p["lambda1"] * eta * (1.0 + eta) * sum(terms)
+    return value, [np.eye(T) - M >> 0, cp.trace(M) == p["n_clusters"]]
+
+
+def data_shared(cp, W, T, p):
+    m = cp.Variable((W.shape[0], W.shape[1] // T))
+    rest = W - m @ np.tile(np.eye(m.shape[1]), T)
+    weight = p.get("common_weight", np.sqrt(T))
+    return p["lambda1"] * (weight * cp.sum(cp.abs(m)) + cp.sum(cp.abs(rest))), []
+
+
+def around(omega):
+    """The norm of what tasks add to the mean of all, class by class."""
+
+    def penalty(cp, W, T, p):
+        own = np.kron(np.eye(T) - 1.0 / T, np.eye(W.shape[1] // T))
+        return omega(cp, W @ own, T, p)
+
+    return penalty
+
+
 MODELS = {
     "Lasso": (lasso, {"lambda1": 0.05}),
     "JointFeature": (joint_feature, {"lambda1": 0.1}),
@@ -154,22 +186,42 @@ MODELS = {
 }
 
 
+clustered_around = around(clustered)
+AROUND = {
+    "JointFeature": (around(joint_feature), {"lambda1": 0.1}),
+    "TraceNorm": (around(trace_norm), {"lambda1": 0.1}),
+    "TaskRelationship": (around(relationship), {"lambda1": 0.05}),
+    "Clustered": (clustered_around, {"lambda1": 0.3, "n_clusters": 2}),
+    "Lasso": (data_shared, {"lambda1": 0.05}),
+}
+
+
 def twin(omega, case, p):
     """Optimum by CVXPY."""
     cp = pytest.importorskip("cvxpy")
     T, d, K = len(case.blocks), case.X.shape[1], case.K
+    kappa = p.get("intercept_shrinkage", 0.0)
     W = cp.Variable((d, T * K))
     b = cp.Variable((T, K)) if case.parameters["fit_intercept"] else np.zeros((T, K))
-    value = omega(cp, W, T, p) + p["lambda2"] / 2 * cp.sum_squares(W)
+    value, limits = omega(cp, W, T, p), []
+    if isinstance(value, tuple):
+        value, limits = value
+    if omega is not clustered_around:  # (whose ridge is a part of the norm)
+        value += p["lambda2"] / 2 * cp.sum_squares(W)
+    b0 = cp.Variable((1, K))
+    if kappa == np.inf:
+        limits = [*limits, b == np.ones((T, 1)) @ b0]
+    elif kappa > 0.0:
+        value += kappa / 2 * cp.sum_squares(b - np.ones((T, 1)) @ b0)
     for t, (X, y, c) in enumerate(case.blocks):
         has = np.arange(K)
-        if case.parameters["fit_intercept"]:
+        if case.parameters["fit_intercept"] and kappa == 0.0:
             has = np.unique(y)  # the intercepts of other classes run to -inf
-        z = X @ W[:, t * K : (t + 1) * K]
+        z = (X if kappa == 0.0 else X - grand_mean(case)) @ W[:, t * K : (t + 1) * K]
         at = cp.hstack([cp.reshape(z[:, k] + b[t, k], (len(y), 1), order="C") for k in has])
         hot = (y[:, None] == has).astype(float)
         value += c @ (cp.log_sum_exp(at, axis=1) - cp.sum(cp.multiply(hot, at), axis=1))
-    problem = cp.Problem(cp.Minimize(value))
+    problem = cp.Problem(cp.Minimize(value), limits)
     accuracy = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10, "tol_ktratio": 1e-9}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -215,3 +267,50 @@ def test_twin_of_others(name, seed):
 def test_twin_thoroughly(name, seed, lambda2):
     quadratic = name in ("MeanRegularized", "Graph")
     check_twin(name, seed, 0.02 if quadratic and not lambda2 else lambda2)
+
+
+# --- intercepts that are shrunk, common parts ---------------------------------------------------
+
+
+def check_pooled_twin(name, seed, kappa, common, lambda2):
+    omega, own = (AROUND if common else MODELS)[name]
+    case = make_case(seed)
+    p = own | {"lambda2": lambda2, "intercept_shrinkage": kappa}
+    parameters = case.parameters | {"fit_intercept": True}
+    case = Case(case.X, case.y, case.fit, parameters, case.blocks, case.K)
+    more = {"common": True} if common else {}
+    more |= {"random_state": 0} if name == "Clustered" else {}
+    model = getattr(malsar_py, f"{name}Classifier")(**p, **parameters, **more, tol=1e-9)
+    model.fit(case.X, case.y, **case.fit)
+    assert model.relative_gap_ <= 1e-9
+    theirs = twin(omega, case, p)
+    assert abs(model.objective_[-1] - theirs) <= WITHIN * abs(theirs)
+    if kappa == np.inf:  # one intercept for each class, where they are compared
+        W, b = columns(model, case.K)
+        there = b + (grand_mean(case) @ W).reshape(b.shape)
+        assert_allclose(there, np.tile(there[0], (len(b), 1)), rtol=0, atol=1e-12)
+    if common:
+        parts = model.coef_common_ + model.coef_specific_
+        assert_allclose(parts, model.coef_, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kappa", [0.3, np.inf])
+@pytest.mark.parametrize(
+    ("name", "seed", "common"),
+    [("JointFeature", 5, False), ("JointFeature", 4, True), ("Lasso", 1, True)],
+)
+def test_pooled_twin(name, seed, common, kappa):
+    check_pooled_twin(name, seed, kappa, common, 0.02 if name != "Lasso" else 0.0)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("seed", [0, 1, 2, 4, 5])
+@pytest.mark.parametrize("kappa", [0.0, 0.3, np.inf])
+@pytest.mark.parametrize(
+    ("name", "common", "lambda2"),
+    [(name, False, 0.02) for name in MODELS]
+    + [(name, True, 0.0 if name == "Lasso" else 0.05) for name in AROUND]
+    + [("JointFeature", True, 0.0), ("TraceNorm", True, 0.0)],
+)
+def test_pooled_twin_thoroughly(name, common, lambda2, kappa, seed):
+    check_pooled_twin(name, seed, kappa, common, lambda2)

@@ -217,7 +217,7 @@ class BatchFit:
         y, c = loss.targets_by_column(y, c, offsets), loss.by_column(c, offsets)
         each = np.append(0, np.cumsum(np.repeat(np.diff(offsets), K)))
         start = np.zeros(n_tasks * K)
-        intercepts = make_intercepts(True, self.kappa)
+        intercepts = make_intercepts(True, self.kappa, K)
         return intercepts.evaluate(loss, y, np.zeros_like(y), c, each, start).intercepts
 
     def _refuse_one_kind(self, mean: FloatArray, shares: FloatArray | None) -> None:

@@ -88,6 +88,11 @@ def begin_batches(model: MultiTaskEstimator, source: Any, columns: Columns) -> B
             "give: set it to a number."
         )
     kappa = model._shrinkage(rows)
+    if kappa > 0.0 and loss.n_columns > 1:
+        raise ValueError(
+            f"intercept_shrinkage={model.intercept_shrinkage!r} is for two classes at most in fits "
+            f"by batches, here are {loss.n_columns}: set intercept_shrinkage=0, or fit rows."
+        )
     problem = Problem(rows.tasks, rows.X.shape[1], n_classes=loss.n_columns)
     total = np.add.reduceat(rows.sample_weight, rows.offsets[:-1])
     omega = task_weights(rows, model.task_weight)

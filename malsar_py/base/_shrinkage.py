@@ -45,11 +45,6 @@ def shrinkage_of(model: Any, rows: TaskRows) -> float:
             f"intercept_shrinkage={kappa!r} needs intercepts: set fit_intercept=True, or "
             "intercept_shrinkage=0."
         )
-    if rows.n_columns > 1:
-        raise ValueError(
-            f"intercept_shrinkage={kappa!r} is for two classes at most, here are "
-            f"{rows.n_columns}: set intercept_shrinkage=0."
-        )
     if not isinstance(kappa, str):
         return float(kappa)
     if not model._loss(rows).affine:

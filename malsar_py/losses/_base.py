@@ -119,6 +119,10 @@ class Loss(ABC):
         """The same of targets, as the other methods take them."""
         return y
 
+    def together(self, offsets: IntArray) -> tuple[slice | IntArray, IntArray]:
+        """The order of samples in which those of all tasks are one task's, and its offsets."""
+        return slice(None), offsets[[0, -1]]
+
     def absent(self, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
         """Mask of the segments (S,) whose best intercept is -inf, whatever W."""
         return np.zeros(offsets.shape[0] - 1, dtype=np.bool_)
@@ -146,6 +150,12 @@ class Loss(ABC):
         self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
     ) -> list[FloatArray]:
         """``c loss''`` of each task's samples (K, K, n), K predictions a sample."""
+        raise TypeError(f"{type(self).__name__} has one prediction a sample: see second_derivative")
+
+    def intercept_curvature(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> FloatArray:
+        """``c loss''`` along the intercepts of each task (T, K, K), K predictions a sample."""
         raise TypeError(f"{type(self).__name__} has one prediction a sample: see second_derivative")
 
     @abstractmethod

@@ -58,6 +58,12 @@ class Multinomial(Compiled):
         counts = self.by_column(c, offsets) > 0.0
         return ((self.by_column(y, offsets) == column) & counts).astype(np.float64)
 
+    def together(self, offsets: IntArray) -> tuple[slice | IntArray, IntArray]:
+        sizes = np.diff(offsets)
+        column = np.repeat(np.tile(np.arange(self.n_classes), len(sizes) // self.n_classes), sizes)
+        size = len(column) // self.n_classes
+        return np.argsort(column, kind="stable"), np.arange(self.n_classes + 1) * size
+
     def _fill(self, *problem: Any) -> float:
         *given, fit_intercept, b, theta = problem
         return _kernels.multinomial.evaluate(*given, self.n_classes, fit_intercept, b, theta)
@@ -112,6 +118,19 @@ class Multinomial(Compiled):
             H = -share[:, None] * (share / weight)
             H[np.diag_indices(self.n_classes)] += share + _LEAST_BLOCK * np.abs(slope)
             found.append(H)
+        return found
+
+    def intercept_curvature(
+        self, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> FloatArray:
+        found = np.empty((len(offsets) // self.n_classes, self.n_classes, self.n_classes))
+        for t, own in enumerate(self._blocks(offsets)):
+            each = c[own].reshape(self.n_classes, -1)
+            share = np.maximum(
+                each * y[own].reshape(each.shape) - theta[own].reshape(each.shape), 0
+            )
+            weight = np.where(each > 0.0, each, 1.0)
+            found[t] = np.diag(share.sum(axis=1)) - (share / weight) @ share.T
         return found
 
     def curve(

@@ -76,8 +76,8 @@ def _one_class(model: MultiTaskEstimator, prepared: Prepared) -> int:
     if not model._classifier:
         return 0
     y, starts = prepared.rows.y, prepared.rows.offsets[:-1]
-    both = [np.logical_or.reduceat(y == sign, starts) for sign in (-1.0, 1.0)]
-    return int(not (both[0] & both[1]).all())
+    several = np.minimum.reduceat(y, starts) < np.maximum.reduceat(y, starts)
+    return int(not several.all())
 
 
 def _read(values: Any) -> list[float]:

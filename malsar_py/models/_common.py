@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from .._limits import penalty_in_units
-from .._tasks import TaskRows
 from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Prepared, Problem
 from ..objective import Objective
-from ..penalties import AroundMean, Structure
+from ..penalties import AroundMean, Structure, mean_basis
 from ..solvers import Result, Workspace, best_common
 
 # Fits start at the common model where that is a system of so many equations at most.
@@ -36,26 +35,33 @@ class CommonPart(MultiTaskEstimator):
     # Whether lambda2 is a ridge on all of W, the common model included.
     _ridge_on_all: ClassVar[bool] = True
 
-    def _prepare(self, rows: TaskRows) -> Prepared:
-        if self.common and rows.n_columns > 1:
-            raise ValueError(
-                f"common=True is for two classes at most, here are {rows.n_columns}: set "
-                "common=False."
-            )
-        return super()._prepare(rows)
-
     def _needs_ridge(self) -> bool:
         return self.common and self._ridge_on_all
 
-    def _around(self, structure: Structure) -> Structure:
-        return AroundMean(structure) if self.common else structure
+    def _around(self, structure: Structure, problem: Problem) -> Structure:
+        return AroundMean(structure, problem.n_classes) if self.common else structure
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         common = specific = None
         if self.common:
-            common = W.mean(axis=1)
-            specific = np.ascontiguousarray((W - common[:, None]).T)
+            each = W.reshape(len(W), problem.n_tasks, -1)
+            common = each.mean(axis=1)
+            specific = (each - common[:, None]).reshape(W.shape)
+        self._set_parts(common, specific)
+
+    def _set_parts(self, common: FloatArray | None, specific: FloatArray | None) -> None:
+        """Set m (n_features, K) and what tasks add to it (n_features, n_columns), if there are."""
+        if common is not None and specific is not None:
+            several, V = common.shape[1] > 1, np.ascontiguousarray(specific.T)
+            shape = (-1, *common.shape[::-1]) if several else V.shape
+            common, specific = common.T.copy() if several else common[:, 0], V.reshape(shape)
         self._set_or_forget({"coef_common_": common, "coef_specific_": specific})
+
+    @property
+    def _specific(self) -> FloatArray:
+        """What the tasks add to the common model, (n_features, n_columns)."""
+        V = self.coef_specific_
+        return V.reshape(-1, V.shape[-1]).T
 
     def _solve(
         self,
@@ -67,8 +73,12 @@ class CommonPart(MultiTaskEstimator):
         small = objective.shape[0] <= _SYSTEM
         if self.common and self._moves_zero and small and not W0.any():
             # The common model is a small system, and what iterations would find last.
-            W0 = best_common(objective, objective.penalty.quadratic.ridge)
-        return super()._solve(objective, W0, tol, workspace)
+            W0 = best_common(objective, _together(objective), objective.penalty.quadratic.ridge)
+        result = super()._solve(objective, W0, tol, workspace)
+        free = objective.loss.n_columns > 1 and objective.penalty.free_part(W0.shape[1]) is not None
+        if not free:
+            return result
+        return _centred(objective, result, self.tol if tol is None else tol)
 
     def _slope(self, prepared: Prepared) -> FloatArray:
         G0 = super()._slope(prepared)
@@ -77,4 +87,22 @@ class CommonPart(MultiTaskEstimator):
         # At the best common model, where the tasks add nothing.
         objective, given = prepared.objective, self._given(lambda1=1.0)
         ridge = penalty_in_units(self, prepared.problem, given).quadratic.ridge
-        return objective.full_pass(best_common(objective, ridge))[1]
+        return objective.full_pass(best_common(objective, _together(objective), ridge))[1]
+
+
+def _together(objective: Objective) -> FloatArray:
+    """Directions of what all tasks have in common."""
+    return mean_basis(objective.shape[1], objective.loss.n_columns)
+
+
+def _centred(objective: Objective, result: Result, tol: float) -> Result:
+    """The same with a common model whose classes sum to zero.
+
+    Nothing else says what they sum to where it is free: predictions are compared between classes.
+    """
+    each = result.W.reshape(len(result.W), -1, objective.loss.n_columns)
+    W = (each - each.mean(axis=(1, 2), keepdims=True)).reshape(result.W.shape)
+    certificate = objective.final_certificate(W)
+    if not certificate.gap <= max(result.certificate.gap, tol * objective.scale):
+        return result
+    return replace(result, W=W, certificate=certificate)

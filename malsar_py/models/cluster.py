@@ -67,8 +67,10 @@ class _SpectralBox(ScaledColumns, CommonPart):
         k = self._k(shape[1])
         if lambda1 == 0.0 or k >= min(shape):
             # What the penalty is in these limits.
-            return MeanCoupling(lambda2, problem.n_tasks) if self.common else Ridge(lambda2)
-        return self._around(self._box(SpectralBox(lambda1, lambda2, k), problem))
+            if not self.common:
+                return Ridge(lambda2)
+            return MeanCoupling(lambda2, problem.n_tasks, problem.n_classes)
+        return self._around(self._box(SpectralBox(lambda1, lambda2, k), problem), problem)
 
     def _shape(self, problem: Problem) -> tuple[int, int]:
         """Of the matrix whose singular values are penalised."""
@@ -79,7 +81,7 @@ class _SpectralBox(ScaledColumns, CommonPart):
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
-        own = self.coef_specific_.T if self.common else W
+        own = self._specific if self.common else W
         self._read_off(self._as_penalised(own, problem), problem)
 
     @abstractmethod
@@ -406,7 +408,8 @@ class ClusteredClassifier(_Clustered, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -420,7 +423,8 @@ class ClusteredClassifier(_Clustered, MultiTaskClassifier):
     task_labels_ : ndarray of shape (n_tasks,)
         Cluster 0, ..., n_clusters - 1 of each task: k-means on the top k eigenvectors of M.
     coef_common_ : ndarray of shape (n_features,)
-        With ``common=True``: the common model m, the mean of the tasks' coefficients.
+        With ``common=True``: the common model m, the mean of the tasks' coefficients. More classes:
+        one for each.
     coef_specific_ : ndarray of shape (n_tasks, n_features)
         With ``common=True``: what each task adds, ``coef_ - coef_common_``.
     dual_gap_ : float
@@ -674,7 +678,8 @@ class SharedSubspaceClassifier(_SharedSubspace, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -687,7 +692,8 @@ class SharedSubspaceClassifier(_SharedSubspace, MultiTaskClassifier):
         Orthonormal basis of the shared subspace: the top eigenvectors of the minimising M, the one
         that the coefficients use most first.
     coef_common_ : ndarray of shape (n_features,)
-        With ``common=True``: the common model m, the mean of the tasks' coefficients.
+        With ``common=True``: the common model m, the mean of the tasks' coefficients. More classes:
+        one for each.
     coef_specific_ : ndarray of shape (n_tasks, n_features)
         With ``common=True``: what each task adds, ``coef_ - coef_common_``.
     dual_gap_ : float

@@ -34,7 +34,7 @@ class _TraceNorm(ScaledColumns, CommonPart):
     _takes_sparse: ClassVar[bool] = True
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float) -> Penalty:
-        return self._around(TraceNorm(lambda1)) + Ridge(lambda2)
+        return self._around(TraceNorm(lambda1), problem) + Ridge(lambda2)
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         # tr (VV' + ww')^(1/2), to second order in w.
@@ -244,7 +244,8 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -256,7 +257,8 @@ class TraceNormClassifier(_TraceNorm, MultiTaskClassifier):
     rank_ : int
         Rank of `coef_`: singular values above 1e-10 times the largest.
     coef_common_ : ndarray of shape (n_features,)
-        With ``common=True``: the common model m, the mean of the tasks' coefficients.
+        With ``common=True``: the common model m, the mean of the tasks' coefficients. More classes:
+        one for each.
     coef_specific_ : ndarray of shape (n_tasks, n_features)
         With ``common=True``: what each task adds, ``coef_ - coef_common_``.
     dual_gap_ : float
@@ -503,7 +505,8 @@ class RobustLowRankClassifier(_RobustLowRank, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -773,7 +776,8 @@ class SparseLowRankClassifier(_SparseLowRank, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)

@@ -317,7 +317,8 @@ class MeanRegularizedClassifier(_MeanRegularized, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -379,7 +380,8 @@ class _TaskRelationship(ScaledColumns, CommonPart):
         ridge = Ridge(lambda2)
         if lambda1 == 0.0:
             return ridge
-        return self._around(per_task(SquaredTraceNorm(lambda1), problem.n_classes)) + ridge
+        norm = per_task(SquaredTraceNorm(lambda1), problem.n_classes)
+        return self._around(norm, problem) + ridge
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         # (tr (VV' + ww')^(1/2))^2 / 2, to second order in w.
@@ -392,7 +394,7 @@ class _TaskRelationship(ScaledColumns, CommonPart):
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         super()._describe(W, problem)
         if self.common:
-            W = self.coef_specific_.T
+            W = self._specific
         W = whole_tasks(self._as_penalised(W, problem), problem.n_classes)
         _, s, directions = scipy.linalg.svd(W, full_matrices=False, check_finite=False)
         root = (directions.T * s) @ directions
@@ -613,7 +615,8 @@ class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -628,7 +631,8 @@ class TaskRelationshipClassifier(_TaskRelationship, MultiTaskClassifier):
         The same scaled to ones on the diagonal; a task without coefficients is related to none.
         With ``common=True`` both are of what the tasks add to the common model.
     coef_common_ : ndarray of shape (n_features,)
-        With ``common=True``: the common model m, the mean of the tasks' coefficients.
+        With ``common=True``: the common model m, the mean of the tasks' coefficients. More classes:
+        one for each.
     coef_specific_ : ndarray of shape (n_tasks, n_features)
         With ``common=True``: what each task adds, ``coef_ - coef_common_``.
     dual_gap_ : float

@@ -221,7 +221,8 @@ class DirtyClassifier(_Dirty, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -472,7 +473,8 @@ class RobustFeatureClassifier(_RobustFeature, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)

@@ -63,7 +63,7 @@ class _Lasso(RowWeighted, CommonPart):
             )
         weight = self.common_weight
         mu = lambda1 * (np.sqrt(problem.n_tasks) if weight is None else weight)
-        return DataShared(CommonL1(float(mu)), L1(lambda1))
+        return DataShared(CommonL1(float(mu), problem.n_classes), L1(lambda1))
 
     def _start(self, rows: TaskRows) -> FloatArray:
         W = super()._start(rows)
@@ -72,17 +72,15 @@ class _Lasso(RowWeighted, CommonPart):
         specific = getattr(self, "coef_specific_", None)
         if not W.any() or specific is None:
             return np.zeros((2 * W.shape[0], W.shape[1]))
-        return np.concatenate(
-            [np.repeat(self.coef_common_[:, None], W.shape[1], axis=1), specific.T]
-        )
+        common = np.atleast_2d(self.coef_common_).T
+        return np.concatenate([np.tile(common, rows.n_tasks), self._specific])
 
     def _describe(self, W: FloatArray, problem: Problem) -> None:
         if not self.common:
             super()._describe(W, problem)
             return
         common, specific = np.split(W, 2)
-        self.coef_common_ = common[:, 0].copy()
-        self.coef_specific_ = np.ascontiguousarray(specific.T)
+        self._set_parts(common[:, : problem.n_classes], specific)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -292,7 +290,8 @@ class LassoClassifier(_Lasso, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -365,7 +364,7 @@ class _JointFeature(RowWeighted, CommonPart):
                 f"common=True of {type(self).__name__} does not go with positive=True: set one of "
                 "them to False."
             )
-        return self._around(norm) + Ridge(lambda2)
+        return self._around(norm, problem) + Ridge(lambda2)
 
     def _metric(self, W: FloatArray) -> TaskPrior:
         # sum_j (||v^j||^2 + w_j^2)^(1/2), to second order in w.
@@ -580,7 +579,8 @@ class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
         Intercepts b. More classes: (n_tasks, n_classes), of sum 0; -inf for a class that the task
         does not have.
     intercept_mean_ : float
-        With shrunk intercepts: that of the mean model, b0 at the features' grand mean.
+        With shrunk intercepts: that of the mean model, b0 at the features' grand mean. More
+        classes: one for each.
     intercept_shrinkage_ : float
         With ``intercept_shrinkage="reml"``: kappa.
     tasks_ : ndarray of shape (n_tasks,)
@@ -590,7 +590,8 @@ class JointFeatureClassifier(_JointFeature, MultiTaskClassifier):
     classes_ : ndarray of shape (n_classes,)
         Class labels of all tasks together; of two, ``classes_[1]`` is the positive one.
     coef_common_ : ndarray of shape (n_features,)
-        With ``common=True``: the common model m, the mean of the tasks' coefficients.
+        With ``common=True``: the common model m, the mean of the tasks' coefficients. More classes:
+        one for each.
     coef_specific_ : ndarray of shape (n_tasks, n_features)
         With ``common=True``: what each task adds, ``coef_ - coef_common_``.
     dual_gap_ : float

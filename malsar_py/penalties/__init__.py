@@ -21,6 +21,7 @@ from ._base import Norm, Penalty, Ridge, Structure, TaskQuadratic
 from ._common import AroundMean as AroundMean
 from ._common import CommonL1 as CommonL1
 from ._common import DataShared as DataShared
+from ._common import mean_basis as mean_basis
 from ._concave import CappedRows as CappedRows
 from ._concave import Concave as Concave
 from ._concave import FirstStage as FirstStage

@@ -449,8 +449,15 @@ def _strength(value: float, factor: float, size: float, power: int = 1) -> float
     )
 
 
-def deviations(W: FloatArray) -> FloatArray:
-    """``W (I - 11'/T)``; zero where all columns are equal, which the rounding of a mean is not."""
+def deviations(W: FloatArray, n_classes: int = 1) -> FloatArray:
+    """``W (I - 11'/T)``; zero where all columns are equal, which the rounding of a mean is not.
+
+    Of tasks with a column of W for each class: from the mean of the class.
+    """
+    if n_classes > 1:
+        each = W.reshape(len(W), -1, n_classes)
+        mean = np.clip(each.mean(axis=1), each.min(axis=1), each.max(axis=1))
+        return (each - mean[:, None]).reshape(W.shape)
     mean = np.clip(W.mean(axis=1), W.min(axis=1), W.max(axis=1))
     return W - mean[:, None]
 

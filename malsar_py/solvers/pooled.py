@@ -14,10 +14,12 @@ _SUFFICIENT = 0.1
 _ENOUGH = 1e-14
 
 
-def best_common(objective: Objective, ridge: float) -> FloatArray:
-    """The W with equal columns that has the least loss and ``ridge/2 ||W||_F^2``."""
-    n_tasks = objective.shape[1]
-    basis = np.full((n_tasks, 1), n_tasks**-0.5)
+def best_common(objective: Objective, basis: FloatArray, ridge: float) -> FloatArray:
+    """The W of rows in the span of the basis (n_tasks, r) that has the least loss and ridge.
+
+    The basis is orthonormal, and no task has a part in two of its directions: they say which tasks
+    have one model. The ridge is ``ridge/2 ||W||_F^2``.
+    """
     if isinstance(objective, QuadraticObjective):
         return objective.hessian.free_step(objective.rhs, slice(None), basis, ridge=ridge)
     assert isinstance(objective, GeneralObjective)
