@@ -38,6 +38,15 @@ def test_goes_on_from_its_record(tmp_path, monkeypatch):
     assert "Seeds: exam 1 2." in text
 
 
+def test_folds_that_share_rows_have_to_gain_more():
+    gain = np.array([0.0, 1.0, 2.0, 1.0, 0.0])
+    error = gain.std(ddof=1)
+    one = gain.mean() / (error / np.sqrt(5.0))  # as if the folds were independent
+    assert one > 2.0 and not pooling.clear(gain)
+    limit = 2.0 * error * 0.45**0.5 - gain.mean()  # 1 / 5 + rows tested by rows of training
+    assert pooling.clear(gain + 1.001 * limit) and not pooling.clear(gain + 0.999 * limit)
+
+
 def test_says_what_was_missed():
     def score(method, seed, error):
         return pooling.Score("exam", 0.2, seed, method, error, error, None, None, 0.1)
