@@ -11,6 +11,7 @@ W. A. Fuller, G. E. Battese (1974), "Estimation of linear models with crossed-er
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +19,9 @@ import numpy as np
 
 from ._typing import AnyArray, FloatArray, IntArray
 from .losses import Evaluation, Loss
+
+# From an array to one of its shape.
+Apply = Callable[[FloatArray], FloatArray]
 
 _NEWTON_STEPS = 60
 _TOL = 1e-13
@@ -93,16 +97,13 @@ class Intercepts(ABC):
         """Subtract in place the intercepts that fit z best, by weighted squares; or given b0."""
 
     @abstractmethod
-    def curve(
-        self,
-        loss: Loss,
-        y: FloatArray,
-        theta: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        v: FloatArray,
-    ) -> FloatArray:
-        """``c loss'' (v + s)`` of several predictions a sample; s is what intercepts do about v."""
+    def curvature(
+        self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> Apply:
+        """From v to ``c loss'' (v + s)`` of several predictions a sample.
+
+        s is what intercepts do about v.
+        """
 
     @abstractmethod
     def absent(self, loss: Loss, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
@@ -152,16 +153,10 @@ class OwnIntercepts(Intercepts):
             means, _ = _means(z, weight, offsets)
             z -= np.repeat(means, np.diff(offsets))
 
-    def curve(
-        self,
-        loss: Loss,
-        y: FloatArray,
-        theta: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        v: FloatArray,
-    ) -> FloatArray:
-        return loss.curve(y, theta, c, offsets, v, self.fit)
+    def curvature(
+        self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> Apply:
+        return lambda v: loss.curve(y, theta, c, offsets, v, self.fit)
 
     def absent(self, loss: Loss, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
         if not self.fit:
@@ -244,7 +239,7 @@ class ShrunkIntercepts(Intercepts):
             pull = np.add.reduceat(theta, starts) - kappa * (b - self._common(b))
             if (np.abs(pull) <= enough).all():
                 break
-            step = self._response(loss, y, theta, c, offsets, pull)
+            step = self._responder(loss, y, theta, c, offsets)(pull)
             promised, length = float(pull @ step), 1.0
             slack = _ROUNDING * abs(value)
             found = at(b + step)
@@ -258,34 +253,37 @@ class ShrunkIntercepts(Intercepts):
                 break
         return found
 
-    def _response(
-        self,
-        loss: Loss,
-        y: FloatArray,
-        theta: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        pull: FloatArray,
-    ) -> FloatArray:
+    def _responder(
+        self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> Apply:
         """What intercepts do about a pull: ``H_t s_t + kappa (s_t - mean(s)) = pull_t``."""
         kappa = self.kappa
         if self.n_classes == 1:
             # A diagonal less one of rank one (Sherman, Morrison).
             h = np.add.reduceat(loss.model_curvature(y, theta, c), offsets[:-1])
             D = h + kappa
-            mean = (pull / D).mean() / max((h / D).mean(), np.finfo(float).tiny)
-            return (pull + kappa * mean) / D
+            least = max((h / D).mean(), np.finfo(float).tiny)
+            return lambda pull: (pull + kappa * ((pull / D).mean() / least)) / D
         H = loss.intercept_curvature(y, theta, c, offsets)
-        pull = pull.reshape(-1, self.n_classes, 1)
         if kappa == np.inf:
-            return np.tile(_of_classes(H.sum(axis=0), pull[:, :, 0].sum(axis=0)), len(H))
-        # Both over H_t + kappa I; what is left of the mean is in it.
-        each = np.linalg.solve(H + kappa * np.eye(self.n_classes), np.concatenate([pull, H], 2))
-        own, share = each[:, :, 0], each[:, :, 1:]
-        common = _of_classes(share.mean(axis=0), own.mean(axis=0))
-        step = own + common - share @ common
-        # (What is added to all classes of a task changes nothing: it would be rounding.)
-        return np.asarray((step - step.mean(axis=1, keepdims=True)).ravel())
+            together = _over_classes(H.sum(axis=0))
+
+            def respond_together(pull: FloatArray) -> FloatArray:
+                return np.tile(together @ pull.reshape(-1, len(together)).sum(axis=0), len(H))
+
+            return respond_together
+        inverse = np.linalg.inv(H + kappa * np.eye(self.n_classes))
+        share = inverse @ H  # what is left of the mean, where it is in H_t + kappa I alone
+        between = _over_classes(share.mean(axis=0))
+
+        def respond(pull: FloatArray) -> FloatArray:
+            own = np.einsum("tkj,tj->tk", inverse, pull.reshape(len(H), -1))
+            common = between @ own.mean(axis=0)
+            step = own + common - share @ common
+            # (What is added to all classes of a task changes nothing: it would be rounding.)
+            return np.asarray((step - step.mean(axis=1, keepdims=True)).ravel())
+
+        return respond
 
     def feasible(
         self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
@@ -307,18 +305,16 @@ class ShrunkIntercepts(Intercepts):
         common = self._common(means, totals * share) if b0 is None else b0
         z -= np.repeat(means + share * (common - means), np.diff(offsets))
 
-    def curve(
-        self,
-        loss: Loss,
-        y: FloatArray,
-        theta: FloatArray,
-        c: FloatArray,
-        offsets: IntArray,
-        v: FloatArray,
-    ) -> FloatArray:
-        pull = -np.add.reduceat(loss.curve(y, theta, c, offsets, v, False), offsets[:-1])
-        s = self._response(loss, y, theta, c, offsets, pull)
-        return loss.curve(y, theta, c, offsets, v + np.repeat(s, np.diff(offsets)), False)
+    def curvature(
+        self, loss: Loss, y: FloatArray, theta: FloatArray, c: FloatArray, offsets: IntArray
+    ) -> Apply:
+        counts, respond = np.diff(offsets), self._responder(loss, y, theta, c, offsets)
+
+        def curve(v: FloatArray) -> FloatArray:
+            pull = -np.add.reduceat(loss.curve(y, theta, c, offsets, v, False), offsets[:-1])
+            return loss.curve(y, theta, c, offsets, v + np.repeat(respond(pull), counts), False)
+
+        return curve
 
     def absent(self, loss: Loss, y: FloatArray, c: FloatArray, offsets: IntArray) -> AnyArray:
         return np.zeros(len(offsets) - 1, dtype=np.bool_)
@@ -353,10 +349,10 @@ def make_intercepts(fit: bool, kappa: float, n_classes: int) -> Intercepts:
     return ShrunkIntercepts(kappa, n_classes) if fit and kappa > 0.0 else OwnIntercepts(fit)
 
 
-def _of_classes(H: FloatArray, pull: FloatArray) -> FloatArray:
-    """``H s = pull`` for classes, in which one number for all of them costs nothing."""
-    found = np.linalg.pinv(H, _FLAT, hermitian=True) @ pull
-    return np.asarray(found - found.mean())
+def _over_classes(H: FloatArray) -> FloatArray:
+    """The inverse of H between classes, in which one number for all of them costs nothing."""
+    found = np.linalg.pinv(H, _FLAT, hermitian=True)
+    return np.asarray(found - found.mean(axis=0))
 
 
 def _means(z: FloatArray, weight: FloatArray, offsets: IntArray) -> tuple[FloatArray, FloatArray]:

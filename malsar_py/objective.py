@@ -27,7 +27,7 @@ from ._protocols import Rows as Rows
 from ._protocols import Structure as Structure
 from ._typing import AnyArray, FloatArray, IntArray
 from .design import Design
-from .hessian import Hessian, Solve
+from .hessian import Hessian
 from .intercepts import Intercepts, Tie, make_intercepts
 from .losses import Evaluation, Loss, Squared
 from .smooth import Affine, Smooth, dual_of_squares, point_of_squares
@@ -37,6 +37,8 @@ _POWER_STEPS = 20
 _EXACT_EIGEN = 2e7
 # Below this share of the values that a fall is the difference of, it is rounding.
 _ROUNDING = 16.0 * np.finfo(float).eps
+# Newton's steps by conjugate gradients are as good as this share.
+_STEP_LEFT = 1e-4
 
 
 class Objective(Smooth):
@@ -385,7 +387,10 @@ class GeneralObjective(WholeObjective):
         free_step = hessian.free_stepper(slice(None), basis, kept)
         with np.errstate(over="ignore", invalid="ignore"):  # saturated: there is no curvature
             if loss.n_columns > 1:  # the Hessian is that of a bound
-                theta -= self._coupled_step(design, theta, free_step, point.G[rows])
+                curve = self.curvature_of(design, theta)
+                pulled = point.G[rows]
+                step = conjugate_gradients(lambda D: design.adjoint(curve(D)), pulled, free_step)
+                theta -= curve(step)
             else:
                 z = design.predict(free_step(point.G[rows]))
                 self.intercepts.remove(z, weight, design.offsets)
@@ -394,16 +399,36 @@ class GeneralObjective(WholeObjective):
             return None  # too far from the optimum for a linear correction
         return self._point(W, point.loss, theta)
 
-    def _coupled_step(
-        self, design: Design, theta: FloatArray, free_step: Solve, G: FloatArray
+    def curvature_of(self, design: Design, theta: FloatArray) -> Callable[[FloatArray], FloatArray]:
+        """What theta loses in a step, to first order, where a sample has several predictions.
+
+        ``design`` is of the features of these steps.
+        """
+        given = self.loss, self.y, theta, self.c, design.offsets
+        curve = self.intercepts.curvature(*given)
+        return lambda D: curve(design.predict(D))
+
+    def common_step(
+        self, W: FloatArray, z: FloatArray, basis: FloatArray, ridge: float
     ) -> FloatArray:
-        """What theta loses in a step after which it has no part of G in free directions."""
+        """Newton's step from W with predictions z, of loss and ridge, in the span of a basis.
 
-        def curve(D: FloatArray) -> FloatArray:
-            z = design.predict(D)
-            return self.intercepts.curve(self.loss, self.y, theta, self.c, design.offsets, z)
+        No task has a part in two of its directions.
+        """
+        if self.loss.n_columns == 1:
+            model = self.model(W, z)
+            return model.hessian.free_step(model.rhs, slice(None), basis, ridge=ridge) - W
+        theta, design = self._evaluate(z).theta, self.design
+        weight = self.loss.second_derivative(self.y, theta, self.c)
+        bound = Hessian(design, weight, self.intercepts, self.fit_intercept)
+        free_step = bound.free_stepper(slice(None), basis, None, ridge)
+        curve = self.curvature_of(design, theta)
 
-        return curve(conjugate_gradients(lambda D: design.adjoint(curve(D)), G, free_step))
+        def apply(D: FloatArray) -> FloatArray:
+            return design.adjoint(curve(D)) + ridge * D
+
+        G = design.adjoint(theta) - ridge * W
+        return conjugate_gradients(apply, G, free_step, left=_STEP_LEFT)
 
     def model(self, W: FloatArray, z: FloatArray) -> QuadraticObjective:
         """The loss to second order at W with predictions z: least squares on working responses.

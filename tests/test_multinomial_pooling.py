@@ -85,7 +85,7 @@ def test_curvature_is_the_derivative_of_theta(kappa):
     theta, h = objective.loss_at(z).theta, 1e-5
     change = objective.loss_at(z - h * v).theta - objective.loss_at(z + h * v).theta
     given = objective.loss, objective.y, theta, objective.c, objective.design.offsets
-    assert_allclose(objective.intercepts.curve(*given, v), change / (2.0 * h), atol=1e-8)
+    assert_allclose(objective.intercepts.curvature(*given)(v), change / (2.0 * h), atol=1e-8)
 
 
 def test_bounds_are_those_of_dense_algebra():

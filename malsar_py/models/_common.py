@@ -12,8 +12,10 @@ from .._typing import FloatArray
 from ..base import MultiTaskEstimator, Prepared, Problem
 from ..objective import Objective
 from ..penalties import AroundMean, Structure, mean_basis
-from ..solvers import Result, Workspace, best_common
+from ..solvers import Result, Workspace, best_common, separates
 
+# A loss that is this share of that at W = 0 may be on its way to zero.
+_VANISHED = 1e-3
 # Fits start at the common model where that is a system of so many equations at most.
 _SYSTEM = 1000
 
@@ -99,7 +101,12 @@ def _centred(objective: Objective, result: Result, tol: float) -> Result:
     """The same with a common model whose classes sum to zero.
 
     Nothing else says what they sum to where it is free: predictions are compared between classes.
+    Where the common model separates them all there is no minimiser to be near to.
     """
+    vanishing = result.certificate.objective < _VANISHED * objective.scale
+    if vanishing and separates(objective, result.W).size == result.W.shape[1]:
+        lost = replace(result.certificate, gap=np.inf)
+        return replace(result, certificate=lost, converged=False)
     each = result.W.reshape(len(result.W), -1, objective.loss.n_columns)
     W = (each - each.mean(axis=(1, 2), keepdims=True)).reshape(result.W.shape)
     certificate = objective.final_certificate(W)

@@ -63,11 +63,12 @@ def _one_column(objective: Objective) -> bool:
 def _newton_pays(objective: Objective) -> bool:
     """Models of coupled predictions are bounds, which converge slowly.
 
-    But where a part of W is free, they see early that classes are separated.
+    But where a part of W is free and a model one system, they see early that classes are separated.
     """
     if _one_column(objective):
         return True
-    return objective.penalty.free_part(objective.shape[1]) is not None
+    free = objective.penalty.free_part(objective.shape[1]) is not None
+    return free and objective.penalty.structure is None
 
 
 def _never(objective: Objective) -> bool:

@@ -30,8 +30,7 @@ def best_common(objective: Objective, basis: FloatArray, ridge: float) -> FloatA
     W, z = np.zeros(objective.shape), np.zeros_like(objective.y)
     here = value(W, z)
     for _ in range(_MOST_STEPS):
-        model = objective.model(W, z)
-        step = model.hessian.free_step(model.rhs, slice(None), basis, ridge=ridge) - W
+        step = objective.common_step(W, z, basis, ridge)
         Dz = objective.lift(step)
         slope = float(objective.loss_at(z).theta @ Dz) - ridge * float(np.vdot(W, step))
         if not slope > _ENOUGH * abs(here):
