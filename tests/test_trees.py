@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from malsar_py import GraphClassifier, GraphRegressor
-from malsar_py.penalties import TaskQuadratic, _chains
+from malsar_py import GraphClassifier, GraphRegressor, TemporalGroupRegressor
+from malsar_py.penalties import ChainCoupling, TaskQuadratic, _chains
 from malsar_py.solvers import _systems, _trees
 from malsar_py.solvers._trees import tree_of, tree_solver
 
@@ -132,3 +132,42 @@ def test_tasks_that_agree_do_not_cancel_along_a_chain():
     W = np.full((3, 10), 1e8) + np.arange(10.0)
     expected = 3 * sum(1.0 + 0.5 * k for k in range(9))
     assert_allclose(TaskQuadratic(L).coupling(W), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 10])
+@pytest.mark.parametrize("ridge", [0.0, 0.1])
+def test_a_chain_without_a_matrix(T, ridge):
+    """It says what its matrix does, and makes none for what fits ask."""
+    rng = np.random.default_rng(3)
+    W, G = rng.standard_normal((2, 3, T))
+    chain = ChainCoupling(0.7, T).plus(TaskQuadratic(ridge=ridge))
+    D = np.diff(np.eye(T), axis=0)
+    L = 0.7 * D.T @ D
+    matrix = TaskQuadratic(L if T > 1 else None, ridge)
+    for one in (chain, 3.0 * chain):
+        other = matrix if one is chain else 3.0 * matrix
+        assert_allclose(one.apply(W), other.apply(W), atol=1e-14)
+        assert_allclose(one.value(W), other.value(W), rtol=1e-12)
+        assert_allclose(one.largest, other.largest, rtol=1e-12)
+        assert_allclose(one.smallest, other.smallest, atol=1e-12)
+        if ridge > 0.0:
+            assert_allclose(one.conjugate(G), other.conjugate(G), rtol=1e-10)
+        elif T > 1:
+            assert_allclose(one.null_basis(T), np.full((T, 1), T**-0.5), atol=1e-14)
+        assert "matrix" not in vars(one)
+    assert_allclose(chain.dense(T), matrix.dense(T), atol=1e-14)
+    assert_allclose(chain.plus(matrix).dense(T), 2.0 * matrix.dense(T), atol=1e-14)
+    assert_allclose(chain.prox_of_coupling(W, 0.4), matrix.prox_of_coupling(W, 0.4), atol=1e-13)
+
+
+def test_the_order_of_tasks_decides_whether_there_is_a_matrix():
+    rng = np.random.default_rng(4)
+    X, tasks = rng.standard_normal((80, 4)), np.tile(np.arange(8), 10)
+    y = X @ [1.0, 2.0, 0.0, 0.0] + 0.1 * tasks * X[:, 0] + rng.standard_normal(80)
+    settings = {"lambda1": 0.3, "lambda3": 0.5, "tol": 1e-12}
+    along = TemporalGroupRegressor(**settings).fit(X, y, tasks=tasks)
+    labels = np.array([3, 6, 0, 7, 1, 5, 2, 4])
+    moved = TemporalGroupRegressor(**settings, task_order=labels)
+    moved.fit(X, y, tasks=labels[tasks])
+    assert_allclose(moved.coef_[labels], along.coef_, atol=1e-6)
+    assert_allclose(moved.objective_[-1], along.objective_[-1], rtol=1e-11)

@@ -18,7 +18,7 @@ from ..base import (
     Problem,
 )
 from ..graphs import to_laplacian
-from ..penalties import Coupling, Penalty, Ridge, RowL2, fused_rows
+from ..penalties import ChainCoupling, Coupling, Penalty, Ridge, RowL2, fused_rows
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -76,6 +76,8 @@ class _TemporalGroup(OrderedTasks):
 
     def _penalty(self, problem: Problem, lambda1: float, lambda2: float, lambda3: float) -> Penalty:
         rank = np.argsort(self._order(problem))
+        if problem.n_classes == 1 and np.array_equal(rank, np.arange(len(rank))):
+            return RowL2(lambda1) + ChainCoupling(lambda3, len(rank)) + Ridge(lambda2)
         chain = to_laplacian("chain", problem.tasks)[np.ix_(rank, rank)]
         coupling = Coupling(lambda3, chain, problem.n_classes)
         return RowL2(lambda1) + coupling + Ridge(lambda2)

@@ -14,6 +14,7 @@ derives from :class:`Norm` and says three things: its value, its prox and its du
 
 from __future__ import annotations
 
+from ._base import ChainCoupling as ChainCoupling
 from ._base import Composite as Composite
 from ._base import Coupling as Coupling
 from ._base import MeanCoupling as MeanCoupling

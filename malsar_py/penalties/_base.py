@@ -261,12 +261,18 @@ class TaskQuadratic(Penalty):
     """``1/2 tr(W Q W')``, ``Q = matrix + mean (I - 11'/T) + ridge I``: every quadratic term.
 
     Semidefinite. Distances to the mean are not written out as a T x T matrix: they cost as much as
-    the ridge. There is a matrix or a mean, not both (:meth:`plus` sees to that).
+    the ridge; nor are those along a chain. There is a matrix or a mean, not both (:meth:`plus` sees
+    to that).
     """
 
-    matrix: FloatArray | None = None
+    given: FloatArray | Chain | None = None
     ridge: float = 0.0
     mean: float = 0.0
+
+    @cached_property
+    def matrix(self) -> FloatArray | None:
+        """The matrix (T, T), None without one."""
+        return self.given.matrix if isinstance(self.given, Chain) else self.given
 
     @property
     def quadratic(self) -> TaskQuadratic:
@@ -274,19 +280,22 @@ class TaskQuadratic(Penalty):
 
     def plus(self, other: TaskQuadratic) -> TaskQuadratic:
         """The sum of two quadratics."""
-        if self.matrix is None or other.matrix is None:
-            matrix = other.matrix if self.matrix is None else self.matrix
-        else:
-            matrix = self.matrix + other.matrix
         ridge, mean = self.ridge + other.ridge, self.mean + other.mean
-        if matrix is not None and mean > 0.0:
-            n_tasks = matrix.shape[0]
-            matrix, mean = matrix + mean * (np.eye(n_tasks) - 1.0 / n_tasks), 0.0
-        return TaskQuadratic(matrix, ridge, mean)
+        given = other.given if self.given is None else self.given
+        if self.given is not None and other.given is not None:
+            assert self.matrix is not None and other.matrix is not None
+            given = self.matrix + other.matrix
+        if given is not None and mean > 0.0:
+            matrix = given.matrix if isinstance(given, Chain) else given
+            n_tasks = len(matrix)
+            given, mean = matrix + mean * (np.eye(n_tasks) - 1.0 / n_tasks), 0.0
+        return TaskQuadratic(given, ridge, mean)
 
     def rescaled(self, factor: float, size: float = 1.0) -> TaskQuadratic:
         ridge, mean = (_strength(value, factor, size, 2) for value in (self.ridge, self.mean))
-        matrix = None if self.matrix is None else factor * size * size * self.matrix
+        if isinstance(self.given, Chain):
+            return TaskQuadratic(self.given.rescaled(factor * size * size), ridge, mean)
+        matrix = None if self.given is None else factor * size * size * self.given
         return TaskQuadratic(matrix, ridge, mean)
 
     def with_ridge(self, ridge: float) -> TaskQuadratic:
@@ -300,11 +309,16 @@ class TaskQuadratic(Penalty):
     @property
     def coupled(self) -> bool:
         """Whether there is more than a ridge: tasks that meet."""
-        return self.matrix is not None or self.mean > 0.0
+        return self.given is not None or self.mean > 0.0
 
     def pull(self, W: FloatArray) -> FloatArray:
         """``W (Q - ridge I)``, the part without the ridge."""
-        return self.mean * deviations(W) if self.matrix is None else W @ self.matrix
+        if self.given is None:
+            return self.mean * deviations(W)
+        if self._chain is not None:
+            return self._chain.pull(W)
+        assert self.matrix is not None
+        return W @ self.matrix
 
     def apply(self, W: FloatArray) -> FloatArray:
         """``W Q``."""
@@ -318,7 +332,7 @@ class TaskQuadratic(Penalty):
 
     def coupling(self, W: FloatArray) -> float:
         """``tr(W (Q - ridge I) W')``, the part without the ridge."""
-        if self.matrix is None:
+        if self.given is None:
             return self.mean * float(np.square(deviations(W)).sum()) if self.mean > 0.0 else 0.0
         if self._chain is not None:
             return self._chain.value(W)
@@ -328,7 +342,7 @@ class TaskQuadratic(Penalty):
 
     def prox_of_coupling(self, V: FloatArray, step: float) -> FloatArray:
         """``argmin_W step/2 tr(W (Q - ridge I) W') + 1/2 ||W - V||_F^2``."""
-        if self.matrix is None:
+        if self.given is None:
             own = deviations(V)
             return (V - own) + own / (1.0 + step * self.mean)
         values, vectors = self._eigh
@@ -336,23 +350,34 @@ class TaskQuadratic(Penalty):
 
     @cached_property
     def _chain(self) -> Chain | None:
-        return None if self.matrix is None else chain_of(self.matrix)
+        if self.given is None or isinstance(self.given, Chain):
+            return self.given
+        return chain_of(self.given)
 
     @cached_property
     def _eigh(self) -> tuple[FloatArray, FloatArray]:
-        assert self.matrix is not None
-        values, vectors = eigenpairs(self.matrix)
+        if self._chain is not None:
+            values, vectors = self._chain.eigenpairs()
+        else:
+            assert self.matrix is not None
+            values, vectors = eigenpairs(self.matrix)
         return np.where(values < _NULL * values[-1], 0.0, values) + self.ridge, vectors
 
     @property
     def largest(self) -> float:
         """Largest eigenvalue of Q."""
-        return self.ridge + self.mean if self.matrix is None else float(self._eigh[0][-1])
+        if self.given is None:
+            return self.ridge + self.mean
+        if self._chain is not None:
+            return self.ridge + self._chain.eigenvalue(len(self._chain.alone) - 1)
+        return float(self._eigh[0][-1])
 
     @property
     def smallest(self) -> float:
         """Smallest eigenvalue of Q."""
-        return self.ridge if self.matrix is None else float(self._eigh[0][0])
+        if self.given is None or (self._chain is not None and self._chain.joins_all):
+            return self.ridge
+        return float(self._eigh[0][0])
 
     def dense(self, n_tasks: int) -> FloatArray:
         """Q as a T x T array."""
@@ -363,7 +388,9 @@ class TaskQuadratic(Penalty):
         """Orthonormal basis (T x r) of the task directions that Q leaves free, None without any."""
         if self.ridge > 0.0:
             return None
-        if self.matrix is None and self.mean > 0.0:
+        joins_all = self.mean > 0.0 if self.given is None else False
+        joins_all |= self._chain is not None and self._chain.joins_all
+        if joins_all:
             return np.full((n_tasks, 1), n_tasks**-0.5)
         if self.matrix is None or not self.matrix.any():
             return np.eye(n_tasks)
@@ -373,12 +400,12 @@ class TaskQuadratic(Penalty):
 
     def conjugate(self, G: FloatArray) -> float:
         """``1/2 tr(G Q^+ G')``; directions that Q leaves free are taken as absent from G."""
-        if self.matrix is None and self.mean > 0.0:
+        if self.given is None and self.mean > 0.0:
             own = deviations(G)
             common = float(np.square((G - own)[:, 0]).sum()) * G.shape[1]
             conj = 0.5 * float(np.vdot(own, own)) / (self.mean + self.ridge)
             return conj + 0.5 * common / self.ridge if self.ridge > 0.0 else conj
-        if self.matrix is None:
+        if self.given is None:
             return 0.5 * float(np.vdot(G, G)) / self.ridge if self.ridge > 0.0 else 0.0
         along = None if self._chain is None else self._chain.conjugate(G, self.ridge)
         if along is not None:
@@ -425,6 +452,13 @@ def Coupling(lambda1: float, matrix: FloatArray, n_classes: int = 1) -> TaskQuad
     if n_classes > 1:
         coupling = np.asarray(np.kron(coupling, np.eye(n_classes)), dtype=np.float64)
     return TaskQuadratic(coupling if coupling.any() else None)
+
+
+def ChainCoupling(lambda1: float, n_tasks: int) -> TaskQuadratic:
+    """``lambda1 / 2 sum_t ||w_t - w_(t+1)||^2``, without a matrix."""
+    if n_tasks == 1 or lambda1 == 0.0:
+        return TaskQuadratic()
+    return TaskQuadratic(Chain(np.full(n_tasks - 1, lambda1), np.zeros(n_tasks)))
 
 
 def MeanCoupling(lambda1: float, n_tasks: int, n_classes: int = 1) -> TaskQuadratic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.linalg
@@ -19,12 +20,57 @@ _LEAST_RIDGE = 1e-6
 class Chain:
     """``tr(W M W') = sum_t between_t ||w_t - w_(t+1)||^2 + alone_t ||w_t||^2``, all of them >= 0.
 
-    Written so, tasks that nearly agree do not cancel.
+    Written so, tasks that nearly agree do not cancel. There is no T x T matrix unless one is asked
+    for.
     """
 
-    matrix: FloatArray
     between: FloatArray  # (T - 1,)
     alone: FloatArray  # (T,)
+
+    @cached_property
+    def diagonal(self) -> FloatArray:
+        """Of M."""
+        return self.alone + np.append(self.between, 0.0) + np.append(0.0, self.between)
+
+    @cached_property
+    def matrix(self) -> FloatArray:
+        """M (T, T)."""
+        M = np.diag(self.diagonal)
+        t = np.arange(len(self.between))
+        M[t, t + 1] = M[t + 1, t] = -self.between
+        return M
+
+    @property
+    def joins_all(self) -> bool:
+        """Whether what all tasks have in common, and no more, is free."""
+        return not self.alone.any() and bool(self.between.all())
+
+    def rescaled(self, factor: float) -> Chain:
+        """``factor M``."""
+        return Chain(factor * self.between, factor * self.alone)
+
+    def pull(self, W: FloatArray) -> FloatArray:
+        """``W M``."""
+        out, moved = W * self.alone, self.between * np.diff(W, axis=1)
+        out[:, :-1] -= moved
+        out[:, 1:] += moved
+        return out
+
+    def eigenpairs(self) -> tuple[FloatArray, FloatArray]:
+        """All eigenvalues and eigenvectors."""
+        found = scipy.linalg.eigh_tridiagonal(self.diagonal, -self.between, check_finite=False)
+        return found[0], found[1]
+
+    def eigenvalue(self, place: int) -> float:
+        """One of them, 0 the smallest."""
+        found = scipy.linalg.eigvalsh_tridiagonal(
+            self.diagonal,
+            -self.between,
+            select="i",
+            select_range=(place, place),
+            check_finite=False,
+        )
+        return float(found[0])
 
     def value(self, W: FloatArray) -> float:
         """``tr(W M W')``."""
@@ -35,7 +81,7 @@ class Chain:
 
     def conjugate(self, G: FloatArray, ridge: float) -> float | None:
         """``1/2 tr(G (M + ridge I)^-1 G')``, None where rounding would tell."""
-        diagonal = np.diagonal(self.matrix)
+        diagonal = self.diagonal
         if not ridge > _LEAST_RIDGE * diagonal.max():
             return None
         bands = np.stack([np.append(0.0, -self.between), diagonal + ridge])
@@ -52,7 +98,7 @@ def chain_of(matrix: FloatArray) -> Chain | None:
     alone = np.where(np.abs(alone) <= _ROUNDING * diagonal, 0.0, alone)
     if beside.max() > 0.0 or alone.min() < 0.0:
         return None
-    return Chain(matrix, -beside, alone)
+    return Chain(-beside, alone)
 
 
 def is_tridiagonal(matrix: FloatArray) -> bool:
