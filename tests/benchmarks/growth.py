@@ -20,9 +20,9 @@ from .report import markdown, seconds
 
 # What grows -> (rows of a task, features, tasks).
 _SIZES: dict[str, Sequence[tuple[int, int, int]]] = {
-    "d": ((30, 100, 10), (30, 1000, 10), (30, 10_000, 10)),
-    "T": ((20, 10, 10), (20, 10, 100), (20, 10, 1000)),
-    "n": ((200, 20, 5), (2000, 20, 5), (20_000, 20, 5)),
+    "d": ((30, 100, 10), (30, 1000, 10), (30, 10_000, 10), (30, 100_000, 10)),
+    "T": ((20, 10, 10), (20, 10, 100), (20, 10, 1000), (20, 10, 10_000)),
+    "n": ((200, 20, 5), (2000, 20, 5), (20_000, 20, 5), (200_000, 20, 5)),
 }
 _AT_MOST = 1.2
 # A fit that would take longer, by the growth so far, is left out.
@@ -96,7 +96,7 @@ def growth_table(_: Session) -> str:
         at = {"n": 0, "d": 1, "T": 2}[axis]
         header += [f"{axis} = " + ", ".join(f"{size[at]}" for size in sizes), "exponent"]
     text = (
-        "CPU seconds of a fit to 1e-6 with intercepts as one size grows tenfold twice (rows are "
+        "CPU seconds of a fit to 1e-6 with intercepts as one size grows tenfold three times (rows are "
         "those of one task; own X, strengths as in the table of models), and the exponent of the "
         f"last step; at most {_AT_MOST} is wanted in T and n, {', '.join(_APART)} apart. A fit "
         f"that would take over {_PATIENCE:g} s is left out."
