@@ -192,8 +192,9 @@ class ShrunkIntercepts(Intercepts):
     ) -> Evaluation:
         if loss.affine:
             return self._evaluate_squared(loss, y, z, c, offsets)
-        if self.kappa < np.inf:
+        if self.kappa * np.finfo(float).eps < c.sum():
             return self._evaluate_smooth(loss, y, z, c, offsets, start)
+        # What is each task's own is zero, or below what floats add to the common one.
         order, whole = loss.together(offsets)
         start, n_tasks = start[: self.n_classes], len(start) // self.n_classes
         found = loss.evaluate(y[order], z[order], c[order], whole, True, start)
@@ -224,31 +225,33 @@ class ShrunkIntercepts(Intercepts):
         offsets: IntArray,
         start: FloatArray,
     ) -> Evaluation:
-        """Newton in b, b0 its mean."""
+        """Newton in b, b0 its mean; ``own = b - b0`` is kept beside: kappa b has no digits of it."""
         starts, counts, kappa = offsets[:-1], np.diff(offsets), self.kappa
 
-        def at(b: FloatArray) -> Evaluation:
+        def at(b: FloatArray, own: FloatArray) -> Evaluation:
             found = loss.evaluate(y, z + np.repeat(b, counts), c, offsets, False)
-            own = b - self._common(b)
             return Evaluation(found.value + 0.5 * kappa * float(own @ own), found.theta, b)
 
         enough = _TOL * np.add.reduceat(c, starts)
-        found = at(start)
+        own = self._apart(start)
+        found = at(start, own)
         for _ in range(_NEWTON_STEPS):
             value, theta, b = found
-            pull = np.add.reduceat(theta, starts) - kappa * (b - self._common(b))
+            pull = np.add.reduceat(theta, starts) - kappa * own
             if (np.abs(pull) <= enough).all():
                 break
             step = self._responder(loss, y, theta, c, offsets)(pull)
             promised, length = float(pull @ step), 1.0
             slack = _ROUNDING * abs(value)
-            found = at(b + step)
+            move = self._apart(step)
+            found = at(b + step, own + move)
             # (In this form a NaN is no success.)
             while not found.value <= value - _SUFFICIENT * length * promised + slack:
                 length *= 0.5
                 if length < _SHORTEST:
                     return Evaluation(value, theta, b)
-                found = at(b + length * step)
+                found = at(b + length * step, own + length * move)
+            own = self._apart(own + length * move)
             if np.array_equal(found.intercepts, b):
                 break
         return found
@@ -332,6 +335,14 @@ class ShrunkIntercepts(Intercepts):
         weight = totals * self.kept(totals)
         v = np.ascontiguousarray((weight[:, None] * means).T)
         return Tie(v, weight.reshape(-1, self.n_classes).sum(axis=0))
+
+    def _apart(self, b: FloatArray) -> FloatArray:
+        """``b - b0``, its own means zero to the rounding of what is left: kappa multiplies it."""
+        if self.n_classes > 1:
+            each = b.reshape(-1, self.n_classes)
+            b = (each - each.mean(axis=1, keepdims=True)).ravel()
+        b = b - self._common(b)
+        return b - self._common(b)
 
     def _common(self, b: FloatArray, weight: FloatArray | None = None) -> FloatArray:
         """The mean over tasks, for each of their columns; weighted."""

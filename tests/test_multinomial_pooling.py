@@ -302,3 +302,34 @@ def test_order_of_classes_together():
     order, whole = loss.together(offsets)
     assert_array_equal(order, [0, 1, 4, 5, 6, 2, 3, 7, 8, 9])
     assert_array_equal(whole, [0, 5, 10])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_very_strong_shrinkage_takes_no_more_steps(monkeypatch, n_classes):
+    """What tasks have of their own is then below the rounding of the common intercept."""
+    X, y, tasks = data()
+    y = np.where((y == "top") & (n_classes == 2), "low", y)
+    values, calls = [], []
+    for kappa in (1e3, 1e6, 1e9, 1e12, 1e16, 1e300, np.inf):
+        model = GraphClassifier(lambda1=0.5, intercept_shrinkage=kappa)
+        objective = prepared(model, X, y, tasks)
+        z = np.random.default_rng(0).normal(size=objective.y.shape)
+        kind, n = type(objective.loss), [0]
+        plain = kind.evaluate
+
+        def counted(*args, plain=plain, n=n):
+            n[0] += 1
+            return plain(*args)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(kind, "evaluate", counted)
+            value, theta, _ = objective.loss_at(z)
+        values.append(value)
+        calls.append(n[0])
+        # A theta that floats tell from a dual feasible one by their rounding alone.
+        objective.intercepts.feasible(
+            objective.loss, objective.y, theta, objective.c, objective.design.offsets
+        )
+        assert_allclose(objective._dual_at(theta)(1.0) - float(theta @ z), value, rtol=1e-12)
+    assert max(calls) <= 12, calls
+    assert_allclose(values[2:], values[-1], rtol=1e-8)
