@@ -23,6 +23,7 @@ from malsar_py import (
 from malsar_py._tasks import resolve_fit
 from malsar_py.design import Ragged, Repeated
 from malsar_py.hessian import Hessian
+from malsar_py.inspection import bootstrap
 from malsar_py.intercepts import ShrunkIntercepts
 from malsar_py.losses import Multinomial
 from malsar_py.model_selection import MultiTaskSearchCV, lambda1_max, regularization_path
@@ -333,3 +334,10 @@ def test_very_strong_shrinkage_takes_no_more_steps(monkeypatch, n_classes):
         assert_allclose(objective._dual_at(theta)(1.0) - float(theta @ z), value, rtol=1e-12)
     assert max(calls) <= 12, calls
     assert_allclose(values[2:], values[-1], rtol=1e-8)
+
+
+def test_resamples_keep_every_class_of_a_task():
+    X, y, tasks = lacking()
+    model = JointFeatureClassifier(lambda1=0.05, lambda2=0.02, intercept_shrinkage=0.3)
+    found = bootstrap(model, X, y, tasks=tasks, n_resamples=2, random_state=0)
+    assert np.isfinite(found.coefs).all() and found.coefs.any(axis=(0, 2)).all()

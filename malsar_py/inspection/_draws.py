@@ -75,7 +75,7 @@ def _draw_rows(rows: TaskRows, half: bool, random: np.random.RandomState) -> Dra
     bounds = rows.offsets[1:-1]
     members = np.split(np.arange(len(rows.y)), bounds)
     if rows.classes is not None:
-        members = [own[rows.y[own] == sign] for own in members for sign in (-1.0, 1.0)]
+        members = [own[rows.y[own] == sign] for own in members for sign in np.unique(rows.y)]
     chosen = [own[_some(len(own), half, random)] for own in members if len(own)]
     return Draw(rows.rows[np.concatenate(chosen)])
 
@@ -87,7 +87,7 @@ def _draw_shared(rows: TaskRows, half: bool, random: np.random.RandomState) -> D
     needed = [observed]
     if rows.classes is not None:
         y = rows.y.reshape(-1, n)
-        needed = [observed & (y == sign) for sign in (-1.0, 1.0)]
+        needed = [observed & (y == sign) for sign in np.unique(y[observed])]
     needed = [some[some.any(axis=1)] for some in needed]
     for _ in range(_TRIES):
         chosen = _some(n, half, random)
