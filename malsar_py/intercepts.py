@@ -225,7 +225,7 @@ class ShrunkIntercepts(Intercepts):
         offsets: IntArray,
         start: FloatArray,
     ) -> Evaluation:
-        """Newton in b, b0 its mean; ``own = b - b0`` is kept beside: kappa b has no digits of it."""
+        """Newton in b, b0 its mean; ``own = b - b0`` keeps digits that b lacks."""
         starts, counts, kappa = offsets[:-1], np.diff(offsets), self.kappa
 
         def at(b: FloatArray, own: FloatArray) -> Evaluation:

@@ -96,9 +96,9 @@ def growth_table(_: Session) -> str:
         at = {"n": 0, "d": 1, "T": 2}[axis]
         header += [f"{axis} = " + ", ".join(f"{size[at]}" for size in sizes), "exponent"]
     text = (
-        "CPU seconds of a fit to 1e-6 with intercepts as one size grows tenfold three times (rows "
-        "are those of one task; own X, strengths as in the table of models), and the exponent of the "
-        f"last step; at most {_AT_MOST} is wanted in T and n, {', '.join(_APART)} apart. A fit "
+        "CPU seconds of a fit to 1e-6 with intercepts as one size grows tenfold, three times (rows "
+        "are those of one task; own X, strengths as in the table of models), and the exponent of "
+        f"the last step; at most {_AT_MOST} is wanted in T and n, {', '.join(_APART)} apart. A fit "
         f"that would take over {_PATIENCE:g} s is left out."
     )
     return f"{text}\n\n{markdown([*header, 'worst gap', 'above'], rows)}"
