@@ -11,7 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from ._labels import (
     another_kind,
     factorize,
-    match_keys,
+    positions_of,
     refuse_rounded,
     show_label,
     show_labels,
@@ -54,8 +54,7 @@ def class_numbers(
 
 def _positions(found: AnyArray, known: AnyArray) -> AnyArray:
     """Those of the classes found among the ones that are known."""
-    where = {key: k for k, key in enumerate(match_keys(known, found))}
-    positions = np.array([where.get(key, -1) for key in match_keys(found, known)], dtype=np.intp)
+    positions = positions_of(found, known)
     if (positions < 0).any():
         strange = found[positions < 0]
         raise ValueError(

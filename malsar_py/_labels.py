@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing, check_array
 
 from ._given import column, frame_columns, is_frame, is_missing, native, refuse_mask
-from ._typing import AnyArray
+from ._typing import AnyArray, IntArray
 
 __all__ = [
     "another_kind",
@@ -247,6 +247,12 @@ def factorize(
         raise TypeError(f"The labels of {source} cannot be sorted: {error}") from error
     position = {label: code for code, label in enumerate(distinct.tolist())}
     return distinct, np.fromiter(map(position.__getitem__, values), np.intp, len(values))
+
+
+def positions_of(labels: AnyArray, known: AnyArray) -> IntArray:
+    """Where distinct labels are among those that are known; -1 for others."""
+    where = {key: i for i, key in enumerate(match_keys(known, labels))}
+    return np.array([where.get(key, -1) for key in match_keys(labels, known)], dtype=np.intp)
 
 
 def show_labels(labels: AnyArray, limit: int = 5) -> str:

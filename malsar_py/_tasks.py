@@ -41,8 +41,8 @@ from ._labels import (
     as_array,
     factorize,
     label_order,
-    match_keys,
     object_array,
+    positions_of,
     row_labels,
     show_label,
     show_labels,
@@ -303,9 +303,7 @@ def _resolve_rows(estimator: Any, X: Any, tasks: Any) -> tuple[PredictRows, AnyA
             "`task_column` or a 2-D y, or leave `tasks` out."
         )
     distinct, codes = factorize(labels, source)
-    where = {key: t for t, key in enumerate(match_keys(fitted, distinct))}
-    found = np.array([where.get(key, -1) for key in match_keys(distinct, fitted)], dtype=np.intp)
-    return PredictRows(X, found[codes]), labels, source
+    return PredictRows(X, positions_of(distinct, fitted)[codes]), labels, source
 
 
 def _refuse_unseen(

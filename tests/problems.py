@@ -118,12 +118,31 @@ def data_for(model, **own):
     return ragged(classify=hasattr(model, "predict_proba"), **own)
 
 
-def objective_at_zero(model, X, y, *, tasks=None, sample_weight=None):
-    """The objective at W = 0 with the best intercepts: the unit of `tol` and `relative_gap_`."""
+def prepared(model, X, y, *, tasks=None, sample_weight=None):
+    """The objective of a fit."""
     rows = resolve_fit(
         clone(model), X, y, tasks=tasks, sample_weight=sample_weight, classifier=model._classifier
     )
-    return model._prepare(rows).objective.scale
+    return model._prepare(rows).objective
+
+
+def objective_at_zero(model, X, y, *, tasks=None, sample_weight=None):
+    """The objective at W = 0 with the best intercepts: the unit of `tol` and `relative_gap_`."""
+    return prepared(model, X, y, tasks=tasks, sample_weight=sample_weight).scale
+
+
+def assert_gaps_hold(objective, W, best, sizes):
+    """So far from W (n_features, n_columns), certificates stay below the optimum."""
+    start = np.concatenate([W] * (objective.shape[0] // len(W)))
+    rng = np.random.default_rng(0)
+    for size in sizes:
+        point = start + size * rng.standard_normal(objective.shape)
+        for found in (
+            objective.final_certificate(point),
+            objective.certificate(point, objective.lift(point)),
+        ):
+            assert found.gap >= 0.0
+            assert found.objective - found.gap <= best + 1e-9 * objective.scale
 
 
 def assert_same_objective(one, other, unit, tol):

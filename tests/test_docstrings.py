@@ -54,11 +54,8 @@ def test_no_placeholder_is_left():
 
 # More to say, or more methods, than others have.
 LONG_HELP = {"MeanRegularizedRegressor": 275, "MixedEffectsRegressor": 295}
-LONG_HELP |= {  # the methods of classifiers, and `adapt`
-    f"{name}Classifier": 285
-    for name in ("Clustered", "Graph", "JointFeature", "MeanRegularized", "TaskRelationship")
-}
-LONG_HELP["TraceNormClassifier"] = 285
+_ADAPTING = "Clustered Graph JointFeature MeanRegularized TaskRelationship TraceNorm"
+LONG_HELP |= {f"{name}Classifier": 285 for name in _ADAPTING.split()}  # `adapt`, beside their own
 
 
 def public_classes():

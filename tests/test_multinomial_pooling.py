@@ -20,7 +20,6 @@ from malsar_py import (
     TaskRelationshipClassifier,
     TraceNormClassifier,
 )
-from malsar_py._tasks import resolve_fit
 from malsar_py.design import Ragged, Repeated
 from malsar_py.hessian import Hessian
 from malsar_py.inspection import bootstrap
@@ -28,6 +27,7 @@ from malsar_py.intercepts import ShrunkIntercepts
 from malsar_py.losses import Multinomial
 from malsar_py.model_selection import MultiTaskSearchCV, lambda1_max, regularization_path
 
+from .problems import assert_gaps_hold, prepared
 from .test_multinomial import CLASSES, data
 
 AROUND = [
@@ -48,17 +48,12 @@ def lacking(seed=0):
     return X, np.where(tasks == "c", "mid", y), tasks
 
 
-def prepared(model, X, y, tasks):
-    rows = resolve_fit(model, X, y, tasks=tasks, sample_weight=None, classifier=True)
-    return model._prepare(rows).objective
-
-
 @pytest.mark.parametrize("kappa", [1e-6, 0.3, 30.0, 1e4, np.inf])
 def test_intercepts_are_optimal(kappa):
     """Their stationarity, and a gap of zero if W could not move."""
     X, y, tasks = lacking()
     model = GraphClassifier(lambda1=0.5, intercept_shrinkage=kappa)
-    objective = prepared(model, X, y, tasks)
+    objective = prepared(model, X, y, tasks=tasks)
     z = np.random.default_rng(0).normal(size=objective.y.shape)
     for at in (np.zeros_like(z), z, 30.0 * z):
         value, theta, b = objective.loss_at(at)
@@ -80,7 +75,7 @@ def test_intercepts_are_optimal(kappa):
 @pytest.mark.parametrize("kappa", [0.3, np.inf])
 def test_curvature_is_the_derivative_of_theta(kappa):
     X, y, tasks = lacking()
-    objective = prepared(GraphClassifier(intercept_shrinkage=kappa), X, y, tasks)
+    objective = prepared(GraphClassifier(intercept_shrinkage=kappa), X, y, tasks=tasks)
     rng = np.random.default_rng(1)
     z, v = rng.normal(size=(2, *objective.y.shape))
     theta, h = objective.loss_at(z).theta, 1e-5
@@ -130,17 +125,8 @@ def test_gaps_hold_anywhere(model, kappa):
     model = clone(model).set_params(intercept_shrinkage=kappa, tol=1e-9, max_iter=30_000)
     best = model.fit(X, y, tasks=tasks).objective_[-1]
     assert model.relative_gap_ <= 1e-9
-    objective = prepared(model, X, y, tasks)
-    start = np.concatenate([model.coef_.reshape(9, -1).T] * (objective.shape[0] // X.shape[1]))
-    rng = np.random.default_rng(0)
-    for size in (1e-3, 0.1, 3.0):
-        W = start + size * rng.standard_normal(objective.shape)
-        for found in (
-            objective.final_certificate(W),
-            objective.certificate(W, objective.lift(W)),
-        ):
-            assert found.gap >= 0.0
-            assert found.objective - found.gap <= best + 1e-9 * objective.scale
+    objective = prepared(model, X, y, tasks=tasks)
+    assert_gaps_hold(objective, model.coef_.reshape(9, -1).T, best, (1e-3, 0.1, 3.0))
     parts = model.coef_common_ + model.coef_specific_
     assert model.coef_common_.shape == (3, 5)
     assert_allclose(parts, model.coef_, rtol=0, atol=1e-12)
@@ -313,7 +299,7 @@ def test_very_strong_shrinkage_takes_no_more_steps(monkeypatch, n_classes):
     values, calls = [], []
     for kappa in (1e3, 1e6, 1e9, 1e12, 1e16, 1e300, np.inf):
         model = GraphClassifier(lambda1=0.5, intercept_shrinkage=kappa)
-        objective = prepared(model, X, y, tasks)
+        objective = prepared(model, X, y, tasks=tasks)
         z = np.random.default_rng(0).normal(size=objective.y.shape)
         kind, n = type(objective.loss), [0]
         plain = kind.evaluate

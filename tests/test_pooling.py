@@ -18,16 +18,10 @@ from malsar_py import (
     TraceNormClassifier,
     TraceNormRegressor,
 )
-from malsar_py._tasks import resolve_fit
 
-from .problems import data_for, objective_at_zero, tight
+from .problems import data_for, objective_at_zero, prepared, tight
 
 every_kappa = pytest.mark.parametrize("kappa", [0.0, 0.3, np.inf])
-
-
-def prepared(model, X, y, tasks):
-    rows = resolve_fit(model, X, y, tasks=tasks, sample_weight=None, classifier=model._classifier)
-    return model._prepare(rows).objective
 
 
 @pytest.mark.parametrize("kappa", [1e-6, 0.3, 30.0, np.inf])
@@ -36,7 +30,7 @@ def test_intercepts_are_optimal(model, kappa):
     """At W = 0: the stationarity of b and b0, and a gap of zero if W could not move."""
     model = tight(model, intercept_shrinkage=kappa)
     X, y, tasks = data_for(model, seed=6)
-    objective = prepared(model, X, y, tasks)
+    objective = prepared(model, X, y, tasks=tasks)
     zero = np.zeros_like(objective.y)
     theta, b, offsets = objective.theta0, objective.b0, objective.design.offsets
     s = np.add.reduceat(theta, offsets[:-1])
@@ -393,7 +387,7 @@ def test_the_best_common_model(loss, kappa):
     model = JointFeatureRegressor(
         loss=loss, lambda1=1e4, lambda2=0.05, intercept_shrinkage=kappa, common=True
     )
-    objective = prepared(model, X, y, tasks)
+    objective = prepared(model, X, y, tasks=tasks)
     W = best_common(objective, mean_basis(objective.shape[1], 1), 0.05)
     assert np.ptp(W, axis=1).max() < 1e-12
     assert objective.final_certificate(W).gap <= 1e-10 * objective.scale

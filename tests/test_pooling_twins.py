@@ -22,9 +22,8 @@ from malsar_py import (
     TraceNormClassifier,
     TraceNormRegressor,
 )
-from malsar_py._tasks import resolve_fit
 
-from .problems import data_for, objective_at_zero, tight
+from .problems import assert_gaps_hold, data_for, objective_at_zero, prepared, tight
 
 KAPPAS = [0.0, 0.3, np.inf]
 every_kappa = pytest.mark.parametrize("kappa", KAPPAS)
@@ -250,11 +249,6 @@ def test_twins_of_other_losses(name, seed, loss, part, kappa):
     assert abs(model.objective_[-1] - best) <= 1e-7 * unit
 
 
-def prepared(model, X, y, tasks):
-    rows = resolve_fit(model, X, y, tasks=tasks, sample_weight=None, classifier=model._classifier)
-    return model._prepare(rows).objective
-
-
 @every_kappa
 @pytest.mark.parametrize("kind", [0, 1])
 @pytest.mark.parametrize("name", AROUND)
@@ -262,14 +256,5 @@ def test_gaps_hold_anywhere(name, kind, kappa):
     model = tight(AROUND[name][0][kind], intercept_shrinkage=kappa, task_weight="size", tol=1e-10)
     X, y, tasks = data_for(model, seed=5)
     best = model.fit(X, y, tasks=tasks).objective_[-1]
-    objective = prepared(model, X, y, tasks)
-    rng = np.random.default_rng(0)
-    for size in (0.0, 1e-3, 0.1, 3.0):
-        start = np.concatenate([model.coef_.T] * (objective.shape[0] // X.shape[1]))
-        W = start + size * rng.standard_normal(objective.shape)
-        for certificate in (
-            objective.final_certificate(W),
-            objective.certificate(W, objective.lift(W)),
-        ):
-            assert certificate.gap >= 0.0
-            assert certificate.objective - certificate.gap <= best + 1e-9 * objective.scale
+    objective = prepared(model, X, y, tasks=tasks)
+    assert_gaps_hold(objective, model.coef_.T, best, (0.0, 1e-3, 0.1, 3.0))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .._labels import as_labels, factorize, match_keys, show_labels
+from .._labels import as_labels, factorize, positions_of, show_labels
 from .._sparse import is_sparse
 from .._summary import BatchRows, Columns, Summary, read_features, read_targets, refuse_not_finite
 from .._tasks import class_targets
@@ -240,12 +240,11 @@ class Reader:
         codes = np.zeros(len(y), np.intp)
         if labels is not None:
             distinct, codes = factorize(labels, "`tasks`")
-            where = {key: t for t, key in enumerate(match_keys(self.tasks, distinct))}
-            found = [where.get(key, -1) for key in match_keys(distinct, self.tasks)]
-            codes = np.array(found, dtype=np.intp)[codes]
+            found = positions_of(distinct, self.tasks)
+            codes = found[codes]
             if (codes < 0).any():
                 raise ValueError(
-                    f"tasks {show_labels(distinct[np.array(found) < 0])} were not there in the "
+                    f"tasks {show_labels(distinct[found < 0])} were not there in the "
                     "first pass: the source must give the same rows each time."
                 )
         order = np.argsort(codes, kind="stable")

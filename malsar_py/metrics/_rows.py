@@ -9,7 +9,15 @@ import numpy as np
 from sklearn.utils import check_array, column_or_1d
 
 from .._given import as_numbers, is_missing, native, unmask
-from .._labels import as_array, as_labels, factorize, label_order, match_keys, show_labels
+from .._labels import (
+    as_array,
+    as_labels,
+    factorize,
+    label_order,
+    match_keys,
+    positions_of,
+    show_labels,
+)
 from .._tasks import _regression_targets, _weights, class_targets, relative
 from .._typing import AnyArray, FloatArray, IntArray
 
@@ -134,10 +142,9 @@ def _codes(values: AnyArray, tasks: Any, labels: Any, keep: AnyArray) -> tuple[I
     if labels is None:
         return codes, len(distinct)
     wanted = as_labels(labels, "`labels`")
-    where = {key: t for t, key in enumerate(match_keys(wanted, distinct))}
-    if len(where) < len(wanted):
+    if len(set(match_keys(wanted, distinct))) < len(wanted):
         raise ValueError(f"`labels` must be distinct, got {show_labels(wanted)}.")
-    found = np.array([where.get(key, -1) for key in match_keys(distinct, wanted)], dtype=np.intp)
+    found = positions_of(distinct, wanted)
     lacking = np.unique(codes[keep & (found[codes] < 0)])
     if len(lacking):
         raise ValueError(f"`labels` lacks tasks of `tasks`: {show_labels(distinct[lacking])}.")

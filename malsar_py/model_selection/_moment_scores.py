@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._labels import another_kind, match_keys, show_labels
+from .._labels import another_kind, positions_of, show_labels
 from .._scoring import is_own
 from .._summary import Summary, refuse_rows_needed, task_order
 from .._typing import FloatArray, IntArray
@@ -184,8 +184,7 @@ class MomentJudge(Judge):
 def _fitted_tasks(model: MultiTaskEstimator, test: Summary) -> IntArray:
     """Position of each test task among the fitted ones, -1 for the mean model."""
     fitted, tasks = model.tasks_, test.tasks_
-    where = {key: t for t, key in enumerate(match_keys(fitted, tasks))}
-    found = np.array([where.get(key, -1) for key in match_keys(tasks, fitted)], dtype=np.intp)
+    found = positions_of(tasks, fitted)
     unseen = found < 0
     if unseen.any() and model.unseen != "mean":
         raise ValueError(

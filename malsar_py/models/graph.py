@@ -144,7 +144,7 @@ class _AdaptingGraph(_Graph, Adapting):
             raise ValueError("adapt is for quadratic penalties: fit with lambda3=0.")
         complete = isinstance(fitted.graph, str) and fitted.graph == "complete"
         if edges is None and complete:
-            return super().adapt(X_new, y_new, tasks=tasks, sample_weight=sample_weight)
+            return self._adapted(rows, labels, [self._checked(fitted._prior())] * rows.n_tasks)
         if edges is None:
             raise ValueError(
                 "The graph of the fit does not know the new tasks: pass edges=[(new, fitted), ...]."
