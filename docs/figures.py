@@ -19,7 +19,7 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "extensions"), str(HERE.parent)]
 
-from measured import ratios
+from measured import shown
 
 IMAGES = HERE / "images"
 DIGEST = "measurements"
@@ -28,12 +28,12 @@ BLUE, GREY, ORANGE, BLACK = "#0b6e99", "#8a8f98", "#d1495b", "#222222"
 
 def digest() -> str:
     """Of the measurements that the speed figure shows."""
-    return hashlib.sha256(repr(sorted(ratios().items())).encode()).hexdigest()
+    return hashlib.sha256(repr(sorted(shown().items())).encode()).hexdigest()
 
 
 def draw_speed(path: Path) -> None:
     """Bars of the ratios, smallest to largest over the seeds as lines."""
-    found = sorted(ratios().items(), key=lambda item: item[1][0])
+    found = sorted(shown().items(), key=lambda item: item[1][0])
     names = [name for name, _ in found]
     median, low, high = np.array([values for _, values in found]).T
     figure, axes = plt.subplots(figsize=(7.5, 0.32 * len(names) + 0.9), layout="constrained")

@@ -44,6 +44,13 @@ def ratios() -> dict[str, tuple[float, float, float]]:
     return found
 
 
+def shown() -> dict[str, tuple[float, float, float]]:
+    """The ratios of the picture: of the usual gap, and with X in one order."""
+    return {
+        name: found for name, found in ratios().items() if not re.search("to 1e-|Fortran", name)
+    }
+
+
 def gains() -> list[list[str]]:
     """Methods and per cent over the best linear one: mean and worst at 20 % and at 75 %."""
     text = section("pooling")

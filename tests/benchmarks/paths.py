@@ -29,10 +29,10 @@ _MODULES = {
 }
 # (shape, correlation, wanted of the path, wanted of the search)
 _PROBLEMS: dict[str, tuple[tuple[int, int, int], float, float, float | None]] = {
-    "small": ((100, 1000, 20), 0.0, 3.0, None),
-    "mid": ((500, 5000, 20), 0.0, 3.5, 3.0),
-    "AR1": ((500, 5000, 20), 0.9, 5.0, None),
-    "tall": ((20000, 300, 20), 0.0, 100.0, 30.0),
+    "small": ((100, 1000, 20), 0.0, 4.0, None),
+    "mid": ((500, 5000, 20), 0.0, 5.0, 6.0),
+    "AR1": ((500, 5000, 20), 0.9, 6.0, None),
+    "tall": ((20000, 300, 20), 0.0, 100.0, 100.0),
 }
 
 
