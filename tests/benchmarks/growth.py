@@ -60,7 +60,8 @@ def _series(entry: Entry) -> Iterator[tuple[str, list[float], float]]:
         _time(entry, sizes[0])  # compiles
         for size in sizes:
             rate = times[-1] / times[-2] if len(times) > 1 else 10.0
-            if times and times[-1] * max(rate, 10.0) > _PATIENCE:
+            # (A jump, as where Newton steps begin to be needed, is no rate.)
+            if times and times[-1] * min(max(rate, 10.0), 30.0) > _PATIENCE:
                 break
             taken, gap = _time(entry, size)
             times.append(taken)
