@@ -142,6 +142,20 @@ def _sums(X: FloatArray, Y: FloatArray, weight: FloatArray) -> _Sums | None:
     return _Sums(np.append(about_x, about_y), rest, gram, cross, squares, total, logs)
 
 
+def keeps_digits(scatter: FloatArray, total: float, d: int) -> bool:
+    """Whether sums of products (d + q, d + q) about the means keep the digits that rows have."""
+    squares = np.diagonal(scatter)
+    varies = squares > 0.0
+    varies[d:] = True
+    with np.errstate(all="ignore"):
+        ordinary = (_SMALL**2 * total < squares) & (squares < _LARGE**2 * total)
+        if not ordinary[varies].all():
+            return False
+        gram, cross = scatter[:d, :d], scatter[d:, :d]
+        sums = _Sums(np.empty(0), np.empty(0), gram, cross, squares[d:], total, 0.0)
+        return _root(sums) is not None
+
+
 def _near(first: FloatArray) -> FloatArray:
     """The means of some rows; of a column with one value there, that value."""
     constant = (first == first[0]).all(axis=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._fit import door_of, few_rows, refuse_rows_needed, rows_of, task_order
+from ._moments import Moments
 from ._sources import BatchRows, Columns, added, added_up, summarize
 from ._summary import (
     MAX_MEMORY,
@@ -17,6 +18,7 @@ __all__ = [
     "MAX_MEMORY",
     "BatchRows",
     "Columns",
+    "Moments",
     "SparseBatch",
     "Summary",
     "added",

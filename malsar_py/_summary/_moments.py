@@ -24,6 +24,9 @@ from .._typing import AnyArray, FloatArray, IntArray
 
 # Numbers in a block of rows of which the products are taken at once: it stays in the cache.
 _BLOCK = 1 << 14
+# From so many columns on products of a block are BLAS's, which sees that they are symmetric: it is
+# worth blocks of so many rows for each column.
+_MANY_COLUMNS, _TALL = 96, 8
 # The same of scatters that are turned into rows.
 _BATCH = 1 << 16
 
@@ -102,6 +105,10 @@ class Moments:
         n_rows, p = len(X), self.shift.shape[1]
         order, bounds = np.empty(n_rows, np.intp), np.empty(len(where) + 2, np.intp)
         _kernels.moments.sort_by_key(codes, len(where) + 1, order, bounds)
+        if p >= _MANY_COLUMNS and n_rows >= p * len(where):
+            for g, k in enumerate(where):
+                self._add_to(int(k), X, Y, weight, order[bounds[g] : bounds[g + 1]])
+            return
         shift = self.shift[where]
         center = shift + self.offset[where]  # rounded: `moved` is how far it is in truth
         moved = center - shift
@@ -123,6 +130,43 @@ class Moments:
             moved,
             np.empty((max(16, _BLOCK // p), p + 1)),
         )
+
+    def _add_to(
+        self, k: int, X: FloatArray, Y: FloatArray, weight: FloatArray | None, rows: IntArray
+    ) -> None:
+        """Add these rows to key k, in blocks about a point near their mean."""
+        d, p = X.shape[1], self.shift.shape[1]
+        height = min(_TALL * p, len(rows))
+        block = np.empty((height, p + 1))
+        for start in range(0, len(rows), height):
+            own = rows[start : start + height]
+            # Rows of a key are often neighbours.
+            near: Any = own
+            if own[-1] - own[0] == len(own) - 1 and (np.diff(own) == 1).all():
+                near = slice(own[0], own[-1] + 1)
+            if self.n[k] == 0:
+                self.shift[k, :d], self.shift[k, d:] = X[own[0]], Y[own[0]]
+            B = block[: len(own)]
+            B[:, :d], B[:, d:p], B[:, p] = X[near], Y[near], 1.0
+            # (Of all columns: that of ones is not moved.)
+            about = np.append(B[:, :p].mean(axis=0), 0.0)
+            B -= about
+            if weight is not None:
+                self.log_weight[k] += np.log(weight[near]).sum()
+                B *= np.sqrt(weight[near])[:, None]
+            G = B.T @ B
+            rest = G[:p, p] / G[p, p]
+            total = self.weight[k] + G[p, p]
+            share = G[p, p] / total
+            between = (about[:p] - self.shift[k]) - self.offset[k] + rest
+            self.scatter[k] += np.triu(
+                G[:p, :p]
+                - np.outer(rest, G[p, :p])
+                + (self.weight[k] * share) * np.outer(between, between)
+            )
+            self.offset[k] += share * between
+            self.weight[k] = total
+            self.n[k] += len(own)
 
 
 def _grown(values: AnyArray, n_keys: int) -> AnyArray:

@@ -109,6 +109,12 @@ def moment_score(scoring: Any) -> Callable[[Sums], FloatArray]:
     return _SCORES[name]
 
 
+def has_moment_score(scoring: Any) -> bool:
+    """Whether that score is one of second moments."""
+    known = scoring is None or isinstance(scoring, str)
+    return known and (scoring in _SCORES or scoring in _NEGATED)
+
+
 _NEGATED = {"neg_mean_task_mse", "neg_mean_task_rmse"}
 
 
@@ -158,14 +164,18 @@ class MomentJudge(Judge):
         q = moments.shift.shape[1] - d
         shared = q > 1
         targets = d + np.arange(q) if shared else np.full(n_tasks, d)
+        W = np.stack([W for W, _ in steps], axis=2)
+        used = np.flatnonzero(W.any(axis=(0, 2)))
+        columns = np.append(used, d + np.arange(q))
         # Residuals are products of [x, y] with these, less the intercepts.
-        A = np.zeros((n_tasks, d + q, len(steps)))
-        A[:, :d] = -np.stack([W for W, _ in steps], axis=2)
-        A[np.arange(n_tasks), targets] = 1.0
+        A = np.zeros((n_tasks, len(columns), len(steps)))
+        A[:, : len(used)] = -W[:, used]
+        A[np.arange(n_tasks), targets - d + len(used)] = 1.0
         b = np.stack([intercept for _, intercept in steps], axis=1)
-        within = np.maximum((A * (moments.full_scatter() @ A)).sum(axis=1), 0.0)
+        scatter = moments.full_scatter()[:, columns[:, None], columns]
+        within = np.maximum((A * (scatter @ A)).sum(axis=1), 0.0)
         mean = moments.mean
-        off = (mean[:, None] @ A)[:, 0] - b
+        off = (mean[:, None, columns] @ A)[:, 0] - b
         weight = np.broadcast_to(moments.weight, n_tasks)
         diagonal = np.diagonal(moments.scatter, axis1=1, axis2=2)
         keys = np.zeros(n_tasks, np.intp) if shared else np.arange(n_tasks)

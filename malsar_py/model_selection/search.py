@@ -36,6 +36,7 @@ from ._scoring import read_scoring
 from ._shrinkages import with_shrinkages
 from ._solve import warn_missed
 from ._splits import make_splits, row_labels
+from ._tall import by_moments
 from ._template import Setting, Template, fit_params
 from .path import check_model
 
@@ -324,7 +325,9 @@ class MultiTaskSearchCV(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator)
             classifier=bool(template.model._classifier),
         )
         with managed(self), Progress.of(self, data, 1 + bool(self.refit)) as progress:
-            scores = self._run(template, data, splits, settings, lambda1, scorer, progress)
+            summed = by_moments(template, data, settings, splits, self.scoring)
+            seen, parts = (data, splits) if summed is None else summed
+            scores = self._run(template, seen, parts, settings, lambda1, scorer, progress)
             name = f"{template.prefix}lambda1"
             params = [{**setting, name: float(v)} for setting in settings for v in lambda1]
             judged = read_scores(scores, params, scorer, stacklevel=3)
