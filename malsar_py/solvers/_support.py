@@ -66,7 +66,7 @@ def support_direction(
             ).T
             return step
         H = rows.gram(D, centered)
-        new = np.ascontiguousarray(W.T)
+        new = np.array(W.T, order="C")  # (of one task W.T is W itself)
         rhs = G_rows + np.einsum("tij,tj->ti", H, new)
         _kernels.newton.lasso_models(H, rhs, threshold, ridge, _CYCLES, _SLACK, _FLOOR, new)
         return new.T - W
