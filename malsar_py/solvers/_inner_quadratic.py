@@ -10,6 +10,7 @@ from abc import abstractmethod
 import numpy as np
 
 from .. import _kernels
+from .._protocols import Rows
 from .._typing import FloatArray, IntArray
 from ..objective import Objective, Pass, QuadraticObjective
 from ._blocks import blocks, descend, penalty_value
@@ -50,27 +51,41 @@ class Columns(Inner):
         super().__init__(objective, working)
         self.segments = objective.design.segments
         stop = self.segments[-1].stop
-        c = objective.c[:stop]
-        root = np.sqrt(c)
-        self.root = np.where(root > 0.0, root, 1.0)
-        self.y = objective.theta0.reshape(-1, stop) / self.root
+        if last is None:
+            self.factor = np.sqrt(objective.c[:stop])
+            self.root = np.where(self.factor > 0.0, self.factor, 1.0)
+            self.y = objective.theta0.reshape(-1, stop) / self.root
+        else:  # of the same data
+            self.factor, self.root, self.y = last.factor, last.root, last.y
         k, n_tasks = working.size, objective.shape[1]
         self.A = np.empty((k, stop), dtype)
         self.means = np.zeros((k, len(self.segments)))
         self.rhs = np.empty((n_tasks, k))
-        fresh = np.arange(k)
+        # Places of the features that were there before, their places there, places of the others.
+        self.places: tuple[Rows, Rows, Rows] = (slice(0), slice(0), slice(0, k))
         if last is not None and (dtype == np.float32 or last.A.dtype == np.float64):
             # The same rows as before are copied, not gathered from the columns of X.
-            old, where, fresh = _same(last.working, working, objective.shape[0])
+            self.places = _same(last.working, working, objective.shape[0])
+            old, where, _ = self.places
             self.means[old], self.rhs[:, old] = last.means[where], last.rhs[:, where]
-            for piece in _pieces(old.size, stop):
-                self.A[old[piece]] = last.A[where[piece]]
-        fresh = fresh[np.argsort(working[fresh])]
-        for piece in _pieces(fresh.size, stop):
-            self._gather(fresh[piece], root, c)
+            if isinstance(old, slice):
+                self.A[old] = last.A
+            else:
+                assert not isinstance(where, slice)
+                for piece in _pieces(old.size, stop):
+                    self.A[old[piece]] = last.A[where[piece]]
+        fresh = self.places[2]
+        if not isinstance(fresh, slice):
+            fresh = fresh[np.argsort(working[fresh])]
+            for piece in _pieces(fresh.size, stop):
+                self._gather(fresh[piece])
+            return
+        for piece in _pieces(k - fresh.start, stop):
+            self._gather(slice(fresh.start + piece.start, min(fresh.start + piece.stop, k)))
 
-    def _gather(self, fresh: IntArray, root: FloatArray, c: FloatArray) -> None:
+    def _gather(self, fresh: Rows) -> None:
         """Rows ``fresh`` of A, with their means and products with y."""
+        root, c = self.factor, self.objective.c
         A = self.objective.design.columns(self.working[fresh])
         n_tasks = self.objective.shape[1]
         for t, own in enumerate(self.segments):
@@ -95,8 +110,14 @@ class Columns(Inner):
         return z
 
 
-def _same(before: IntArray, now: IntArray, n_features: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Positions in ``now`` of the features of ``before``, those in ``before``, and the rest."""
+def _same(before: IntArray, now: IntArray, n_features: int) -> tuple[Rows, Rows, Rows]:
+    """Positions in ``now`` of the features of ``before``, those in ``before``, and the rest.
+
+    As slices where the features of ``before`` come first, all of them.
+    """
+    known = before.size
+    if known <= now.size and (before == now[:known]).all():
+        return slice(0, known), slice(0, known), slice(known, now.size)
     where = np.full(n_features, -1)
     where[before] = np.arange(before.size)
     where = where[now]
@@ -150,14 +171,15 @@ class Gram(ByGram, Columns):
         super().__init__(objective, working, last)
         k = working.size
         self.H = np.empty((len(self.segments), k, k))
-        fresh: slice | IntArray = slice(None)
+        fresh: Rows = slice(0, k)
         if isinstance(last, Gram):
-            old, where, fresh = _same(last.working, working, objective.shape[0])
-            if np.array_equal(last.working, working[: last.working.size]):
-                fresh = slice(old.size, None)
-                self.H[:, : old.size, : old.size] = last.H
+            old, where, fresh = self.places
+            if isinstance(old, slice):
+                self.H[:, old, old] = last.H
             else:
                 self.H[np.ix_(np.arange(len(self.H)), old, old)] = last.H[:, where][:, :, where]
+        if isinstance(fresh, slice) and fresh.start == k:
+            return
         for t, own in enumerate(self.segments):
             cross = np.dot(self.A[:, own], self.A[fresh, own].T)
             self.H[t, :, fresh] = cross if isinstance(fresh, slice) else cross.T
