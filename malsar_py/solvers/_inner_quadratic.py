@@ -16,6 +16,7 @@ from ..objective import Objective, Pass, QuadraticObjective
 from ._blocks import blocks, descend, penalty_value
 from ._inner_base import Inner
 from ._norms import by_entries, kernel_terms
+from ._support import lasso_models
 
 # Gram matrices of all of so many features are soon made.
 WHOLE_GRAM = 1500
@@ -27,6 +28,9 @@ _PIECE = 1 << 18
 _ROWS_AT_ONCE = 16
 # Look at the gap when so much of the last progress is less than what is aimed for.
 _HOPE = 0.1
+# One task's Lasso: from which share of the scale its support is looked for, or after how many
+# epochs, where what is aimed for is so much less.
+_NEAR, _NEAR_EPOCHS, _MUCH = 1e-3, 60, 0.2
 _EPS = float(np.finfo(float).eps)
 # Rounding errors of this share do not show in a gap.
 _NEGLIGIBLE = 1e-11
@@ -142,6 +146,8 @@ class ByGram(Inner):
         scale, by_row = self.objective.scale, self.row_major
         most = self.epochs
         gap, epochs = np.inf, 0
+        if W.shape[0] == 1 and goal < _MUCH * _NEAR * scale and by_entries(self.objective):
+            self._onto_support(threshold, W, G)
         if tasks_are_apart(self.objective):
             bases = self._losses_at_zero()
             gap, epochs = _kernels.row_norms.own_descent(
@@ -152,6 +158,25 @@ class ByGram(Inner):
                 code, self.H, self.rhs, scale, threshold, ridge, goal, most, by_row, W, G
             )
         return W if by_row else W.T, gap <= goal or epochs < most
+
+    def _onto_support(self, threshold: FloatArray, W: FloatArray, G: FloatArray) -> None:
+        """Of one task's Lasso: not far from the solution find the support, and solve there.
+
+        W and G become those of what is found. Descent may take hundreds of epochs for that.
+        """
+        code, ridge = kernel_terms(self.objective)
+        scale, near = self.objective.scale, _NEAR * self.objective.scale
+        gap, _ = _kernels.row_norms.gram_descent(
+            code, self.H, self.rhs, scale, threshold, ridge, near, _NEAR_EPOCHS, False, W, G
+        )
+        new = W.copy()
+        lasso_models(self.H, self.rhs, threshold, ridge, new)
+        pulled = self.rhs - np.dot(new, self.H[0])
+        there = _kernels.row_norms.restricted_gap(
+            code, threshold, ridge, scale, False, self.rhs, new, pulled
+        )[1]
+        if there < gap:  # (it may be no number, where features are dependent)
+            W[:], G[:] = new, pulled
 
     def _losses_at_zero(self) -> FloatArray:
         """Of the tasks (T,)."""
