@@ -35,7 +35,7 @@ def features(estimator: Any, X: Any, *, reset: bool) -> Features:
     """
     X = native(X)
     table = as_table(X, estimator, accept_sparse=True)
-    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    _check_columns(estimator, X, reset)
     if hasattr(estimator, "_split_patterns"):  # what a row lacks is its label
         if is_frame(table):
             refuse_sparse(table)
@@ -76,6 +76,15 @@ def features(estimator: Any, X: Any, *, reset: bool) -> Features:
             "TableVectorizer does, inside of keep_tasks where X has a label column)."
         ) from error
     return Features(table, column, _made_here(table, X), bound)
+
+
+def _check_columns(estimator: Any, X: Any, reset: bool) -> None:
+    """Number and names of the columns, as scikit-learn's validate_data sees to them."""
+    if reset and type(X) is np.ndarray:  # (it would ask which of many kinds of table this is)
+        vars(estimator).pop("feature_names_in_", None)
+        estimator.n_features_in_ = X.shape[1]
+    else:
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
 
 
 def _made_here(table: AnyArray, X: Any) -> bool:

@@ -150,6 +150,8 @@ class Prepared:
         ``there``: mask of the columns of W that are models.
         """
         K = self.problem.n_classes
+        if self.problem.n_tasks == 1 and (there is None or there.all()):
+            return W.T.copy(), intercept.copy()  # the one there is
         there = np.ones(W.shape[1], bool) if there is None else there
         each = [
             self.mean_model.among(there[k::K]).of(W[:, k::K], intercept[k::K]) for k in range(K)

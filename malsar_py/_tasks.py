@@ -153,7 +153,7 @@ def resolve_fit(
         values, observed = class_targets(y, estimator)
     else:
         values, observed = _regression_targets(y, estimator)
-    check_consistent_length(X, values)
+    _refuse_lengths(X, values)
     labels, source = row_labels(estimator, column, tasks, X.shape[0])
     if labels is not None and column is not None:
         refuse_moved(estimator, X, labels, None if classifier else values)
@@ -377,6 +377,11 @@ def class_targets(y: Any, estimator: Any = None, name: str = "y") -> tuple[AnyAr
     if values.dtype.kind == "f":
         assert_all_finite(values, input_name=name)
     return values.reshape(y.shape), observed.reshape(y.shape)
+
+
+def _refuse_lengths(X: Any, values: AnyArray) -> None:
+    if values.ndim == 0 or len(values) != X.shape[0]:
+        check_consistent_length(X, values)
 
 
 def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArray:

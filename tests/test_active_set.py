@@ -11,6 +11,7 @@ from malsar_py.design import Ragged, Shared
 from malsar_py.losses import Squared
 from malsar_py.objective import make_objective
 from malsar_py.penalties import L1, Ridge, RowL2
+from malsar_py.solvers import _inner_quadratic
 from malsar_py.solvers.active_set import Survey
 
 
@@ -57,3 +58,22 @@ def test_many_tasks_with_few_rows_are_solved_by_themselves(lambda2):
         total += 0.1 * np.abs(w).sum() + 0.5 * lambda2 * float(w @ w)
     scale = 0.5 * np.square(y - y.reshape(60, 3).mean(axis=1).repeat(3)).sum() / 3.0
     assert abs(model.objective_[-1] - total) <= model.tol * scale
+
+
+@pytest.mark.parametrize("lambda2", [0.0, 0.01])
+@pytest.mark.parametrize("copies", [0, 20])
+def test_support_of_one_task(lambda2, copies, monkeypatch):
+    rng = np.random.default_rng(5)
+    X = rng.standard_normal((60, 100))
+    X[:, :copies] = X[:, 50 : 50 + copies]  # columns twice: systems of supports are singular
+    y = X @ (rng.standard_normal(100) * (rng.random(100) < 0.2)) + 0.1 * rng.standard_normal(60)
+    models = []
+    for near in (_inner_quadratic._NEAR, 0.0):  # with it, and without
+        monkeypatch.setattr(_inner_quadratic, "_NEAR", near)
+        model = LassoRegressor(lambda1=0.02, lambda2=lambda2, tol=1e-10, max_iter=10**6)
+        models.append(model.fit(X, y))
+        assert model.relative_gap_ <= 1e-10 and model.solver_ == "active-set"
+    found, before = (model.objective_[-1] for model in models)
+    np.testing.assert_allclose(found, before, rtol=1e-9)
+    if lambda2 > 0.0 or not copies:
+        np.testing.assert_allclose(models[0].coef_, models[1].coef_, atol=1e-5)

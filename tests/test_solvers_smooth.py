@@ -197,3 +197,20 @@ def test_golden_at_tight_tolerances(function, kind, shared_dir):
         for arguments in settings(golden):
             model = malsar_map.estimator(function, arguments, len(Xs), len(y), tol=TIGHT)
             assert model.fit(X, y, tasks=tasks).relative_gap_ <= TIGHT, arguments
+
+
+@pytest.mark.parametrize("n_tasks", [1, 2])
+def test_newton_on_the_support_leaves_its_start_alone(n_tasks):
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((40 * n_tasks, 6)), rng.standard_normal(40 * n_tasks)
+    rows = FeatureRows(np.ascontiguousarray(X.T), Ragged(X, np.arange(n_tasks + 1) * 40))
+    W, threshold = np.full((6, n_tasks), 0.1), np.full(6, 0.01)
+    weight = np.full(len(y), 1 / 40)
+    theta = weight * (y - rows.predict(W))
+    step = _support.support_direction(
+        True, rows, weight, rows.adjoint_rows(theta), W, threshold, 0.0, False
+    )
+    assert np.all(W == 0.1) and np.abs(step).min(axis=0).min() > 0.0
+    # Of least squares the model is exact: there the gradient is the threshold, or below it.
+    G = rows.adjoint_rows(weight * (y - rows.predict(W + step))).T
+    assert_allclose(np.where(W + step != 0.0, np.abs(G), 0.01), 0.01, rtol=1e-6)

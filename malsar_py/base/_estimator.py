@@ -24,6 +24,10 @@ from .._typing import AnyArray, FloatArray, IntArray
 from ..losses import R2, UnitScore
 from ._fit_batches import fit_batches, one_pass
 
+# Values of parameters that cannot change, and how many of them are remembered as fine.
+_PLAIN = (bool, int, float, str, type(None))
+_MOST_MET = 1000
+
 
 # Dataclasses write the constructors: every parameter is listed once, keyword-only, and sklearn
 # finds it.
@@ -46,6 +50,7 @@ class TaskEstimator(BaseEstimator, ABC):
     _doc_link_template = page_of()
     _param_names: ClassVar[list[str]]
     _constraints: ClassVar[dict[str, list[Any]]]
+    _met: ClassVar[set[tuple[str, type, Any]]]
     _couples: ClassVar[bool] = False  # whether a fit of one task would have no purpose
 
     # Task labels are requested wherever they can be used (sklearn's metadata routing).
@@ -79,10 +84,20 @@ class TaskEstimator(BaseEstimator, ABC):
                 for name, given in cls._parameter_constraints.items()
                 if isinstance(given, list)  # ("no_validation" is none)
             }
-        for name, value in self.get_params(deep=False).items():
+            cls._met = set()
+        for name in self._get_param_names():
+            value = getattr(self, name)
+            # Plain values are looked at once: that they were fine is found in no time.
+            known = (name, type(value), value) if isinstance(value, _PLAIN) else None
+            if known is not None and known in cls._met:
+                continue
             met = cls._constraints.get(name)
             if met is not None and not any(each.is_satisfied_by(value) for each in met):
                 super()._validate_params()
+            elif known is not None:
+                if len(cls._met) >= _MOST_MET:
+                    cls._met.clear()
+                cls._met.add(known)
 
     @abstractmethod
     def _fit_rows(self, rows: TaskRows) -> None:

@@ -10,11 +10,13 @@ from abc import abstractmethod
 import numpy as np
 
 from .. import _kernels
+from .._protocols import Rows
 from .._typing import FloatArray, IntArray
 from ..objective import Objective, Pass, QuadraticObjective
 from ._blocks import blocks, descend, penalty_value
 from ._inner_base import Inner
 from ._norms import by_entries, kernel_terms
+from ._support import lasso_models
 
 # Gram matrices of all of so many features are soon made.
 WHOLE_GRAM = 1500
@@ -26,6 +28,9 @@ _PIECE = 1 << 18
 _ROWS_AT_ONCE = 16
 # Look at the gap when so much of the last progress is less than what is aimed for.
 _HOPE = 0.1
+# One task's Lasso: from which share of the scale its support is looked for, or after how many
+# epochs, where what is aimed for is so much less.
+_NEAR, _NEAR_EPOCHS, _MUCH = 1e-3, 60, 0.2
 _EPS = float(np.finfo(float).eps)
 # Rounding errors of this share do not show in a gap.
 _NEGLIGIBLE = 1e-11
@@ -50,27 +55,41 @@ class Columns(Inner):
         super().__init__(objective, working)
         self.segments = objective.design.segments
         stop = self.segments[-1].stop
-        c = objective.c[:stop]
-        root = np.sqrt(c)
-        self.root = np.where(root > 0.0, root, 1.0)
-        self.y = objective.theta0.reshape(-1, stop) / self.root
+        if last is None:
+            self.factor = np.sqrt(objective.c[:stop])
+            self.root = np.where(self.factor > 0.0, self.factor, 1.0)
+            self.y = objective.theta0.reshape(-1, stop) / self.root
+        else:  # of the same data
+            self.factor, self.root, self.y = last.factor, last.root, last.y
         k, n_tasks = working.size, objective.shape[1]
         self.A = np.empty((k, stop), dtype)
         self.means = np.zeros((k, len(self.segments)))
         self.rhs = np.empty((n_tasks, k))
-        fresh = np.arange(k)
+        # Places of the features that were there before, their places there, places of the others.
+        self.places: tuple[Rows, Rows, Rows] = (slice(0), slice(0), slice(0, k))
         if last is not None and (dtype == np.float32 or last.A.dtype == np.float64):
             # The same rows as before are copied, not gathered from the columns of X.
-            old, where, fresh = _same(last.working, working, objective.shape[0])
+            self.places = _same(last.working, working, objective.shape[0])
+            old, where, _ = self.places
             self.means[old], self.rhs[:, old] = last.means[where], last.rhs[:, where]
-            for piece in _pieces(old.size, stop):
-                self.A[old[piece]] = last.A[where[piece]]
-        fresh = fresh[np.argsort(working[fresh])]
-        for piece in _pieces(fresh.size, stop):
-            self._gather(fresh[piece], root, c)
+            if isinstance(old, slice):
+                self.A[old] = last.A
+            else:
+                assert not isinstance(where, slice)
+                for piece in _pieces(old.size, stop):
+                    self.A[old[piece]] = last.A[where[piece]]
+        fresh = self.places[2]
+        if not isinstance(fresh, slice):
+            fresh = fresh[np.argsort(working[fresh])]
+            for piece in _pieces(fresh.size, stop):
+                self._gather(fresh[piece])
+            return
+        for piece in _pieces(k - fresh.start, stop):
+            self._gather(slice(fresh.start + piece.start, min(fresh.start + piece.stop, k)))
 
-    def _gather(self, fresh: IntArray, root: FloatArray, c: FloatArray) -> None:
+    def _gather(self, fresh: Rows) -> None:
         """Rows ``fresh`` of A, with their means and products with y."""
+        root, c = self.factor, self.objective.c
         A = self.objective.design.columns(self.working[fresh])
         n_tasks = self.objective.shape[1]
         for t, own in enumerate(self.segments):
@@ -95,8 +114,14 @@ class Columns(Inner):
         return z
 
 
-def _same(before: IntArray, now: IntArray, n_features: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Positions in ``now`` of the features of ``before``, those in ``before``, and the rest."""
+def _same(before: IntArray, now: IntArray, n_features: int) -> tuple[Rows, Rows, Rows]:
+    """Positions in ``now`` of the features of ``before``, those in ``before``, and the rest.
+
+    As slices where the features of ``before`` come first, all of them.
+    """
+    known = before.size
+    if known <= now.size and (before == now[:known]).all():
+        return slice(0, known), slice(0, known), slice(known, now.size)
     where = np.full(n_features, -1)
     where[before] = np.arange(before.size)
     where = where[now]
@@ -121,6 +146,8 @@ class ByGram(Inner):
         scale, by_row = self.objective.scale, self.row_major
         most = self.epochs
         gap, epochs = np.inf, 0
+        if W.shape[0] == 1 and goal < _MUCH * _NEAR * scale and by_entries(self.objective):
+            self._onto_support(threshold, W, G)
         if tasks_are_apart(self.objective):
             bases = self._losses_at_zero()
             gap, epochs = _kernels.row_norms.own_descent(
@@ -131,6 +158,25 @@ class ByGram(Inner):
                 code, self.H, self.rhs, scale, threshold, ridge, goal, most, by_row, W, G
             )
         return W if by_row else W.T, gap <= goal or epochs < most
+
+    def _onto_support(self, threshold: FloatArray, W: FloatArray, G: FloatArray) -> None:
+        """Of one task's Lasso: not far from the solution find the support, and solve there.
+
+        W and G become those of what is found. Descent may take hundreds of epochs for that.
+        """
+        code, ridge = kernel_terms(self.objective)
+        scale, near = self.objective.scale, _NEAR * self.objective.scale
+        gap, _ = _kernels.row_norms.gram_descent(
+            code, self.H, self.rhs, scale, threshold, ridge, near, _NEAR_EPOCHS, False, W, G
+        )
+        new = W.copy()
+        lasso_models(self.H, self.rhs, threshold, ridge, new)
+        pulled = self.rhs - np.dot(new, self.H[0])
+        there = _kernels.row_norms.restricted_gap(
+            code, threshold, ridge, scale, False, self.rhs, new, pulled
+        )[1]
+        if there < gap:  # (it may be no number, where features are dependent)
+            W[:], G[:] = new, pulled
 
     def _losses_at_zero(self) -> FloatArray:
         """Of the tasks (T,)."""
@@ -150,14 +196,15 @@ class Gram(ByGram, Columns):
         super().__init__(objective, working, last)
         k = working.size
         self.H = np.empty((len(self.segments), k, k))
-        fresh: slice | IntArray = slice(None)
+        fresh: Rows = slice(0, k)
         if isinstance(last, Gram):
-            old, where, fresh = _same(last.working, working, objective.shape[0])
-            if np.array_equal(last.working, working[: last.working.size]):
-                fresh = slice(old.size, None)
-                self.H[:, : old.size, : old.size] = last.H
+            old, where, fresh = self.places
+            if isinstance(old, slice):
+                self.H[:, old, old] = last.H
             else:
                 self.H[np.ix_(np.arange(len(self.H)), old, old)] = last.H[:, where][:, :, where]
+        if isinstance(fresh, slice) and fresh.start == k:
+            return
         for t, own in enumerate(self.segments):
             cross = np.dot(self.A[:, own], self.A[fresh, own].T)
             self.H[t, :, fresh] = cross if isinstance(fresh, slice) else cross.T

@@ -66,12 +66,19 @@ def support_direction(
             ).T
             return step
         H = rows.gram(D, centered)
-        new = np.ascontiguousarray(W.T)
+        new = np.array(W.T, order="C")  # (of one task W.T is W itself)
         rhs = G_rows + np.einsum("tij,tj->ti", H, new)
-        _kernels.newton.lasso_models(H, rhs, threshold, ridge, _CYCLES, _SLACK, _FLOOR, new)
+        lasso_models(H, rhs, threshold, ridge, new)
         return new.T - W
     except np.linalg.LinAlgError:
         return None
+
+
+def lasso_models(
+    H: FloatArray, rhs: FloatArray, threshold: FloatArray, ridge: float, W: FloatArray
+) -> None:
+    """Minimise quadratic models with an L1 norm exactly, task by task, from W (T, k) in place."""
+    _kernels.newton.lasso_models(H, rhs, threshold, ridge, _CYCLES, _SLACK, _FLOOR, W)
 
 
 def _rows_step(

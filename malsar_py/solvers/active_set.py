@@ -147,9 +147,12 @@ def solve_active_set(  # noqa: C901
         )
         slow_steps_left -= inner.slow_steps
         wasted += 0 if reached else inner.epochs
-    if not exact:
-        seen = objective.pass_at(_predict(objective, inner, W, W[working], True))
-    certificate = objective.certificate_of(W, seen)
+    if exact and not survey.free:
+        certificate = Certificate(primal, gap, seen.intercepts)  # (the same, as seen just now)
+    else:
+        if not exact:
+            seen = objective.pass_at(_predict(objective, inner, W, W[working], True))
+        certificate = objective.certificate_of(W, seen)
     if certificate.gap <= target and tol <= _TIGHT and (inner is not None or foreseen):
         # The gap is quadratic in the error of W: at tight tolerances let W come to rest, too.
         inner = inner or inner_solver(objective, working, workspace.inner, 0.0)

@@ -63,6 +63,9 @@ TUNED: Sequence[Tuned] = (
     Tuned("solvers._inner_weighted", "GRAM_FEATURES", ("logistic /10",)),
     Tuned("solvers._inner_weighted", "GRAM_SAMPLES", ("logistic /10",)),
     Tuned("solvers._inner_smooth", "_GRAM_BLOCK", ("logistic /10", "logistic small /10")),
+    # From when on the support of one task's Lasso is looked for.
+    Tuned("solvers._inner_quadratic", "_NEAR", ("Lasso small /10", "Lasso small /50")),
+    Tuned("solvers._inner_quadratic", "_NEAR_EPOCHS", ("Lasso small /50",)),
     # Rows of a Gram matrix, columns of X and numbers that are read together.
     Tuned("solvers._inner_quadratic", "_BLOCK", ("small /50", "mid /10")),
     Tuned("solvers._inner_quadratic", "_PIECE", ("mid /10", "tall /10")),
