@@ -678,6 +678,9 @@ def test_blocks_whiten(problem, shift):
         K = (Z[s] @ Z[s].T + shifts[t] * np.eye(len(Z[s]))) / unit
         expected = Z[s].T @ np.linalg.solve(K, Z[s])
         assert_allclose(V[s].T @ V[s], expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
+    in_place = Z.copy()
+    blocks.whiten(in_place, offsets, shifts, unit, in_place)
+    assert_allclose(in_place, V, rtol=1e-12, atol=1e-12 * scale)
 
 
 @pytest.mark.parametrize("run", [lambda k: k, python], ids=["jitted", "python"])

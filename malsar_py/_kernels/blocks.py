@@ -116,7 +116,10 @@ def gram_product(H, W, out):
 
 @jit
 def whiten(Z, offsets, shifts, scale, out):
-    """``out_t = L^-1 Z_t`` with ``L L' = (Z_t Z_t' + shifts[t] I) / scale``, shifts > 0."""
+    """``out_t = L^-1 Z_t`` with ``L L' = (Z_t Z_t' + shifts[t] I) / scale``, shifts > 0.
+
+    ``out`` may be Z.
+    """
     largest = 0
     for t in range(offsets.shape[0] - 1):
         largest = max(largest, offsets[t + 1] - offsets[t])
@@ -137,6 +140,7 @@ def whiten(Z, offsets, shifts, scale, out):
                 else:
                     # No pivot is below the shift but by rounding.
                     L[i, i] = np.sqrt(max(total + floor, floor))
+        for i in range(offsets[t + 1] - start):
             for j in range(Z.shape[1]):
                 out[start + i, j] = Z[start + i, j]
             for k in range(i):
