@@ -599,6 +599,10 @@ def test_blocks_predict_and_adjoint(problem):
     for t, s in enumerate(task_slices(offsets)):
         assert_allclose(z[s], X[s] @ W[t], rtol=1e-12, atol=1e-14 * size)
         assert_allclose(G[t], theta[s] @ X[s], rtol=1e-12, atol=1e-14 * size)
+    empty = np.full(W.shape, np.nan)
+    _, (*_, H) = same(blocks.twice, X, W, offsets, empty, scale=size * scale)
+    for t, s in enumerate(task_slices(offsets)):
+        assert_allclose(H[t], X[s].T @ (X[s] @ W[t]), rtol=1e-12, atol=1e-14 * size * scale)
     assert_allclose(np.vdot(z, theta), np.vdot(W, G), rtol=1e-12, atol=1e-12 * size)
 
 

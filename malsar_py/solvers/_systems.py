@@ -238,7 +238,7 @@ class _KernelFactors(Factors):
         self.whitened = Ragged(Z, offsets)
 
     def scaled(self, R: FloatArray) -> FloatArray:
-        pulled = self.whitened.adjoint(self.whitened.predict(R)) / self.scale
+        pulled = self.whitened.twice(R) / self.scale
         return (R - pulled) / (self.shifts / self.scale)
 
     def common(self, coupling: float, rest: float) -> Solve:
