@@ -84,7 +84,7 @@ class Hessian:
         return tie if (tie.s > 0.0).all() else None  # (below what floats hold, tasks are free)
 
     def scaled_rows(self) -> FloatArray:
-        """Z (N, d) with ``Z_t'Z_t = H_t``."""
+        """Z (N, d) with ``Z_t'Z_t = H_t``, a new array."""
         if not self.intercepts.tied:
             return self.design.scaled_rows(self.weight, self.fit_intercept)
         Z = self.design.scaled_rows(self.weight, False)

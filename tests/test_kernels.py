@@ -599,6 +599,10 @@ def test_blocks_predict_and_adjoint(problem):
     for t, s in enumerate(task_slices(offsets)):
         assert_allclose(z[s], X[s] @ W[t], rtol=1e-12, atol=1e-14 * size)
         assert_allclose(G[t], theta[s] @ X[s], rtol=1e-12, atol=1e-14 * size)
+    empty = np.full(W.shape, np.nan)
+    _, (*_, H) = same(blocks.twice, X, W, offsets, empty, scale=size * scale)
+    for t, s in enumerate(task_slices(offsets)):
+        assert_allclose(H[t], X[s].T @ (X[s] @ W[t]), rtol=1e-12, atol=1e-14 * size * scale)
     assert_allclose(np.vdot(z, theta), np.vdot(W, G), rtol=1e-12, atol=1e-12 * size)
 
 
@@ -678,6 +682,9 @@ def test_blocks_whiten(problem, shift):
         K = (Z[s] @ Z[s].T + shifts[t] * np.eye(len(Z[s]))) / unit
         expected = Z[s].T @ np.linalg.solve(K, Z[s])
         assert_allclose(V[s].T @ V[s], expected, rtol=1e-7, atol=1e-9 * np.abs(expected).max())
+    in_place = Z.copy()
+    blocks.whiten(in_place, offsets, shifts, unit, in_place)
+    assert_allclose(in_place, V, rtol=1e-12, atol=1e-12 * scale)
 
 
 @pytest.mark.parametrize("run", [lambda k: k, python], ids=["jitted", "python"])

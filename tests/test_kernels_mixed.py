@@ -40,6 +40,9 @@ def test_spread():
     assert_allclose(top, np.abs(Z).max(axis=0), rtol=1e-15)
     _, (*_, out) = same(mixed.squares, X, moved, runs, weight, unit, np.empty(3))
     assert_allclose(out, weight @ np.square(Z / unit), rtol=1e-13)
+    tiny = np.full(3, 5e-324)  # its inverse is no float
+    _, (*_, out) = same(mixed.squares, X * tiny, 0.0 * moved, runs, weight, tiny, np.empty(3))
+    assert_allclose(out, weight @ np.square(X * tiny / tiny), rtol=1e-13)
 
 
 @pytest.mark.parametrize("intercept", [0, 1])

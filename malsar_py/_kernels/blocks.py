@@ -35,6 +35,23 @@ def adjoint(X, theta, offsets, out):
 
 
 @jit
+def twice(X, W, offsets, out):
+    """``out[t] = X_t'X_t W[t]`` for the rows X_t of task t, which are read once."""
+    for t in range(out.shape[0]):
+        w = W[t]
+        g = out[t]
+        for j in range(g.shape[0]):
+            g[j] = 0.0
+        for i in range(offsets[t], offsets[t + 1]):
+            x = X[i]
+            total = 0.0
+            for j in range(w.shape[0]):
+                total += x[j] * w[j]
+            for j in range(g.shape[0]):
+                g[j] += total * x[j]
+
+
+@jit
 def centre(X, c, offsets, means, out):
     """``out[i] = X[i] - means[t]`` for the rows i of task t, with its means by weights c (T, d)."""
     for t in range(means.shape[0]):
@@ -116,7 +133,10 @@ def gram_product(H, W, out):
 
 @jit
 def whiten(Z, offsets, shifts, scale, out):
-    """``out_t = L^-1 Z_t`` with ``L L' = (Z_t Z_t' + shifts[t] I) / scale``, shifts > 0."""
+    """``out_t = L^-1 Z_t`` with ``L L' = (Z_t Z_t' + shifts[t] I) / scale``, shifts > 0.
+
+    ``out`` may be Z.
+    """
     largest = 0
     for t in range(offsets.shape[0] - 1):
         largest = max(largest, offsets[t + 1] - offsets[t])
@@ -137,6 +157,7 @@ def whiten(Z, offsets, shifts, scale, out):
                 else:
                     # No pivot is below the shift but by rounding.
                     L[i, i] = np.sqrt(max(total + floor, floor))
+        for i in range(offsets[t + 1] - start):
             for j in range(Z.shape[1]):
                 out[start + i, j] = Z[start + i, j]
             for k in range(i):

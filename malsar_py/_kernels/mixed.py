@@ -27,15 +27,21 @@ def largest(X, moved, offsets, top):
 @jit
 def squares(X, moved, offsets, weight, unit, out):
     """``out[j] = sum weight[i] ((X[i, j] + moved[t, j]) / unit[j])^2``."""
+    # Products take a quarter of the time of quotients; the smallest floats have no inverse.
+    inverse = np.empty(out.shape[0])
+    fine = True
     for j in range(out.shape[0]):
         out[j] = 0.0
+        inverse[j] = 1.0 / unit[j]
+        fine = fine and inverse[j] < np.inf
     for t in range(moved.shape[0]):
         by = moved[t]
         for i in range(offsets[t], offsets[t + 1]):
             x = X[i]
+            s = weight[i]
             for j in range(out.shape[0]):
-                z = (x[j] + by[j]) / unit[j]
-                out[j] += weight[i] * z * z
+                z = (x[j] + by[j]) * inverse[j] if fine else (x[j] + by[j]) / unit[j]
+                out[j] += s * z * z
 
 
 @jit

@@ -157,7 +157,10 @@ class Design(ABC):
         return np.concatenate([np.einsum("ij,ij->i", X, X) for X in rows])
 
     def scaled_rows(self, c: FloatArray, centered: bool) -> Any:
-        """``sqrt(c) (x - mean)`` of all samples (N, d), or (n_rows, d) if the same for all."""
+        """``sqrt(c) (x - mean)`` of all samples (N, d), or (n_rows, d) if the same for all.
+
+        A new array, which may be written to.
+        """
         tasks = range(1 if self.same_weights else self.n_tasks)
         X = np.concatenate([self.task_rows(t) for t in tasks])
         root = np.sqrt(c[: len(X)])[:, None]

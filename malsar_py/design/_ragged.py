@@ -58,6 +58,14 @@ class Ragged(Design):
         spread(work, self.offsets, self.X.size)
         return out
 
+    def twice(self, W: FloatArray) -> FloatArray:
+        """``X' X W`` task by task, by reading X once where blocks are small."""
+        if not self._small:
+            return self.adjoint(self.predict(W))
+        out = np.empty((self.n_tasks, self.n_features))
+        _kernels.blocks.twice(self.X, np.ascontiguousarray(W.T), self.offsets, out)
+        return np.ascontiguousarray(out.T)
+
     def columns(self, features: IntArray, out: FloatArray | None = None) -> FloatArray:
         return gather(self.X, features, out)
 

@@ -234,10 +234,11 @@ class _KernelFactors(Factors):
         self.shifts = shifts
         Z = objective.hessian.scaled_rows()
         self.scale = _scale(np.einsum("ij,ij->i", Z, Z).max(initial=0.0), shifts)
-        self.whitened = Ragged(_whiten(Z, offsets, shifts, self.scale), offsets)
+        _whiten(Z, offsets, shifts, self.scale)
+        self.whitened = Ragged(Z, offsets)
 
     def scaled(self, R: FloatArray) -> FloatArray:
-        pulled = self.whitened.adjoint(self.whitened.predict(R)) / self.scale
+        pulled = self.whitened.twice(R) / self.scale
         return (R - pulled) / (self.shifts / self.scale)
 
     def common(self, coupling: float, rest: float) -> Solve:
@@ -288,12 +289,14 @@ def _scale(largest: float, shifts: FloatArray) -> float:
     return max(largest, float(shifts.max(initial=0.0)), np.finfo(float).tiny)
 
 
-def _whiten(Z: FloatArray, offsets: IntArray, shifts: FloatArray, scale: float) -> FloatArray:
-    """``L_t^-1 Z_t`` with ``L_t L_t' = (Z_t Z_t' + shift_t I) / scale``."""
-    out = np.empty_like(Z)
+def _whiten(Z: FloatArray, offsets: IntArray, shifts: FloatArray, scale: float) -> None:
+    """``L_t^-1 Z_t`` in place, with ``L_t L_t' = (Z_t Z_t' + shift_t I) / scale``.
+
+    (Pages of another array would take as long as the work.)
+    """
     if Z.size * Z.shape[0] < _SMALL_WORK * shifts.shape[0] ** 2:
-        _kernels.blocks.whiten(Z, offsets, shifts, scale, out)
-        return out
+        _kernels.blocks.whiten(Z, offsets, shifts, scale, Z)
+        return
     for shift, (start, stop) in zip(shifts, pairwise(offsets.tolist()), strict=True):
         own = Z[start:stop]
         K = (own @ own.T) / scale
@@ -302,10 +305,9 @@ def _whiten(Z: FloatArray, offsets: IntArray, shifts: FloatArray, scale: float) 
         if failed:  # rounding: the shift is next to nothing
             values, Q = scipy.linalg.eigh(K, check_finite=False)
             least = max(shift / scale, 1e-300)
-            out[start:stop] = (Q / np.sqrt(np.maximum(values, least))).T @ own
+            own[...] = (Q / np.sqrt(np.maximum(values, least))).T @ own
         else:
-            out[start:stop] = scipy.linalg.blas.dtrsm(1.0, factor, own, lower=1)
-    return out
+            own[...] = scipy.linalg.blas.dtrsm(1.0, factor, own, lower=1)
 
 
 def _own_factors(
