@@ -250,6 +250,60 @@ def test_fork_while_other_threads_fit():
     assert out.split() == ["True"] * 4
 
 
+@pytest.mark.parametrize("state", ["enabled", "disabled", "frozen"])
+def test_cycles_are_searched_for_as_before(state, tmp_path):
+    """The search is put off while numba is imported and kernels are compiled, and comes back."""
+    out = run(
+        f"""
+        import gc
+        {{"enabled": gc.enable, "disabled": gc.disable, "frozen": gc.freeze}}["{state}"]()
+        frozen, during = gc.get_freeze_count(), []
+        from malsar_py._kernels import _jit
+        print(gc.isenabled(), 2 * gc.get_freeze_count() >= frozen)
+
+        @_jit.jit
+        def kernel(x):
+            return x + 1.0
+
+        kernel.py_func.__module__ = "malsar_py._kernels.made_up"
+        _jit.event.register("numba:run_pass", type("Watch", (_jit.event.Listener,), dict(
+            on_start=lambda self, _: during.append(gc.isenabled()), on_end=lambda self, _: None
+        ))())
+        print(kernel(1.0), set(during) == {{False}})
+        print(gc.isenabled(), 2 * gc.get_freeze_count() >= frozen)
+
+        during.clear()
+        other = _jit.njit(lambda x: x + 1.0)
+        print(other(1.0), set(during) == {{gc.isenabled()}})
+        """,
+        NUMBA_CACHE_DIR=str(tmp_path),
+    )
+    on = str(state != "disabled")
+    assert out.split() == [on, "True", "2.0", "True", on, "True", "2.0", "True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_fork_while_another_thread_compiles():
+    """Cycles are searched for in the child, and later in the parent."""
+    out = run(
+        """
+        import gc, multiprocessing
+        from malsar_py._kernels._jit import _uncollected
+
+        def enabled(_=None):
+            before = gc.isenabled()
+            with _uncollected:
+                return before, gc.isenabled()
+
+        with _uncollected:
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                print(*pool.map_async(enabled, [0]).get(timeout=120)[0], *enabled())
+        print(gc.isenabled())
+        """
+    )
+    assert out.split() == ["True", "False", "False", "False", "True"]
+
+
 @pytest.mark.parametrize("blas", ["1", "2", None])
 def test_threads_change_no_digit_that_counts(blas):
     """1, 2 and 4 threads, whatever BLAS is told: here products are large enough for its threads."""

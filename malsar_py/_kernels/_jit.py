@@ -5,10 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
+from ._uncollected import Uncollected
+
+_uncollected = Uncollected()
+with _uncollected:
+    from numba import njit
+    from numba.core import event
 
 # Reassociation lets sums vectorise; NaN and inf keep their meaning (no nnan, no ninf).
 _FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
+
+
+class _Compiling(event.Listener):
+    """Hears when numba starts and ends to compile a kernel."""
+
+    def on_start(self, event: Any) -> None:
+        if _is_kernel(event):
+            _uncollected.__enter__()
+
+    def on_end(self, event: Any) -> None:
+        if _is_kernel(event):
+            _uncollected.__exit__()
+
+
+def _is_kernel(event: Any) -> bool:
+    return event.data["dispatcher"].py_func.__module__.startswith(f"{__package__}.")
+
+
+event.register("numba:compile", _Compiling())
 
 
 def jit(function: Callable[..., Any]) -> Any:
