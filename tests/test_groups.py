@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import brentq
 from sklearn.base import clone
 
 from malsar_py import (
@@ -16,6 +17,7 @@ from malsar_py import (
     LassoRegressor,
 )
 from malsar_py.model_selection import lambda1_max
+from malsar_py.penalties import FeatureGroups
 
 from .problems import ragged
 
@@ -93,3 +95,23 @@ def test_what_it_refuses():
     ):
         with pytest.raises(ValueError, match=message):
             GroupFeatureRegressor(**parameters).fit(X, y, tasks=tasks)
+
+
+@pytest.mark.parametrize("sparse", [1e-6, 0.1, 1e3])
+def test_dual_norm_of_groups_with_a_sparse_term_is_a_root(sparse):
+    rng = np.random.default_rng(0)
+    groups = np.array([0, 0, 1, 2, 2, 2, 3])
+    weights = np.array([1.0, 1e-9, 2.0, 0.0])
+    G = rng.standard_normal((7, 5)) * 10.0 ** rng.uniform(-3, 3, (7, 1))
+    penalty = FeatureGroups(groups=groups, weights=weights, sparse=sparse)
+    found = []
+    for g, weight in enumerate(weights):
+        sizes = np.abs(G[groups == g])
+
+        def outside(s, sizes=sizes, weight=weight):
+            return np.linalg.norm(np.maximum(sizes - s * sparse, 0.0)) - s * weight
+
+        end = sizes.max() / sparse
+        found.append(end if weight == 0.0 else brentq(outside, 0.0, end, xtol=1e-300, rtol=1e-15))
+    assert_allclose(penalty.dual_norm(G), max(found), rtol=1e-12)
+    assert penalty.dual_norm(np.zeros((7, 5))) == 0.0

@@ -106,6 +106,7 @@ def solve_path(
     for value in lambda1.tolist():
         given = model._given(lambda1=value)
         objective = objective.with_penalty(penalty_in_units(model, prepared.problem, given))
+        workspace.follows = result is not None
         if result is None:
             W0 = prepared.start(model._start(prepared.rows))
             solve = partial(model._solve, objective, W0, workspace=workspace)

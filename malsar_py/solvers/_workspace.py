@@ -41,6 +41,8 @@ class Workspace:
 
     # The data it belongs to: an objective's design, weights and loss.
     data: tuple[Any, ...] | None = None
+    # Whether the problem is one of a path, and starts at the solution of the one before.
+    follows: bool = False
     # Largest curvature of the loss alone.
     lipschitz: float | None = None
     # A shared X in its own eigenbasis.
@@ -62,5 +64,6 @@ class Workspace:
         mine = (objective.design, objective.y, objective.c, objective.loss, objective.intercepts)
         if self.data is None or any(a is not b for a, b in zip(self.data, mine, strict=True)):
             for field in fields(self):
-                setattr(self, field.name, None)
+                if field.name != "follows":
+                    setattr(self, field.name, None)
             self.data = mine

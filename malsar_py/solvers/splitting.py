@@ -21,6 +21,7 @@ from ..objective import Certificate, Objective, QuadraticObjective
 from ..parts import PartsObjective, whole_of
 from ..rotated import RotatedObjective
 from ..smooth import Smooth
+from ._anderson import Anderson
 from ._choice import hand_over
 from ._result import History, Result
 from ._systems import direct_size, factorize
@@ -32,10 +33,14 @@ _CHECK_EVERY = 5
 _MATCH_AT = (3, 5, 10, 20, 40, 80, 160)
 _MATCH = 1.5
 # As many certificates without a smaller gap: rounding allows no more, or the step is a bad one.
-_PATIENCE = 20
-# W must have come to rest, too: see ``accelerated``.
-_REST = 1e3
+# Extrapolated points have gaps that go up and down.
+_PATIENCE, _PATIENCE_EXTRAPOLATED = 20, 40
+# W must have come to rest, too: see ``accelerated``. Where it was extrapolated it is, and what the
+# last plain steps move tells less of how far they would go on.
+_REST, _REST_EXTRAPOLATED = 1e3, 1e2
 _REST_FLOOR = 1e-13
+# Steps from which they are extrapolated: most fits end before, and matched steps make another map.
+_PLAIN = 10
 
 
 def splitting_fits(objective: Objective) -> bool:
@@ -141,10 +146,19 @@ def _iterate(  # noqa: C901
         rho = last.rho
     U = pull / rho if Z.any() else np.zeros_like(Z)
     nearest = _resolvent(objective, rho, workspace)
+    # Only on from a solution nearby: what rounding it amplifies would be seen in fits from zero,
+    # which end where the gap says so, as differences between rows that weigh 2 and two rows.
+    aid = Anderson(Z.size) if workspace.follows else None
+    resting = False  # whether the steps are plain ones until W has come to rest
+    rest = max((_REST if aid is None else _REST_EXTRAPOLATED) * tol, _REST_FLOOR)
+    patience = _PATIENCE if aid is None else _PATIENCE_EXTRAPOLATED
     best, idle, n_iter = np.inf, 0, 0
     for n_iter in range(1, max_iter + 1):
         W = nearest(Z - U)
-        V = U + _RELAXATION * W + (1.0 - _RELAXATION) * Z
+        if aid is None or resting or n_iter <= _PLAIN:
+            V = U + _RELAXATION * W + (1.0 - _RELAXATION) * Z
+        else:
+            V = aid.after(Z + U, _RELAXATION * (W - Z))
         new = structure.prox(V, 1.0 / rho)
         U = V - new
         moved = max(float(np.linalg.norm(new - Z)), float(np.linalg.norm(new - W)))
@@ -154,21 +168,26 @@ def _iterate(  # noqa: C901
             history.add(n_iter, certificate.objective)
             if verbose:
                 _report(n_iter, certificate)
-            at_rest = moved <= max(_REST * tol, _REST_FLOOR) * float(np.linalg.norm(Z))
-            if certificate.gap <= target and at_rest:
+            ended = certificate.gap <= target and moved <= rest * float(np.linalg.norm(Z))
+            if ended and (aid is None or resting or n_iter <= _PLAIN):
                 final = objective.final_certificate(Z)
                 history.add(n_iter, final.objective)
                 if final.gap <= target:
                     return Result(Z, final, history, True)
+            if aid is not None and ended != resting:
+                resting = ended
+                aid.restart()
             idle = 0 if certificate.gap < 0.5 * best else idle + 1
             best = min(best, certificate.gap)
-            if idle == _PATIENCE:
+            if idle == patience:
                 break
         if n_iter in _MATCH_AT:
             matched = rho * _ratio(U, Z)
             if matched > 0.0 and _differ(matched, rho):
                 U *= rho / matched
                 rho = matched
+                if aid is not None:
+                    aid.restart()
                 nearest = _resolvent(objective, rho, workspace)
     final = objective.final_certificate(Z)
     return Result(Z, final, history.ending(final.objective), final.gap <= target)
