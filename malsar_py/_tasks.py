@@ -333,11 +333,8 @@ def _refuse_unseen(
 
 def _regression_targets(y: Any, estimator: Any, name: str = "y") -> tuple[AnyArray, AnyArray]:
     """Float64 targets and the mask of the observed ones."""
-    if type(y) is np.ndarray and y.dtype == np.float64 and y.ndim in (1, 2) and y.size:
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = float(y.sum())
-        if np.isfinite(total):  # nothing to refuse, all observed
-            return y, np.ones(y.shape, np.bool_)
+    if _all_observed(y):
+        return y, np.ones(y.shape, np.bool_)
     y = check_array(
         as_numbers(y, name),
         dtype=np.float64,
@@ -349,8 +346,20 @@ def _regression_targets(y: Any, estimator: Any, name: str = "y") -> tuple[AnyArr
     return y, ~np.isnan(y)
 
 
+def _all_observed(y: Any, others: str = "") -> bool:
+    """Whether this is an array of finite floats, or of these kinds: nothing to refuse."""
+    if type(y) is not np.ndarray or y.ndim not in (1, 2) or not y.size:
+        return False
+    if y.dtype != np.float64:
+        return y.dtype.kind in others
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(y.sum()))
+
+
 def class_targets(y: Any, estimator: Any = None, name: str = "y") -> tuple[AnyArray, AnyArray]:
     """Targets in their own type (any value where missing) and the mask of the observed ones."""
+    if _all_observed(y, "biu"):
+        return y, np.ones(y.shape, np.bool_)
     y = unmask(native(y), None)
     refuse_vectors(y, name)
     y = check_array(

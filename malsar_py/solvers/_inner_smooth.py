@@ -73,7 +73,7 @@ class Newton(FeatureInner):
 
     def __init__(self, objective: Objective, working: IntArray, last: Inner | None):
         super().__init__(objective, working, last)
-        sizes = np.diff(objective.design.offsets)
+        sizes = self.sizes = np.diff(objective.design.offsets)
         few = working.size <= min(GRAM_FEATURES, sizes.mean() / GRAM_SAMPLES)
         # Whether models are minimised to a gap, and not only while a few cycles over the features
         # gain much.
@@ -213,7 +213,7 @@ class Newton(FeatureInner):
         Step lengths are the tasks' own where nothing couples them.
         """
         objective, rows = self.objective, self.rows
-        dz, counts = rows.predict(dW), np.diff(rows.offsets)
+        dz, counts = rows.predict(dW), self.sizes
         shift = self._intercept_step(point.D, dz)
         separate = by_entries(objective) and objective.loss.n_columns == 1
         allowed = _ROUNDING * objective.scale / (rows.n_tasks if separate else 1)
