@@ -18,6 +18,8 @@ from ._labels import (
 )
 from ._typing import AnyArray
 
+# Of fewer targets scikit-learn may say that two classes are many.
+_MANY = 20
 _ONE_CLASS_HINT = (
     "In cross-validation, keep both classes in training with TaskKFold(stratify=True)."
 )
@@ -32,9 +34,7 @@ def class_numbers(
     """
     kept = values[keep]
     refuse_rounded(kept, "y")
-    if kept.dtype.kind != "O" or not isinstance(kept[0], numbers.Integral):  # beyond 64 bits
-        check_classification_targets(kept)
-    classes, codes = factorize(kept, "y")
+    classes, codes = _distinct(kept)
     if known is not None:
         classes, codes = known, _positions(classes, known)[codes]
     if len(classes) > 2 and not estimator._multi_class:
@@ -50,6 +50,17 @@ def class_numbers(
     coded = np.zeros(values.shape)
     coded[keep] = codes if len(classes) > 2 else 2.0 * codes - 1.0
     return classes, coded
+
+
+def _distinct(kept: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """The classes and the position of each target among them; what are no classes is refused."""
+    if kept.dtype.kind in "biuf" and len(kept) > _MANY:
+        found = factorize(kept, "y")
+        if len(found[0]) == 2 and (found[0] % 1 == 0).all():
+            return found  # scikit-learn takes its time to say that these are two classes
+    if kept.dtype.kind != "O" or not isinstance(kept[0], numbers.Integral):  # beyond 64 bits
+        check_classification_targets(kept)
+    return factorize(kept, "y")
 
 
 def _positions(found: AnyArray, known: AnyArray) -> AnyArray:

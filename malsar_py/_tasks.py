@@ -165,7 +165,7 @@ def resolve_fit(
             )
         values, observed = column_or_1d(values, warn=True), observed.ravel()
     weights = _weights(sample_weight, X, values.shape)
-    keep = observed & (weights > 0)
+    keep = observed if sample_weight is None else observed & (weights > 0)
     if not keep.any():
         raise ValueError(
             "Nothing is left to fit: every target in y is NaN (not observed) or has weight 0."
@@ -333,11 +333,8 @@ def _refuse_unseen(
 
 def _regression_targets(y: Any, estimator: Any, name: str = "y") -> tuple[AnyArray, AnyArray]:
     """Float64 targets and the mask of the observed ones."""
-    if type(y) is np.ndarray and y.dtype == np.float64 and y.ndim in (1, 2) and y.size:
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = float(y.sum())
-        if np.isfinite(total):  # nothing to refuse, all observed
-            return y, np.ones(y.shape, np.bool_)
+    if _all_observed(y):
+        return y, np.ones(y.shape, np.bool_)
     y = check_array(
         as_numbers(y, name),
         dtype=np.float64,
@@ -349,8 +346,20 @@ def _regression_targets(y: Any, estimator: Any, name: str = "y") -> tuple[AnyArr
     return y, ~np.isnan(y)
 
 
+def _all_observed(y: Any, others: str = "") -> bool:
+    """Whether this is an array of finite floats, or of these kinds: nothing to refuse."""
+    if type(y) is not np.ndarray or y.ndim not in (1, 2) or not y.size:
+        return False
+    if y.dtype != np.float64:
+        return y.dtype.kind in others
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(y.sum()))
+
+
 def class_targets(y: Any, estimator: Any = None, name: str = "y") -> tuple[AnyArray, AnyArray]:
     """Targets in their own type (any value where missing) and the mask of the observed ones."""
+    if _all_observed(y, "biu"):
+        return y, np.ones(y.shape, np.bool_)
     y = unmask(native(y), None)
     refuse_vectors(y, name)
     y = check_array(
@@ -387,7 +396,7 @@ def _refuse_lengths(X: Any, values: AnyArray) -> None:
 def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArray:
     """Valid weights of the targets' shape, not all of them 0."""
     weights = read_weights(sample_weight, X, shape)
-    if not weights.any():
+    if sample_weight is not None and not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     return weights
 
@@ -395,7 +404,7 @@ def _weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArra
 def read_weights(sample_weight: Any, X: AnyArray, shape: tuple[int, ...]) -> AnyArray:
     """Weights of the targets' shape; (n,) weights hold for every column of a 2-D y."""
     if sample_weight is None:
-        return np.ones(shape)
+        return np.ones(shape[::-1]).T  # (of columns of targets, task by task)
     if isinstance(sample_weight, numbers.Number):
         sample_weight = np.full(X.shape[0], sample_weight)
     sample_weight = native(sample_weight)
@@ -466,14 +475,14 @@ def _shared_blocks(
 
     Missing entries have target and weight 0.
     """
+    if keep.all():
+        return None, y.T.flatten(), weights.T.reshape(-1)
     empty = np.flatnonzero(~keep.any(axis=0))
     if len(empty):
         raise ValueError(
             f"Task {show_label(tasks, int(empty[0]))} (column {empty[0]} of y) has no observed "
             "target of positive weight: drop the column."
         )
-    if keep.all():
-        return None, y.T.flatten(), weights.T.flatten()
     y, weights = np.where(keep, y, 0.0), np.where(keep, weights, 0.0)
     used = keep.any(axis=1)
     if used.all():

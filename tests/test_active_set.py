@@ -11,7 +11,7 @@ from malsar_py.design import Ragged, Shared
 from malsar_py.losses import Squared
 from malsar_py.objective import make_objective
 from malsar_py.penalties import L1, Ridge, RowL2
-from malsar_py.solvers import _inner_quadratic
+from malsar_py.solvers import _blocks, _inner_quadratic
 from malsar_py.solvers.active_set import Survey
 
 
@@ -77,3 +77,16 @@ def test_support_of_one_task(lambda2, copies, monkeypatch):
     np.testing.assert_allclose(found, before, rtol=1e-9)
     if lambda2 > 0.0 or not copies:
         np.testing.assert_allclose(models[0].coef_, models[1].coef_, atol=1e-5)
+
+
+def test_extrapolation_of_a_linear_iteration():
+    """It ends where that does, but for its damping; what comes in single precision stays in it."""
+    rng = np.random.default_rng(0)
+    factors, limit = np.array([0.9, 0.7, 0.5, 0.3]), rng.standard_normal((4, 1))
+    W = [limit + factors[:, None] ** n for n in range(1, 7)]
+    past = np.array(W), np.array(W, dtype=np.float32) @ np.ones((1, 3), np.float32)
+    found, state = _blocks._extrapolate(*past)
+    np.testing.assert_allclose(found, limit, atol=1e-4)
+    assert state.dtype == np.float32
+    np.testing.assert_allclose(state, np.repeat(found, 3, axis=1), atol=1e-3)
+    assert _blocks._extrapolate(np.zeros((6, 4, 1)), past[1]) is None

@@ -79,12 +79,12 @@ class TaskEstimator(BaseEstimator, ABC):
         # not met it has the words.
         cls = type(self)
         if "_constraints" not in vars(cls):
+            cls._met = set()
             cls._constraints = {
                 name: [make_constraint(each) for each in given]
                 for name, given in cls._parameter_constraints.items()
                 if isinstance(given, list)  # ("no_validation" is none)
             }
-            cls._met = set()
         for name in self._get_param_names():
             value = getattr(self, name)
             # Plain values are looked at once: that they were fine is found in no time.

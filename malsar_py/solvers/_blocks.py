@@ -6,12 +6,11 @@ Q. Bertrand, M. Massias (2021), "Anderson acceleration of coordinate descent".
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 
 from .. import _kernels
-from .._typing import FloatArray
+from .._typing import AnyArray, FloatArray
 
 _MEMORY = 5
 
@@ -45,14 +44,16 @@ def descend(
     when ``hope`` times the last progress, at first from the objective ``before``, is no more than
     what is aimed for.
     """
-    past = [(np.empty_like(W), np.empty_like(state)) for _ in range(_MEMORY + 1)]
+    past_W = np.empty((_MEMORY + 1, *W.shape), W.dtype)
+    past_state = np.empty((_MEMORY + 1, *state.shape), state.dtype)
     for n_epoch in range(1, epochs + 1):
-        _keep(past[(n_epoch - 1) % _MEMORY], W, state)
+        past_W[(n_epoch - 1) % _MEMORY] = W
+        past_state[(n_epoch - 1) % _MEMORY] = state
         cycle(W, state)
         if n_epoch % _MEMORY == 0:
-            _keep(past[_MEMORY], W, state)
+            past_W[_MEMORY], past_state[_MEMORY] = W, state
             value = primal(W, state)
-            trial = _extrapolate(past)
+            trial = _extrapolate(past_W, past_state)
             if trial is not None:
                 there = primal(*trial)
                 if there < value:
@@ -63,29 +64,25 @@ def descend(
     return W, False
 
 
-def _keep(place: tuple[FloatArray, FloatArray], W: FloatArray, state: FloatArray) -> None:
-    place[0][...] = W
-    place[1][...] = state
-
-
 def _extrapolate(
-    past: list[tuple[FloatArray, FloatArray]],
+    past_W: FloatArray, past_state: FloatArray
 ) -> tuple[FloatArray, FloatArray] | None:
     """Anderson's combination of iterates and of what is affine in them; None if degenerate."""
-    U = [(after[0] - before[0]).ravel() for before, after in pairwise(past)]
-    A = np.array([[np.dot(u, v) for v in U] for u in U])
-    A[np.diag_indices_from(A)] += 1e-12 * np.trace(A)
+    U = (past_W[1:] - past_W[:-1]).reshape(_MEMORY, -1)
+    A = np.dot(U, U.T)
+    A.reshape(-1)[:: _MEMORY + 1] += 1e-12 * A.trace()
     try:
-        x = np.linalg.solve(A, np.ones(A.shape[0]))
+        x = np.linalg.solve(A, np.ones(_MEMORY))
     except np.linalg.LinAlgError:
         return None
     if not abs(x.sum()) > 0.0:
         return None
     x /= x.sum()
-    combined = []
-    for i in (0, 1):
-        total = x[0] * past[1][i]
-        for weight, point in zip(x[1:], past[2:], strict=True):
-            total += weight * point[i]
-        combined.append(total)
-    return combined[0], combined[1]
+    return _combined(x, past_W), _combined(x, past_state)
+
+
+def _combined(x: AnyArray, past: FloatArray) -> FloatArray:
+    """In the precision of what is combined: products with more of it would be slow."""
+    each = past[1:].reshape(_MEMORY, -1)
+    out: FloatArray = np.dot(x.astype(past.dtype, copy=False), each).reshape(past.shape[1:])
+    return out

@@ -31,6 +31,8 @@ _HOPE = 0.1
 # One task's Lasso: from which share of the scale its support is looked for, or after how many
 # epochs, where what is aimed for is so much less.
 _NEAR, _NEAR_EPOCHS, _MUCH = 1e-3, 60, 0.2
+# Larger supports cost more than the epochs they save.
+_MOST_NEAR = 150
 _EPS = float(np.finfo(float).eps)
 # Rounding errors of this share do not show in a gap.
 _NEGLIGIBLE = 1e-11
@@ -169,6 +171,8 @@ class ByGram(Inner):
         gap, _ = _kernels.row_norms.gram_descent(
             code, self.H, self.rhs, scale, threshold, ridge, near, _NEAR_EPOCHS, False, W, G
         )
+        if np.count_nonzero(W) > _MOST_NEAR:
+            return
         new = W.copy()
         lasso_models(self.H, self.rhs, threshold, ridge, new)
         pulled = self.rhs - np.dot(new, self.H[0])

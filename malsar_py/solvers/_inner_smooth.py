@@ -61,6 +61,7 @@ class _Point:
     D: FloatArray  # its second derivative
     G_rows: FloatArray  # gradients (T, k)
     certificate: Certificate
+    values: FloatArray | None = None  # loss and penalty, as a search compares them
 
     @property
     def gap(self) -> float:
@@ -73,7 +74,7 @@ class Newton(FeatureInner):
 
     def __init__(self, objective: Objective, working: IntArray, last: Inner | None):
         super().__init__(objective, working, last)
-        sizes = np.diff(objective.design.offsets)
+        sizes = self.sizes = np.diff(objective.design.offsets)
         few = working.size <= min(GRAM_FEATURES, sizes.mean() / GRAM_SAMPLES)
         # Whether models are minimised to a gap, and not only while a few cycles over the features
         # gain much.
@@ -149,6 +150,7 @@ class Newton(FeatureInner):
         z: FloatArray,
         found: Evaluation,
         G_rows: FloatArray | None = None,
+        values: FloatArray | None = None,
     ) -> _Point:
         objective = self.objective
         value, theta, b = found
@@ -159,7 +161,7 @@ class Newton(FeatureInner):
             objective.loss.feasible(objective.y, theta, objective.c, self.rows.offsets)
         G_rows = self.rows.adjoint_rows(theta) if G_rows is None else G_rows
         certificate = objective.certificate_of(W, Pass(value, G_rows, b, theta))
-        return _Point(W, z, b, derivative, D, G_rows, certificate)
+        return _Point(W, z, b, derivative, D, G_rows, certificate, values)
 
     def _newton_step(self, point: _Point, threshold: FloatArray) -> FloatArray | None:
         """Where Newton's method goes; see ``_support``."""
@@ -213,18 +215,17 @@ class Newton(FeatureInner):
         Step lengths are the tasks' own where nothing couples them.
         """
         objective, rows = self.objective, self.rows
-        dz, counts = rows.predict(dW), np.diff(rows.offsets)
+        dz, counts = rows.predict(dW), self.sizes
         shift = self._intercept_step(point.D, dz)
         separate = by_entries(objective) and objective.loss.n_columns == 1
         allowed = _ROUNDING * objective.scale / (rows.n_tasks if separate else 1)
-        here = self._values(point.W, point.z, point.b, separate)
+        here = point.values
+        if here is None:
+            here = self._values(point.W, point.z, point.b, separate)
         slopes = np.einsum("tj,jt->t", point.G_rows, dW)
         step = np.ones(rows.n_tasks)
+        W, z = point.W + dW, point.z + dz
         while step.any():
-            # (A task that stays where it is may have a direction that is no number.)
-            W = np.where(step > 0.0, point.W + step * dW, point.W)
-            steps = np.repeat(step, counts)
-            z = np.where(steps > 0.0, point.z + steps * dz, point.z)
             found = objective.loss_at(z, point.b + step * shift)
             there = self._values(W, z, found.intercepts, separate)
             promised = step * slopes if separate else (step * slopes).sum()
@@ -232,9 +233,13 @@ class Newton(FeatureInner):
             gained = here.sum(axis=0) - there.sum(axis=0)
             poor = ~(gained >= _SUFFICIENT * np.maximum(promised, 0.0) - allowed) & (step > 0.0)
             if not poor.any():
-                return self._point(W, z, found)
+                return self._point(W, z, found, values=there)
             step = np.where(poor, 0.5 * step, step)
             step[step < _SHORTEST] = 0.0
+            # (A task that stays where it is may have a direction that is no number.)
+            W = np.where(step > 0.0, point.W + step * dW, point.W)
+            steps = np.repeat(step, counts)
+            z = np.where(steps > 0.0, point.z + steps * dz, point.z)
         return None
 
     def _values(self, W: FloatArray, z: FloatArray, b: FloatArray, separate: bool) -> FloatArray:

@@ -66,6 +66,7 @@ TUNED: Sequence[Tuned] = (
     # From when on the support of one task's Lasso is looked for.
     Tuned("solvers._inner_quadratic", "_NEAR", ("Lasso small /10", "Lasso small /50")),
     Tuned("solvers._inner_quadratic", "_NEAR_EPOCHS", ("Lasso small /50",)),
+    Tuned("solvers._inner_quadratic", "_MOST_NEAR", ("Lasso small /50", "Lasso mid /50")),
     # Rows of a Gram matrix, columns of X and numbers that are read together.
     Tuned("solvers._inner_quadratic", "_BLOCK", ("small /50", "mid /10")),
     Tuned("solvers._inner_quadratic", "_PIECE", ("mid /10", "tall /10")),
