@@ -118,18 +118,14 @@ class ByGram(Inner):
         code, ridge = kernel_terms(self.objective)
         W, G = (W, G_rows.T) if self.row_major else (W.T, G_rows)
         W, G = np.array(W, order="C"), np.ascontiguousarray(G)
-        scale, by_row = self.objective.scale, self.row_major
-        most = self.epochs
+        most, by_row = self.epochs, True if self.row_major else None
         gap, epochs = np.inf, 0
-        if tasks_are_apart(self.objective):
-            bases = self._losses_at_zero()
-            gap, epochs = _kernels.row_norms.own_descent(
-                code, self.H, self.rhs, bases, threshold, ridge, goal, most, W, G
-            )
-        if gap > goal:  # (each task's share of the gap may be less than rounding leaves)
-            gap, epochs = _kernels.row_norms.gram_descent(
-                code, self.H, self.rhs, scale, threshold, ridge, goal, most, by_row, W, G
-            )
+        for apart in (True, False) if tasks_are_apart(self.objective) else (False,):
+            if gap > goal:  # (each task's share of the gap may be less than rounding leaves)
+                bases = self._losses_at_zero() if apart else np.array([self.objective.scale])
+                gap, epochs = _kernels.row_norms.gram_descent(
+                    code, self.H, self.rhs, bases, threshold, ridge, goal, most, by_row, W, G
+                )
         return W if by_row else W.T, gap <= goal or epochs < most
 
     def _losses_at_zero(self) -> FloatArray:
