@@ -71,24 +71,24 @@ def test_solve_row(code, a, tau, length):
 
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 def test_tasks_by_themselves(ridge):
-    """row_norms.own_descent: the same minimum as of all tasks together, for L1 alone."""
+    """row_norms.gram_descent task by task: the minimum of all tasks together, for L1 alone."""
     _, y, H, rhs, base, threshold, _ = problem(n=5, k=7)
     threshold, bases = threshold / 3.0, 0.5 * np.square(y).sum(axis=1)
     W, G, goal = np.zeros(rhs.shape), rhs.copy(), 1e-9 * base
-    terms = H, rhs, bases, threshold, ridge, goal, 5000
+    terms = H, rhs, bases, threshold, ridge, goal, 5000, None
     args = row_norms.L1, *terms, W, G
-    ((gap, epochs), (*_, W, G)) = same(row_norms.own_descent, *args, rtol=1e-4)
+    ((gap, epochs), (*_, W, G)) = same(row_norms.gram_descent, *args, rtol=1e-4)
     assert gap <= goal and 0 < epochs < 5000
     assert_allclose(G, rhs - np.einsum("tij,tj->ti", H, W), atol=1e-9)
     primal, again = row_norms.restricted_gap(row_norms.L1, threshold, ridge, base, False, rhs, W, G)
     together = np.zeros(rhs.shape), rhs.copy()
     row_norms.gram_descent(
-        row_norms.L1, H, rhs, base, threshold, ridge, goal, 5000, False, *together
+        row_norms.L1, H, rhs, np.array([base]), threshold, ridge, goal, 5000, None, *together
     )
     other, _ = row_norms.restricted_gap(row_norms.L1, threshold, ridge, base, False, rhs, *together)
     assert again == pytest.approx(gap, abs=1e-12 * base) and abs(primal - other) <= 2.0 * goal
     with pytest.raises(ValueError, match="tasks meet"):
-        row_norms.own_descent(row_norms.ROW_L2, *terms, W, G)
+        row_norms.gram_descent(row_norms.ROW_L2, *terms, W, G)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -146,7 +146,9 @@ def test_block_epoch(code, ridge):
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("ridge", [0.0, 0.1])
 def test_restricted_gap(code, ridge):
-    """row_norms.restricted_gap: the objective, and a bound that is below every value."""
+    """row_norms.restricted_gap, of row_norms._loss, row_norms.penalty_terms and
+    row_norms._primal_and_gap: the objective, and a bound that is below every value.
+    """
     each, y, H, rhs, base, threshold, _ = problem()
     best = objective(code, each, y, threshold, ridge, solved(code, ridge))
     for scale in (0.0, 0.1, 1.0, 10.0):
@@ -157,14 +159,19 @@ def test_restricted_gap(code, ridge):
         )
         assert_allclose(primal, objective(code, each, y, threshold, ridge, W), rtol=1e-10)
         assert primal - gap <= best * (1 + 1e-10)
+        value, *terms = row_norms.penalty_terms(code, threshold, ridge, False, W, G)
+        (loss,), _ = same(row_norms._loss, base, rhs, W, terms[1], rtol=1e-10)
+        assert_allclose(loss, objective(code, each, y, 0.0 * threshold, 0.0, W), rtol=1e-9)
+        found, _ = same(row_norms._primal_and_gap, loss, value, ridge, *terms, rtol=1e-10)
+        assert_allclose(found, (primal, gap), rtol=1e-9)
 
 
 def solved(code, ridge, **kwargs):
     """row_norms.gram_descent to the end."""
     _each, _y, H, rhs, base, threshold, _ = problem(**kwargs)
     W, G = np.zeros_like(rhs), rhs.copy()
-    goal = 1e-13 * base
-    gap, _ = row_norms.gram_descent(code, H, rhs, base, threshold, ridge, goal, 5000, False, W, G)
+    bases, goal = np.array([base]), 1e-13 * base
+    gap, _ = row_norms.gram_descent(code, H, rhs, bases, threshold, ridge, goal, 5000, None, W, G)
     assert gap <= 1e-13 * base
     return W
 
@@ -197,7 +204,7 @@ def test_descents_in_plain_python():
     """The whole loops, jitted and not: row_norms.gram_descent, row_norms.residual_descent."""
     each, y, H, rhs, base, threshold, ridge = problem(n=5)
     W, G = np.zeros_like(rhs), rhs.copy()
-    args = (2, H, rhs, base, threshold, ridge, 1e-10 * base, 30, False, W, G)
+    args = (2, H, rhs, np.array([base]), threshold, ridge, 1e-10 * base, 30, None, W, G)
     same(row_norms.gram_descent, *args, rtol=1e-6)
     A, starts, offsets = stacked(each)
     h = np.einsum("tnk,tnk->tk", each, each)
@@ -217,12 +224,12 @@ def test_nonzero():
 
 
 def test_small_systems():
-    """row_norms._solve_small, and row_norms._anderson (row_norms._combine, row_norms._copy)."""
-    A = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 2.0]])
-    (x, fine), _ = same(row_norms._solve_small, A, 3)
+    """row_norms._solve_small, and row_norms._anderson (row_norms._copy)."""
+    A, b = np.array([[4.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 2.0]]), [1.0, -2.0, 3.0]
+    (fine,), (solved_,) = same(row_norms._solve_small, np.column_stack((A, b)))
     assert fine
-    assert_allclose(A @ x, 1.0)
-    assert not row_norms._solve_small(np.zeros((2, 2)), 2)[1]
+    assert_allclose(A @ solved_[:, -1], b)
+    assert not row_norms._solve_small(np.zeros((2, 3)))
     # A linear iteration in two dimensions is extrapolated to its fixed point.
     M, b = np.array([[0.5, 0.2], [0.1, 0.8]]), np.array([1.0, -1.0])
     past = [np.array([3.0, 2.0])]
@@ -265,7 +272,7 @@ def test_row_major_descent_is_the_same(code, ridge):
     W, G = np.zeros(rhs.T.shape), rows.copy()
     goal = 1e-13 * base
     gap, _ = row_norms.gram_descent(
-        code, across, rows, base, threshold, ridge, goal, 5000, True, W, G
+        code, across, rows, np.array([base]), threshold, ridge, goal, 5000, True, W, G
     )
     assert gap <= goal
     assert_allclose(W.T, solved(code, ridge), atol=1e-5)
@@ -283,7 +290,7 @@ def test_unknown_norms_are_refused(code, run):
         "_refuse_unknown": (),
         "penalty_terms": (tau, 0.0, True, W, W),
         "survey": (W, tau, inside, np.empty(2)),
-        "gram_descent": (H[None], W, 1.0, tau, 0.0, 0.0, 5, False, W, W.copy()),
+        "gram_descent": (H[None], W, np.ones(1), tau, 0.0, 0.0, 5, None, W, W.copy()),
         "residual_descent": (A, offsets[:-1], offsets, W, W, 1.0, tau, 0.0, 0.0, 5, W, D),
         "shared_block_epoch": (H, tau, 0.0, W, W.copy(), W.copy()),
         "own_block_epoch": (np.ones((2, 2, 2)), tau, 0.0, W, W.copy(), W.copy()),

@@ -163,11 +163,21 @@ def restricted_gap(code, threshold, ridge, base, row_major, rhs, W, G):
     ``base`` is the loss at W = 0. With G = rhs - H W: loss = base - (<W, rhs> + <W, G>) / 2.
     """
     value, squares, with_g, worst, excess = penalty_terms(code, threshold, ridge, row_major, W, G)
+    loss = _loss(base, rhs, W, with_g)
+    return _primal_and_gap(loss, value, ridge, squares, with_g, worst, excess)
+
+
+@jit
+def _loss(base, rhs, W, with_g):
     with_rhs = 0.0
-    for i in range(W.shape[0]):
-        for j in range(W.shape[1]):
-            with_rhs += W[i, j] * rhs[i, j]
-    loss = max(base - 0.5 * (with_rhs + with_g), 0.0)
+    w, r = W.ravel(), rhs.ravel()
+    for i in range(w.shape[0]):
+        with_rhs += w[i] * r[i]
+    return max(base - 0.5 * (with_rhs + with_g), 0.0)
+
+
+@jit
+def _primal_and_gap(loss, value, ridge, squares, with_g, worst, excess):
     primal = loss + value + 0.5 * ridge * squares
     alpha = 1.0 / max(1.0, worst)
     dual = alpha * (2.0 * loss + with_g) - alpha * alpha * (loss + 0.5 * ridge * squares)
@@ -335,33 +345,28 @@ def row_epoch(code, H, threshold, ridge, W, G, q, a, new):
 
 
 @jit
-def _solve_small(A, n):
-    """Solve ``A x = 1`` in place for a small positive definite matrix; False if it is not."""
-    x = np.empty(n)
-    for i in range(n):
-        x[i] = 1.0
-    for i in range(n):
+def _solve_small(A):
+    """Of a small ``A = [M b]``, b becomes ``M^-1 b``; False if M is not positive definite."""
+    m = A.shape[0]
+    for i in range(m):
         pivot = A[i, i]
         if not pivot > 0.0:
-            return x, False
-        for r in range(i + 1, n):
+            return False
+        for r in range(m):
             factor = A[r, i] / pivot
-            for c in range(i, n):
-                A[r, c] -= factor * A[i, c]
-            x[r] -= factor * x[i]
-    for back in range(n):
-        i = n - 1 - back
-        for c in range(i + 1, n):
-            x[i] -= A[i, c] * x[c]
-        x[i] /= A[i, i]
-    return x, True
+            if r != i:
+                for c in range(i, m + 1):
+                    A[r, c] -= factor * A[i, c]
+    for i in range(m):
+        A[i, m] /= A[i, i]
+    return True
 
 
 @jit
 def _anderson(past_W, past_G, W, G):
     """Extrapolate the last iterates (index 0 the oldest) into flat W and G; False if degenerate."""
     m = past_W.shape[0] - 1
-    A = np.zeros((m, m))
+    A = np.empty((m, m + 1))
     trace = 0.0
     for p in range(m):
         for r in range(p + 1):
@@ -373,26 +378,21 @@ def _anderson(past_W, past_G, W, G):
         trace += A[p, p]
     for p in range(m):
         A[p, p] += 1e-12 * trace
-    x, fine = _solve_small(A, m)
+        A[p, m] = 1.0
+    fine = _solve_small(A)
     total = 0.0
     for p in range(m):
-        total += x[p]
+        total += A[p, m]
     if not fine or not abs(total) > 0.0:
         return False
-    for p in range(m):
-        x[p] /= total
-    _combine(x, past_W, W)
-    _combine(x, past_G, G)
+    for past, out in ((past_W, W), (past_G, G)):
+        for i in range(out.shape[0]):
+            out[i] = 0.0
+        for p in range(m):
+            share = A[p, m] / total
+            for i in range(out.shape[0]):
+                out[i] += share * past[p + 1, i]
     return True
-
-
-@jit
-def _combine(x, past, out):
-    for i in range(out.shape[0]):
-        total = 0.0
-        for p in range(x.shape[0]):
-            total += x[p] * past[p + 1, i]
-        out[i] = total
 
 
 @jit
@@ -402,97 +402,98 @@ def _copy(source, target):
         target[i] = source[i]
 
 
+# In one piece: what is inlined twice is compiled twice, which takes seconds.
 @jit
-def gram_descent(code, H, rhs, base, threshold, ridge, target, max_epochs, row_major, W, G):
-    """Descend until the gap over these rows is at most ``target``; returns it and the epochs."""
+def gram_descent(code, H, rhs, bases, threshold, ridge, target, max_epochs, row_major, W, G):
+    """Descend until the gap over these rows is at most ``target``; returns it and the epochs.
+
+    ``row_major`` is True or None. ``bases`` is the loss at W = 0 (1,), or that of each task
+    (n_tasks,): then it descends task by task, which the norm must allow (not in row-major layout).
+    Few tasks need many epochs: ``max_epochs`` is for their mean, which is returned.
+    """
     _refuse_unknown(code)
-    n_tasks = W.shape[1 if row_major else 0]
-    k = W.size // n_tasks
-    q = np.empty(n_tasks)
-    a = np.empty(n_tasks)
-    new = np.empty(n_tasks)
-    past_W = np.empty((_MEMORY + 1, n_tasks * k))
-    past_G = np.empty((_MEMORY + 1, n_tasks * k))
-    try_W = np.empty(W.shape)
-    try_G = np.empty(W.shape)
-    flat_W = W.ravel()
-    flat_G = G.ravel()
+    # None is known by its type: what is for the other layout is not compiled.
+    by_row = row_major is not None
+    n_parts = bases.shape[0]
+    if n_parts > 1 and (code != L1 or by_row):
+        raise ValueError("tasks meet in this norm")
+    # Of one part: entries along the first axis of W and of H, tasks.
+    n_rows, n_blocks = W.shape[0] // n_parts, H.shape[0] // n_parts
+    n_tasks = W.shape[1] if by_row else n_rows
+    size = n_rows * W.shape[1]
+    scratch = np.empty((3, n_tasks))
+    q, a, new = scratch[0], scratch[1], scratch[2]
+    past_W = np.empty((_MEMORY + 1, size))
+    past_G = np.empty((_MEMORY + 1, size))
+    try_W = np.empty((n_rows, W.shape[1]))
+    try_G = np.empty((n_rows, W.shape[1]))
     flat_try_W = try_W.ravel()
     flat_try_G = try_G.ravel()
-    # Extrapolated points are evaluated by the same lines as the others: code inlined twice is
-    # compiled twice.
-    trying = False
-    changed = True
-    primal = np.inf
-    gap = np.inf
-    epoch = 0
-    while True:
-        at_W, at_G = (try_W, try_G) if trying else (W, G)
-        value, here = restricted_gap(code, threshold, ridge, base, row_major, rhs, at_W, at_G)
-        if not trying or value < primal:
-            primal = value
-            gap = here
-            if trying:
-                _copy(flat_try_W, flat_W)
-                _copy(flat_try_G, flat_G)
-        # An extrapolated point is nowhere exactly zero: it is not the last one.
-        if (gap <= target and not trying) or epoch >= max_epochs or not changed:
-            break
-        trying = not trying and epoch > 0 and _anderson(past_W, past_G, flat_try_W, flat_try_G)
-        if trying:
-            continue
-        for m in range(_MEMORY):
-            _copy(flat_W, past_W[m])
-            _copy(flat_G, past_G[m])
-            if row_major:
-                changed = row_epoch(code, H, threshold, ridge, W, G, q, a, new)
-            else:
-                changed = gram_epoch(code, H, threshold, ridge, W, G, q, a, new)
-        _copy(flat_W, past_W[_MEMORY])
-        _copy(flat_G, past_G[_MEMORY])
-        epoch += _MEMORY
-    return gap, epoch
-
-
-@jit
-def own_descent(code, H, rhs, bases, threshold, ridge, target, max_epochs, W, G):
-    """:func:`gram_descent` task by task, for a norm that is a sum over the tasks, too.
-
-    ``bases[t]`` is a task's loss at W = 0. Few tasks need many epochs: ``max_epochs`` is for their
-    mean. Returns the gap of all and that mean.
-    """
-    if code != L1:
-        raise ValueError("tasks meet in this norm")
-    row_major = code != L1  # False: a constant would be compiled for once more
-    n_tasks = W.shape[0]
-    share = target / n_tasks
-    left = n_tasks * max_epochs
+    share = target / n_parts
+    left = n_parts * max_epochs
     gap = np.inf
     for _ in range(_SHARES):
-        for t in range(n_tasks):
-            _, epochs = gram_descent(
-                code,
-                H[t : t + 1],
-                rhs[t : t + 1],
-                bases[t],
-                threshold,
-                ridge,
-                share,
-                left,
-                row_major,
-                W[t : t + 1],
-                G[t : t + 1],
-            )
-            left = max(left - epochs, 0)
-        base = 0.0
-        for t in range(n_tasks):
-            base += bases[t]
-        gap = restricted_gap(code, threshold, ridge, base, row_major, rhs, W, G)[1]
-        if gap <= target or left == 0:
+        all_loss = all_value = all_squares = all_g = all_worst = all_excess = 0.0
+        for part in range(n_parts):
+            own_H = H[part * n_blocks : (part + 1) * n_blocks]
+            own_rhs = rhs[part * n_rows : (part + 1) * n_rows]
+            own_W = W[part * n_rows : (part + 1) * n_rows]
+            own_G = G[part * n_rows : (part + 1) * n_rows]
+            flat_W = own_W.ravel()
+            flat_G = own_G.ravel()
+            # Extrapolated points are evaluated by the same lines as the others.
+            trying, changed, epoch = False, True, 0
+            primal = gap = np.inf
+            loss = value = squares = with_g = worst = excess = 0.0
+            while True:
+                at_W, at_G = (try_W, try_G) if trying else (own_W, own_G)
+                terms = penalty_terms(code, threshold, ridge, by_row, at_W, at_G)
+                here = _loss(bases[part], own_rhs, at_W, terms[2])
+                at_primal, at_gap = _primal_and_gap(
+                    here, terms[0], ridge, terms[1], terms[2], terms[3], terms[4]
+                )
+                if not trying or at_primal < primal:
+                    primal, gap = at_primal, at_gap
+                    loss = here
+                    value, squares, with_g, worst, excess = terms
+                    if trying:
+                        _copy(flat_try_W, flat_W)
+                        _copy(flat_try_G, flat_G)
+                # An extrapolated point is nowhere exactly zero: it is not the last one.
+                if (gap <= share and not trying) or epoch >= left or not changed:
+                    break
+                trying = (
+                    not trying and epoch > 0 and _anderson(past_W, past_G, flat_try_W, flat_try_G)
+                )
+                if trying:
+                    continue
+                for m in range(_MEMORY):
+                    _copy(flat_W, past_W[m])
+                    _copy(flat_G, past_G[m])
+                    if row_major is None:
+                        changed = gram_epoch(code, own_H, threshold, ridge, own_W, own_G, q, a, new)
+                    else:
+                        changed = row_epoch(code, own_H, threshold, ridge, own_W, own_G, q, a, new)
+                _copy(flat_W, past_W[_MEMORY])
+                _copy(flat_G, past_G[_MEMORY])
+                epoch += _MEMORY
+            left -= epoch
+            all_loss += loss
+            all_value += value
+            all_squares += squares
+            all_g += with_g
+            all_worst = max(all_worst, worst)
+            all_excess += excess
+        if n_parts == 1:
+            break
+        gap = _primal_and_gap(
+            all_loss, all_value, ridge, all_squares, all_g, all_worst, all_excess
+        )[1]
+        if gap <= target or left <= 0:
             break
         # One scale makes the dual points of all tasks feasible, so the worst of them counts.
         share *= 0.1
-    return gap, max_epochs - left // n_tasks
+    return gap, max_epochs - left // n_parts
 
 
 @jit

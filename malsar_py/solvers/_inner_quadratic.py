@@ -145,20 +145,17 @@ class ByGram(Inner):
         code, ridge = kernel_terms(self.objective)
         W, G = (W, G_rows.T) if self.row_major else (W.T, G_rows)
         W, G = np.array(W, order="C"), np.ascontiguousarray(G)
-        scale, by_row = self.objective.scale, self.row_major
-        most = self.epochs
+        most, by_row = self.epochs, True if self.row_major else None
         gap, epochs = np.inf, 0
-        if W.shape[0] == 1 and goal < _MUCH * _NEAR * scale and by_entries(self.objective):
+        near = goal < _MUCH * _NEAR * self.objective.scale
+        if W.shape[0] == 1 and near and by_entries(self.objective):
             self._onto_support(threshold, W, G)
-        if tasks_are_apart(self.objective):
-            bases = self._losses_at_zero()
-            gap, epochs = _kernels.row_norms.own_descent(
-                code, self.H, self.rhs, bases, threshold, ridge, goal, most, W, G
-            )
-        if gap > goal:  # (each task's share of the gap may be less than rounding leaves)
-            gap, epochs = _kernels.row_norms.gram_descent(
-                code, self.H, self.rhs, scale, threshold, ridge, goal, most, by_row, W, G
-            )
+        for apart in (True, False) if tasks_are_apart(self.objective) else (False,):
+            if gap > goal:  # (each task's share of the gap may be less than rounding leaves)
+                bases = self._losses_at_zero() if apart else np.array([self.objective.scale])
+                gap, epochs = _kernels.row_norms.gram_descent(
+                    code, self.H, self.rhs, bases, threshold, ridge, goal, most, by_row, W, G
+                )
         return W if by_row else W.T, gap <= goal or epochs < most
 
     def _onto_support(self, threshold: FloatArray, W: FloatArray, G: FloatArray) -> None:
@@ -168,8 +165,9 @@ class ByGram(Inner):
         """
         code, ridge = kernel_terms(self.objective)
         scale, near = self.objective.scale, _NEAR * self.objective.scale
+        base = np.array([scale])
         gap, _ = _kernels.row_norms.gram_descent(
-            code, self.H, self.rhs, scale, threshold, ridge, near, _NEAR_EPOCHS, False, W, G
+            code, self.H, self.rhs, base, threshold, ridge, near, _NEAR_EPOCHS, None, W, G
         )
         if np.count_nonzero(W) > _MOST_NEAR:
             return

@@ -108,9 +108,9 @@ class GramModel(Model):
         W, G_rows = np.array(W.T, order="C"), np.array(G_rows, order="C")
         rhs = G_rows + np.einsum("tij,tj->ti", self.H, W)
         loss = 0.5 * float(U @ (U * self.inverse))
-        base = loss + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G_rows))
+        base = np.array([loss + 0.5 * float(np.vdot(W, rhs) + np.vdot(W, G_rows))])
         gap, epochs = _kernels.row_norms.gram_descent(
-            code, self.H, rhs, base, threshold, ridge, goal, _GRAM_EPOCHS, False, W, G_rows
+            code, self.H, rhs, base, threshold, ridge, goal, _GRAM_EPOCHS, None, W, G_rows
         )
         return W.T, gap <= goal or epochs < _GRAM_EPOCHS
 
