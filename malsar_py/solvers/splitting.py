@@ -33,6 +33,9 @@ _CHECK_EVERY = 5
 # The step is matched to the penalty at these iterations, if it is off by more than the factor.
 _MATCH_AT = (3, 5, 10, 20, 40, 80, 160)
 _MATCH = 1.5
+# Where steps are extrapolated, rho is to be so much larger: a fifth fewer of them on School, as
+# many on other data. (1.5 and 3 are about as good.)
+_FIRMER = 2.0
 # As many certificates without a smaller gap: rounding allows no more, or the step is a bad one.
 # Extrapolated points have gaps that go up and down.
 _PATIENCE, _PATIENCE_EXTRAPOLATED = 20, 40
@@ -153,7 +156,8 @@ def _iterate(  # noqa: C901
             return Result(Z, final, history.ending(final.objective), True)
     # The dual variable is rho U, at the solution a subgradient of the penalty.
     pull = -objective.gradient(Z, lifted) - quadratic.ridge * Z
-    rho = _ratio(pull, Z) or objective.mean_curvature() or 1.0
+    aim = _FIRMER if workspace.follows else 1.0
+    rho = aim * _ratio(pull, Z) or objective.mean_curvature() or 1.0
     last = workspace.splitting
     if last is not None and not _differ(last.rho, rho) and _alike(last.quadratic, quadratic):
         rho = last.rho
@@ -195,7 +199,7 @@ def _iterate(  # noqa: C901
             if idle == patience:
                 break
         if n_iter in _MATCH_AT:
-            matched = rho * _ratio(U, Z)
+            matched = aim * rho * _ratio(U, Z)
             if matched > 0.0 and _differ(matched, rho):
                 U *= rho / matched
                 rho = matched
