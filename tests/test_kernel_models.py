@@ -225,3 +225,34 @@ def test_what_is_solved_directly_has_no_steps_to_add():
     with pytest.warns(ConvergenceWarning, match="Rounding is in the way") as caught:
         SeparableKernelRegressor(fit_intercept=False, tol=1e-16).fit(X + 1e6, y, tasks=tasks)
     assert "max_iter" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("task_kernel", ["mean", "independent", "chain"])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("lambda1", [1e-6, 0.3, 1e6])
+def test_many_rows_by_coefficients(task_kernel, fit_intercept, lambda1, monkeypatch):
+    """Tasks that mean the same to each other need no iterations, and end where these do."""
+    rng = np.random.default_rng(0)
+    sizes = [2, 30, 40, 25, 60]
+    tasks = np.repeat(np.arange(5), sizes)
+    X = rng.standard_normal((len(tasks), 4)) * [1.0, 30.0, 0.1, 1.0] + 5.0
+    X[tasks == 2, 3] = 1.0
+    y = X[:, 0] + (1.0 + tasks) * X[:, 2] + rng.standard_normal(len(tasks))
+    model = SeparableKernelRegressor(
+        task_kernel=task_kernel, fit_intercept=fit_intercept, lambda1=lambda1, lambda2=0.01
+    )
+    steps = []
+    cg = dual_system.cg
+    monkeypatch.setattr(dual_system, "cg", lambda *args, **kw: steps.append(1) or cg(*args, **kw))
+    found = clone(model).fit(X, y, tasks=tasks)
+    if lambda1 < 1.0:
+        assert bool(steps) == (task_kernel == "chain")
+    monkeypatch.setattr(dual_system, "_FEATURES", 0)
+    steps.clear()
+    other = clone(model).fit(X, y, tasks=tasks)
+    assert steps
+    assert found.relative_gap_ <= 1e-10
+    assert_allclose(found.dual_coef_, other.dual_coef_, atol=1e-9 * np.abs(y).max())
+    new = rng.standard_normal((5, 4)) * [1.0, 30.0, 0.1, 1.0] + 5.0
+    predicted = (model.predict(new, tasks=np.arange(5)) for model in (found, other))
+    assert_allclose(*predicted, rtol=1e-8)

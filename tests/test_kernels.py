@@ -630,6 +630,31 @@ def test_blocks_gram_product(data, T, d):
 
 
 @PROFILE
+@given(seed=st.integers(0, 2**16), T=st.integers(1, 5), d=st.integers(1, 4))
+def test_blocks_eliminate(seed, T, d):
+    rng = np.random.default_rng(seed)
+    parent = np.array([rng.integers(-1, t) for t in range(T)], dtype=np.int64)
+    order = np.arange(T, dtype=np.int64)
+    ties = np.where(parent < 0, 0.0, rng.standard_normal(T))
+    A = rng.standard_normal((T, d, d))
+    A = A @ A.transpose(0, 2, 1) + (1.0 + np.square(ties).sum()) * 2.0 * np.eye(d)
+    R = rng.standard_normal((T, d))
+    system = np.zeros((T, d, T, d))
+    left, inverses = A.copy(), np.empty_like(A)
+    for t in range(T):
+        system[t, :, t] = A[t]
+        if parent[t] >= 0:
+            system[t, :, parent[t]] = system[parent[t], :, t] = ties[t] * np.eye(d)
+    for t in reversed(range(T)):
+        inverses[t] = np.linalg.inv(left[t])
+        if parent[t] >= 0:
+            left[parent[t]] -= ties[t] ** 2 * inverses[t]
+    _, (*_, W) = same(blocks.eliminate, order, parent, ties, inverses, R, scale=100.0)
+    expected = np.linalg.solve(system.reshape(T * d, T * d), R.ravel()).reshape(T, d)
+    assert_allclose(W, expected, rtol=1e-9, atol=1e-9)
+
+
+@PROFILE
 @given(problem=block_problems(), centered=st.booleans())
 def test_blocks_gram_and_squares(problem, centered):
     X, _, theta, offsets, scale = problem

@@ -7,8 +7,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from malsar_py import GraphClassifier, GraphRegressor, TemporalGroupRegressor
+from malsar_py.model_selection import MultiTaskSearchCV
 from malsar_py.penalties import ChainCoupling, TaskQuadratic, _chains
-from malsar_py.solvers import _systems, _trees
+from malsar_py.solvers import _systems, _trees, splitting
 from malsar_py.solvers._trees import tree_of, tree_solver
 
 EDGES = {
@@ -171,3 +172,35 @@ def test_the_order_of_tasks_decides_whether_there_is_a_matrix():
     moved.fit(X, y, tasks=labels[tasks])
     assert_allclose(moved.coef_[labels], along.coef_, atol=1e-6)
     assert_allclose(moved.objective_[-1], along.objective_[-1], rtol=1e-11)
+
+
+def test_splitting_takes_tasks_along_a_chain():
+    """And where it goes is where steps by the gradient go."""
+    rng = np.random.default_rng(0)
+    tasks = np.repeat(np.arange(8), 15)
+    X = rng.standard_normal((120, 6)) + rng.standard_normal((120, 1))
+    y = X[:, 0] * (1.0 + 0.2 * tasks) + rng.standard_normal(120)
+    model = TemporalGroupRegressor(lambda1=0.2, lambda2=0.1, lambda3=0.5, tol=1e-11, max_iter=10**5)
+    found = model.fit(X, y, tasks=tasks)
+    assert found.solver_ == "splitting"
+    coef = found.coef_
+    other = model.set_params(solver="apg").fit(X, y, tasks=tasks)
+    assert_allclose(coef, other.coef_, atol=1e-8)
+    # Another strength of the chain makes other systems, on a path too.
+    strengths = {"lambda3": [0.5, 5.0]}
+    search = MultiTaskSearchCV(
+        model.set_params(solver="auto"), lambda1=[0.2, 0.1], lambda2=None, param_grid=strengths
+    ).fit(X, y, tasks=tasks)
+    alone = MultiTaskSearchCV(
+        model.set_params(solver="apg"), lambda1=[0.2, 0.1], lambda2=None, param_grid=strengths
+    ).fit(X, y, tasks=tasks)
+    score = "mean_test_score"
+    assert_allclose(search.cv_results_[score], alone.cv_results_[score], rtol=1e-7)
+
+
+def test_tasks_too_many_for_a_matrix_are_left_to_gradients(monkeypatch):
+    monkeypatch.setattr(splitting, "_MOST_COUPLED", 4)
+    rng = np.random.default_rng(0)
+    X, tasks = rng.standard_normal((50, 3)), np.repeat(np.arange(5), 10)
+    model = TemporalGroupRegressor(lambda1=0.05, lambda3=0.5)
+    assert model.fit(X, X[:, 0], tasks=tasks).solver_ == "apg"

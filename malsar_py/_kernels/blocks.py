@@ -132,6 +132,46 @@ def gram_product(H, W, out):
 
 
 @jit
+def eliminate(order, parent, ties, inverses, W):
+    """Solve ``A_t w_t + sum_u ties w_u = W[t]`` along a tree, in place; W is (T, d).
+
+    ``order`` has every task behind its ``parent`` (-1: none), which it is tied to by ``ties[t]``;
+    ``inverses[t]`` is that of A_t less what its children took from it.
+    """
+    n_tasks, n_features = W.shape
+    w = np.empty(n_features)
+    for i in range(n_tasks - 1, -1, -1):
+        t = order[i]
+        above = parent[t]
+        if above < 0:
+            continue
+        for j in range(n_features):
+            w[j] = W[t, j]
+        for j in range(n_features):
+            row = inverses[t, j]
+            total = 0.0
+            for k in range(n_features):
+                total += row[k] * w[k]
+            W[t, j] = total
+            W[above, j] -= ties[t] * total
+    for i in range(n_tasks):
+        t = order[i]
+        above = parent[t]
+        if above < 0:
+            for j in range(n_features):
+                w[j] = W[t, j]
+        else:
+            for j in range(n_features):
+                w[j] = ties[t] * W[above, j]
+        for j in range(n_features):
+            row = inverses[t, j]
+            total = 0.0
+            for k in range(n_features):
+                total += row[k] * w[k]
+            W[t, j] = total if above < 0 else W[t, j] - total
+
+
+@jit
 def whiten(Z, offsets, shifts, scale, out):
     """``out_t = L^-1 Z_t`` with ``L L' = (Z_t Z_t' + shifts[t] I) / scale``, shifts > 0.
 

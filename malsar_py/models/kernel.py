@@ -357,18 +357,23 @@ class SeparableKernelRegressor(TaskRegressor, CertifiedEstimator):
         order = np.argsort(rows.rows, kind="stable")
         self.rows_ = rows.rows[order]
         self.task_kernel_ = A
-        if rows.shared:
-            columns = theta.reshape(rows.n_tasks, -1).T
-            self.dual_coef_, mixed = columns, columns @ A
-        else:
-            task = np.repeat(np.arange(rows.n_tasks), np.diff(rows.offsets))[order]
-            self.dual_coef_ = theta[order]
-            mixed = self.dual_coef_[:, None] * A[task]
         X = rows.X[order]
         self.X_fit_: Any = None if self.kernel == "precomputed" else X
         self._origin = origin
         # Weights of the kernel's columns in every task; for the linear kernel, of the features.
-        self._mixed = _less(X, origin).T @ mixed if self.kernel == "linear" else mixed
+        if rows.shared:
+            columns = theta.reshape(rows.n_tasks, -1).T
+            self.dual_coef_, self._mixed = columns, columns @ A
+            if self.kernel == "linear":
+                self._mixed = _less(X, origin).T @ self._mixed
+        else:
+            self.dual_coef_ = theta[order]
+            if self.kernel == "linear":
+                pulled = theta[:, None] * _less(rows.X, origin)
+                self._mixed = np.add.reduceat(pulled, rows.offsets[:-1], axis=0).T @ A
+            else:
+                task = np.repeat(np.arange(rows.n_tasks), np.diff(rows.offsets))[order]
+                self._mixed = self.dual_coef_[:, None] * A[task]
         if self.kernel == "linear" and origin is not None:
             intercept = np.atleast_1d(self.intercept_) - origin @ self._mixed
             self.intercept_ = intercept if np.ndim(self.intercept_) else float(intercept[0])

@@ -13,6 +13,7 @@ import scipy.linalg
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from .. import _kernels
 from .._typing import FloatArray, IntArray
 
 Solve = Callable[[FloatArray], FloatArray]
@@ -29,6 +30,8 @@ def tree_of(Q: FloatArray) -> tuple[IntArray, IntArray] | None:
     Two tasks meet where Q has an entry.
     """
     n_tasks = Q.shape[0]
+    if np.count_nonzero(Q) > 3 * n_tasks:
+        return None
     edges = csr_array(Q)
     edges.setdiag(0.0)
     edges.eliminate_zeros()
@@ -72,20 +75,12 @@ def tree_solver(
         left[t] = inverse(left[t])
         left[above] -= Q[t, above] ** 2 * left[t]
 
+    ties = np.where(tree[1] < 0, 0.0, Q[np.arange(len(Q)), tree[1]])
+
     def solve(R: FloatArray) -> FloatArray:
-        right = np.array(R.T, order="C")
-        for t in reversed(order):
-            above = parent[t]
-            if above >= 0:
-                right[t] = left[t] @ right[t]
-                right[above] -= Q[t, above] * right[t]
-        for t in order:
-            above = parent[t]
-            if above < 0:
-                right[t] = left[t] @ right[t]
-            else:
-                right[t] -= Q[t, above] * (left[t] @ right[above])
-        return right.T
+        W = np.array(R.T, order="C")
+        _kernels.blocks.eliminate(*tree, ties, left, W)
+        return W.T
 
     return solve
 

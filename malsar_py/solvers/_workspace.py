@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .._typing import FloatArray
-from ..objective import Objective, Pass
+from ..objective import Objective, Pass, Quadratic
 from ..rotated import RotatedObjective
 
 
@@ -23,9 +23,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Factorized:
-    """Systems of the tasks' losses with ``ridge + rho`` on the diagonal."""
+    """Systems of the tasks' losses and a quadratic term with ``rho`` more on the diagonal."""
 
-    ridge: float
+    quadratic: Quadratic
     rho: float
     solve: Callable[[FloatArray], FloatArray]
 

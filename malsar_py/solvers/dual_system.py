@@ -7,6 +7,8 @@ intercept. In ``u = theta / sqrt(c)`` and with P the projection that intercepts 
 
 * by the eigenvectors of k and A when the tasks share their rows and weights,
 * by a Cholesky factor while there are few samples,
+* for the linear kernel of few features by their coefficients, if all tasks mean the same to each
+  other: one system for what they have in common, and one for each,
 * else by conjugate gradients, which need products with M only.
 """
 
@@ -24,11 +26,19 @@ from scipy.sparse.linalg import LinearOperator, cg
 from .._typing import AnyArray, FloatArray, IntArray
 from ..design import Design
 from ..objective import Certificate, duality_gap
+from ._eigenbases import Eigenbases, SpectralFactors
 from ._result import History, Result
 
 _DENSE_SAMPLES = 4000
 _CG_TOL = 1e-13
 _MOST_STEPS = 5000
+# Features, and numbers in the tasks' Gram matrices, up to which these are kept.
+_FEATURES, _NUMBERS = 200, 2.5e7
+# A task kernel is exchangeable up to this share; what is missed is corrected, as rounding is.
+_ALIKE, _CORRECTIONS = 1e-10, 4
+# What corrections leave of the right side where no more than rounding is left.
+_ROUNDED = 1e-11
+_TINY = np.finfo(float).tiny
 # Share of the largest task kernel in the metric of an ascent: directions that the present one does
 # not see count, too.
 _OPEN = 0.1
@@ -139,6 +149,7 @@ class DualSystem:
         self.unit = self.root / norm[kernel.task]
         self.rhs = self.project(self.root * y)
         self._eigen: tuple[FloatArray, FloatArray] | None = None
+        self._bases: Eigenbases | None = None
         shares = c.reshape(kernel.n_tasks, -1) if kernel.shared else None
         self.spectral = (
             shares is not None and kernel.matrix is not None and bool((shares == shares[0]).all())
@@ -179,7 +190,7 @@ class DualSystem:
             return self._by_eigenvectors(A, rhs)
         if self.kernel.matrix is not None and self.y.shape[0] <= _DENSE_SAMPLES:
             return self._by_cholesky(A, rhs)
-        return self._by_conjugate_gradients(A, rhs)
+        return self._by_conjugate_gradients(A, rhs, self._by_coefficients(A))
 
     def project(self, v: FloatArray) -> FloatArray:
         """P v: without the directions that intercepts take."""
@@ -230,15 +241,72 @@ class DualSystem:
             scaled -= (scaled @ basis) @ basis.T
         return scaled
 
-    def _by_conjugate_gradients(self, A: FloatArray, rhs: FloatArray) -> FloatArray:
+    def _by_conjugate_gradients(
+        self, A: FloatArray, rhs: FloatArray, solve: Callable[[FloatArray], FloatArray] | None
+    ) -> FloatArray:
+        """From what ``solve`` makes of it, corrected: that may be as good already."""
+
         def operate(u: FloatArray) -> FloatArray:
             u = self.project(u)
             return u + self.project(self.root * self.kernel.values(self.root * u, A))
 
+        start, left, last = np.zeros_like(rhs), rhs, np.inf
+        for _ in range(_CORRECTIONS if solve is not None else 0):
+            assert solve is not None
+            new = self.project(start + solve(left))
+            rest = rhs - operate(new)
+            share = float(np.linalg.norm(rest)) / max(float(np.linalg.norm(rhs)), _TINY)
+            if not share < 0.5 * last:
+                break
+            start, left, last = new, rest, share
+        if last <= _ROUNDED:
+            return start
         size = self.y.shape[0]
         operator = LinearOperator((size, size), matvec=operate, dtype=np.float64)
-        u, _ = cg(operator, rhs, rtol=_CG_TOL, atol=0.0, maxiter=_MOST_STEPS)
+        u, _ = cg(
+            operator,
+            rhs,
+            start if last < 1.0 else None,
+            rtol=_CG_TOL,
+            atol=0.0,
+            maxiter=_MOST_STEPS,
+        )
         return self.project(u)
+
+    def _by_coefficients(self, A: FloatArray) -> Callable[[FloatArray], FloatArray] | None:
+        """The inverse for the linear kernel and ``A = own I + common 11'``, but for rounding.
+
+        With Z the rows times ``sqrt(c)``, centred if there are intercepts, ``H_t = Z_t'Z_t`` and
+        ``g_t = Z_t'u_t`` the coefficients ``w_t = own g_t + common s``, ``s = sum_t g_t``, solve
+        ``(H_t + I / own) w_t = Z_t' rhs + (common / own) s``; then ``u = rhs - Z W``.
+        """
+        kernel, n_tasks = self.kernel, self.kernel.n_tasks
+        if not isinstance(kernel, LinearKernel) or kernel.shared:
+            return None
+        design = kernel.design
+        d = design.n_features
+        if d > _FEATURES or n_tasks * d * d > _NUMBERS:
+            return None
+        diagonal = float(np.diagonal(A).mean())
+        common = (float(A.sum()) / n_tasks - diagonal) / max(n_tasks - 1, 1)
+        own, common = diagonal - common, max(common, 0.0)
+        parts = np.full_like(A, common)
+        parts.reshape(-1)[:: n_tasks + 1] += own
+        if not own > _ALIKE * diagonal or np.abs(A - parts).max() > _ALIKE * own:
+            return None
+        if self._bases is None:
+            self._bases = Eigenbases(design.gram(self.c, self.fit_intercept))
+        shift = 1.0 / own
+        factors = SpectralFactors(self._bases, np.full(n_tasks, shift))
+        share = shift * n_tasks / factors.scale
+        together = factors.common(common * share, 1.0)
+
+        def solve(r: FloatArray) -> FloatArray:
+            Q = design.adjoint(self.root * r)
+            W = factors.solve_with(Q, (common * shift) * together(share * factors.mean(Q)))
+            return r - self.project(self.root * design.predict(W))
+
+        return solve
 
 
 @dataclass(frozen=True)
