@@ -58,6 +58,8 @@ def as_array(values: Any) -> AnyArray:
 
 def as_table(X: Any, estimator: Any = None, *, accept_sparse: bool = False) -> Any:
     """X as a DataFrame or a 2-D array with at least one row and column, of any type."""
+    if type(X) is np.ndarray and X.dtype.kind in "biuf" and X.ndim == 2 and X.size:
+        return X
     X = native(X)
     refuse_mask(X, "X")
     refuse_list_of_tables(X)

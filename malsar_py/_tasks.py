@@ -445,6 +445,8 @@ def _stacked_blocks(
     ordered: AnyArray | None,
 ) -> tuple[IntArray | None, AnyArray, AnyArray, IntArray, AnyArray]:
     """The kept rows sorted by task, in their order within a task; None if that is how they are."""
+    if labels is None and keep.all():
+        return None, y, weights, np.array([0, len(y)], np.int64), np.array([0])
     rows = np.flatnonzero(keep)
     if labels is None:
         tasks, order, sizes = np.array([0]), rows, np.array([len(rows)])

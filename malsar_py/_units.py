@@ -160,6 +160,8 @@ def _is_ordinary(rows: TaskRows) -> bool:
     n_rows, d = rows.X.shape
     some = rows.X[:: max(1, n_rows // max(_SOME_ROWS, _SOME_VALUES // d))]
     small = np.flatnonzero(np.abs(some).max(axis=0) <= 2.0**-_ORDINARY)
+    if not small.size:
+        return True
     if 4 * small.size > d:
         return False
     sizes = np.abs(rows.X[:, small]).max(axis=0)
