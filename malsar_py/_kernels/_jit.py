@@ -41,7 +41,22 @@ def jit(function: Callable[..., Any]) -> Any:
     numba refuses to cache when neither the package folder nor the user's cache folder can be
     written (a read-only installation without a home): such a process compiles for itself.
     """
+    return _compiled(function, inline="never")
+
+
+def jit_inline(function: Callable[..., Any]) -> Any:
+    """The same for what one kernel calls once: it becomes a part of that.
+
+    A long function that is called stays one of its own, with copies in its callers, and which of
+    them runs depends on what is compiled and what comes from disk: sums are added up in another
+    order, and results differ in their last digits.
+    """
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: Callable[..., Any], inline: str) -> Any:
+    settings = {"nogil": True, "fastmath": _FASTMATH, "inline": inline}
     try:
-        return njit(cache=True, nogil=True, fastmath=_FASTMATH)(function)
+        return njit(cache=True, **settings)(function)
     except RuntimeError:
-        return njit(cache=False, nogil=True, fastmath=_FASTMATH)(function)
+        return njit(cache=False, **settings)(function)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import jit
+from ._jit import jit, jit_inline
 
 # The norms: no one, the sum of the entries' sizes, the row's 2-norm.
 NONE, L1, ROW_L2 = 0, 1, 2
@@ -228,7 +228,7 @@ def survey(code, G_rows, threshold, inside, sizes):
     return largest, excess
 
 
-@jit
+@jit_inline
 def _solve_row(code, q, a, tau, length, out):
     """``argmin_w sum_t (a_t/2 w_t^2 - q_t w_t) + tau N(w)`` with a_t > 0.
 
@@ -344,7 +344,7 @@ def row_epoch(code, H, threshold, ridge, W, G, q, a, new):
     return changed
 
 
-@jit
+@jit_inline
 def _solve_small(A):
     """Of a small ``A = [M b]``, b becomes ``M^-1 b``; False if M is not positive definite."""
     m = A.shape[0]
@@ -362,7 +362,7 @@ def _solve_small(A):
     return True
 
 
-@jit
+@jit_inline
 def _anderson(past_W, past_G, W, G):
     """Extrapolate the last iterates (index 0 the oldest) into flat W and G; False if degenerate."""
     m = past_W.shape[0] - 1
@@ -707,7 +707,7 @@ def own_block_epoch(code, H, threshold, ridge, W, G, change):
     return changed
 
 
-@jit
+@jit_inline
 def _center(D, offsets, total, U):
     """The best intercepts' share: U sums to zero in every task."""
     for t in range(total.shape[0]):
