@@ -55,7 +55,7 @@ def jit_inline(function: Callable[..., Any]) -> Any:
 
 
 def _compiled(function: Callable[..., Any], inline: str) -> Any:
-    settings = {"nogil": True, "fastmath": _FASTMATH, "inline": inline}
+    settings: dict[str, Any] = {"nogil": True, "fastmath": _FASTMATH, "inline": inline}
     try:
         return njit(cache=True, **settings)(function)
     except RuntimeError:
