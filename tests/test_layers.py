@@ -252,13 +252,13 @@ def test_kernels_stay_in_their_file(path):
 
 
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
-def test_kernels_use_the_one_decorator(path):
+def test_kernels_use_the_decorators(path):
     functions = jitted_functions(path)
     assert functions, "no kernel here"
     for function in functions:
         # A call would carry a signature (compiled at import) or options of its own.
         decorators = [ast.unparse(decorator) for decorator in function.decorator_list]
-        assert decorators == ["jit"], f"{function.name}: {decorators}"
+        assert decorators in (["jit"], ["jit_inline"]), f"{function.name}: {decorators}"
 
 
 def test_numba_is_used_in_one_place():

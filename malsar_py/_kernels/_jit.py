@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from ._uncollected import Uncollected
 
@@ -54,9 +54,8 @@ def jit_inline(function: Callable[..., Any]) -> Any:
     return _compiled(function, inline="always")
 
 
-def _compiled(function: Callable[..., Any], inline: str) -> Any:
-    settings: dict[str, Any] = {"nogil": True, "fastmath": _FASTMATH, "inline": inline}
+def _compiled(function: Callable[..., Any], inline: Literal["never", "always"]) -> Any:
     try:
-        return njit(cache=True, **settings)(function)
+        return njit(cache=True, nogil=True, fastmath=_FASTMATH, inline=inline)(function)
     except RuntimeError:
-        return njit(cache=False, **settings)(function)
+        return njit(cache=False, nogil=True, fastmath=_FASTMATH, inline=inline)(function)
