@@ -44,6 +44,7 @@ def draw_speed(path: Path) -> None:
         axes.text(1.06 * top, y, f"{value:.1f}x", va="center", fontsize=9, color=BLACK)
     axes.axvline(1.0, color=ORANGE, linewidth=1.2)
     axes.set_yticks(position, names)
+    axes.set_ylim(-0.7, len(names) - 0.3)
     axes.set_xscale("log")
     axes.set_xlim(0.8 * min(low.min(), 1.0), 1.6 * high.max())
     ticks = [t for t in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if t < 1.6 * high.max()]
