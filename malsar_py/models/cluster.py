@@ -161,9 +161,9 @@ def _membership(
     W: FloatArray, k: int, lambda1: float, lambda2: float
 ) -> tuple[FloatArray, FloatArray]:
     """The minimising M, and the top k eigenvectors of M (n_tasks, k)."""
-    n_tasks = W.shape[1]
-    _, s, directions = scipy.linalg.svd(W, full_matrices=True, check_finite=False)
-    s = np.concatenate([s, np.zeros(n_tasks - s.shape[0])])[:n_tasks]
+    n_tasks, m = W.shape[1], min(W.shape)
+    _, s, directions = scipy.linalg.svd(W, full_matrices=m < k, check_finite=False)
+    s = np.concatenate([s, np.zeros(n_tasks - m)])
     rank = int((s > _NO_DIRECTION * s.max(initial=0.0)).sum())
     share = np.zeros(n_tasks)
     if rank <= k or lambda1 == 0.0:
@@ -174,12 +174,17 @@ def _membership(
             share[rank:] = max(k - rank, 0) / (n_tasks - rank)
     else:
         eta = lambda2 / lambda1
-        m = min(W.shape)
         if eta < _LARGE_ETA:
             share[:m] = box_theta(np.ascontiguousarray(s[:m]), k, eta)[0] - eta
         else:  # the limit
             share[:k] = 1.0
-    return (directions.T * share) @ directions, directions[:k].T
+    # All directions that W does not use have one share: their part of M is a multiple of what is
+    # left of the identity.
+    rest = share[-1] if m < n_tasks else 0.0
+    used = directions[:m]
+    M = (used.T * (share[:m] - rest)) @ used
+    M.flat[:: n_tasks + 1] += rest
+    return M, directions[:k].T
 
 
 def _kmeans(points: FloatArray, k: int, random_state: Any) -> IntArray:
