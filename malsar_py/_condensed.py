@@ -90,7 +90,7 @@ def _is_tall(rows: TaskRows) -> bool:
 def _few(X: FloatArray, Y: FloatArray, weight: FloatArray) -> _Few | None:
     """Few rows in the place of these; None where digits would be lost."""
     sums = _sums(X, Y, weight)
-    root = None if sums is None else _root(sums)
+    root = None if sums is None else _root(sums.gram, sums.cross, sums.squares)
     if sums is None or root is None:
         return None
     mean = sums.shift + sums.rest
@@ -151,9 +151,7 @@ def keeps_digits(scatter: FloatArray, total: float, d: int) -> bool:
         ordinary = (_SMALL**2 * total < squares) & (squares < _LARGE**2 * total)
         if not ordinary[varies].all():
             return False
-        gram, cross = scatter[:d, :d], scatter[d:, :d]
-        sums = _Sums(np.empty(0), np.empty(0), gram, cross, squares[d:], total, 0.0)
-        return _root(sums) is not None
+        return _root(scatter[:d, :d], scatter[d:, :d], squares[d:]) is not None
 
 
 def _near(first: FloatArray) -> FloatArray:
@@ -162,23 +160,23 @@ def _near(first: FloatArray) -> FloatArray:
     return np.where(constant, first[0], first.mean(axis=0))
 
 
-def _root(sums: _Sums) -> FloatArray | None:
-    """R (d + 1, d + q) with the sums about the mean as R'R, but for those of two targets.
+def _root(gram: FloatArray, cross: FloatArray, squares: FloatArray) -> FloatArray | None:
+    """R (d + 1, d + q) with these sums about the mean as R'R, but for those of two targets.
 
     None where features are nearly dependent, or explain nearly all of a target.
     """
-    d = len(sums.gram)
-    unit = np.sqrt(np.diagonal(sums.gram))
+    d = len(gram)
+    unit = np.sqrt(np.diagonal(gram))
     divisor = np.where(unit > 0.0, unit, 1.0)
-    C = sums.gram / divisor / divisor[:, None]
+    C = gram / divisor / divisor[:, None]
     C[unit == 0.0, unit == 0.0] = 1.0
     norm = np.abs(C).sum(axis=0).max()
     U, failed = lapack.dpotrf(C)
     if failed or lapack.dpocon(U, norm)[0] * norm < _LEAST_LEFT:
         return None
-    explained = solve_triangular(U, (sums.cross / divisor).T, trans="T", check_finite=False)
-    left = sums.squares - np.square(explained).sum(axis=0)
-    if not (left > _LEAST_LEFT * sums.squares).all():
+    explained = solve_triangular(U, (cross / divisor).T, trans="T", check_finite=False)
+    left = squares - np.square(explained).sum(axis=0)
+    if not (left > _LEAST_LEFT * squares).all():
         return None
     R = np.zeros((d + 1, d + len(left)))
     R[:d, :d], R[:d, d:], R[d, d:] = U * unit, explained, np.sqrt(left)

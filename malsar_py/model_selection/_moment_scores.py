@@ -98,15 +98,13 @@ _SCORES: dict[str | None, Callable[[Sums], FloatArray]] = {
 
 def moment_score(scoring: Any) -> Callable[[Sums], FloatArray]:
     """The score of that name; greater is better."""
-    known = isinstance(scoring, str) or scoring is None
-    name = scoring.removeprefix("neg_") if known and scoring in _NEGATED else scoring
-    if not known or name not in _SCORES:
+    if not has_moment_score(scoring):
         names = sorted(name for name in _SCORES if name is not None)
         raise TypeError(
             f"scoring={scoring!r} needs the rows themselves, and a summary keeps second moments: "
             f"choose one of {names}, or None for the estimator's score."
         )
-    return _SCORES[name]
+    return _SCORES[scoring.removeprefix("neg_") if scoring in _NEGATED else scoring]
 
 
 def has_moment_score(scoring: Any) -> bool:

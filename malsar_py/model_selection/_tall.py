@@ -13,7 +13,6 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from .._condensed import keeps_digits
-from .._given import native
 from .._labels import as_labels
 from .._scoring import is_own
 from .._summary import Moments, Summary
@@ -36,12 +35,11 @@ def by_moments(
     """The same search on a summary of the rows, None if that is impossible or does not pay."""
     if isinstance(data, SummaryData) or template.is_pipeline or data.sample_weight is not None:
         return None
-    if not has_moment_score(scoring) or not all(
-        _is_for_moments(template.parts(setting)[1]) for setting in settings
-    ):
+    # What most searches are refused for comes first, and costs nothing.
+    if not (has_moment_score(scoring) and _is_tall(data, len(splits))):
         return None
     folds = _fold_of_rows(_num_samples(data.X), splits)
-    if folds is None or not _is_tall(data, len(splits)):
+    if folds is None or not all(_is_for_moments(template.parts(s)[1]) for s in settings):
         return None
     summary = Summary(max_memory=_MOST_BYTES).update(data.X, data.y, tasks=data.tasks, folds=folds)
     every, d = summary.folds_, summary.n_features_in_
@@ -87,7 +85,7 @@ def _fold_of_rows(n_rows: int, splits: Splits) -> IntArray | None:
 
 def _is_tall(data: Data, n_folds: int) -> bool:
     """Whether the data are finite arrays of numbers, of the size for which moments are."""
-    X, y = (native(values) for values in (data.X, data.y))
+    X, y = data.X, data.y
     if not (_is_numeric(X) and _is_numeric(y) and np.ndim(X) == 2 and np.ndim(y) in (1, 2)):
         return False
     n, d = X.shape
@@ -95,11 +93,11 @@ def _is_tall(data: Data, n_folds: int) -> bool:
     if y.ndim == 2 and (n_targets == 1 or data.tasks is not None):
         return False
     p = d + n_targets
+    if n * d < _LEAST_SIZE or p > _MOST_COLUMNS:
+        return False
     tasks = 1 if data.tasks is None else len(set(as_labels(data.tasks, "`tasks`").tolist()))
     return bool(
-        n * d >= _LEAST_SIZE
-        and p <= _MOST_COLUMNS
-        and n >= _LEAST_RATIO * p * tasks
+        n >= _LEAST_RATIO * p * tasks
         and tasks * n_folds <= _MOST_PARTS
         and 8 * tasks * n_folds * p * p <= _MOST_BYTES
         and np.isfinite(X.sum())
